@@ -1,0 +1,1 @@
+//! The control socket, and later the Server Manager, its commands and Postfix look-ups.

@@ -1,0 +1,1 @@
+//! Domains, users, aliases and passwords behind one trait, with an embedded store.

@@ -1,0 +1,1 @@
+//! LMTP, and what happens to a message on its way in.

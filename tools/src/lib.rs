@@ -1,0 +1,1 @@
+//! The commands an administrator runs, as library functions: deliver, import, and the repair tools.

@@ -1,0 +1,1 @@
+//! What any mail daemon needs of a socket: listeners, TLS, SASL, framing, limits.
