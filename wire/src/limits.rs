@@ -1,0 +1,107 @@
+//! Every limit a connection is held to, with the reason for its default.
+//!
+//! A peer decides what it sends; these decide what it costs us. Protocol crates add limits of their own grammar (nesting
+//! depth, sequence set items), the ones here are about bytes, connections and time.
+
+use std::time::Duration;
+
+/// Longest line before login, in bytes without its CRLF: 8 KiB. Enough for any LOGIN or AUTHENTICATE with an initial
+/// response; a stranger gets no more memory than this (RFC 7162, 4 asks for at least 8,192 of any IMAP server).
+pub const PRE_AUTH_LINE: usize = 8 * 1024;
+/// Longest line after login: 64 KiB, what clients with long UID sets are known to send (RFC 2683, 3.2.1.5, speaks of
+/// 8,000; Dovecot has shipped 64 KiB for years).
+pub const POST_AUTH_LINE: usize = 64 * 1024;
+/// Largest literal before login: 4 KiB, the most a user name or password can reasonably take.
+pub const PRE_AUTH_LITERAL: u64 = 4 * 1024;
+/// All arguments of one command together, lines and in-memory literals: 1 MiB. Many small literals in one command were
+/// CVE-2024-34055 (Cyrus) and its like in other servers.
+pub const COMMAND_ARGUMENTS: u64 = 1024 * 1024;
+/// Literals in one command: 1,000. A bulk STATUS or METADATA sends dozens; each costs us bookkeeping, however small.
+pub const COMMAND_LITERALS: u32 = 1_000;
+/// Largest non-synchronizing literal where only LITERAL- is offered: 4,096 (RFC 7888, 5).
+pub const LITERAL_MINUS: u64 = 4096;
+/// What is read and thrown away of one refused command before login: 64 KiB, then the connection is closed.
+pub const PRE_AUTH_DISCARD: u64 = 64 * 1024;
+/// The same after login: 64 MiB, so a message a little above [`MESSAGE_SIZE`] is answered `[TOOBIG]` and the session
+/// lives; beyond it reading on would only serve whoever wants to keep us busy.
+pub const POST_AUTH_DISCARD: u64 = 64 * 1024 * 1024;
+/// Longest line of a SASL exchange: 12,288 (RFC 4954, 4), which holds the tickets of every mechanism in use.
+pub const SASL_LINE: usize = 12_288;
+/// Longest LMTP command line: 4 KiB. RFC 5321 asks for 512 plus what each extension adds; long addresses with ORCPT and
+/// SMTPUTF8 stay below 4 KiB.
+pub const LMTP_LINE: usize = 4 * 1024;
+/// Largest message: 50 MiB, above what most sites let through their MTA.
+pub const MESSAGE_SIZE: u64 = 50 * 1024 * 1024;
+
+/// Output waiting for a peer above which a session must wait before producing more: 64 KiB, about what the kernel takes
+/// at once; more would only be memory standing still.
+pub const OUTPUT_HIGH_WATER: usize = 64 * 1024;
+/// A peer that takes no byte of our output for this long is gone: 5 minutes.
+pub const OUTPUT_STALLED: Duration = Duration::from_secs(5 * 60);
+/// A TLS handshake has 30 seconds: slow phones need 5, half-open handshakes must not pile up.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(30);
+/// From connecting to being logged in: 60 seconds for all of it, so one byte a minute does not hold a slot.
+pub const PRE_AUTH: Duration = Duration::from_secs(60);
+/// Silence after login: 30 minutes, the least RFC 9051, 5.4 allows.
+pub const IDLE: Duration = Duration::from_secs(30 * 60);
+/// Silence inside a literal or message body: 5 minutes.
+pub const BODY_STALLED: Duration = Duration::from_secs(5 * 60);
+
+/// Connections from one address (one /64 for IPv6): 50, some ten mail clients behind one household's router. Loopback
+/// and Unix sockets are exempt: there a proxy or webmail carries many users.
+pub const CONNECTIONS_PER_ADDRESS: u32 = 50;
+/// File descriptors kept for the store when the connection limit is taken from `RLIMIT_NOFILE`: 64 would do for the
+/// process itself, and every session may have a mailbox's files open besides.
+pub const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// The limits an administrator can change, as one value handed to every listener and session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest line before login, bytes. Default [`PRE_AUTH_LINE`].
+    pub pre_auth_line: usize,
+    /// Longest line after login, bytes. Default [`POST_AUTH_LINE`].
+    pub post_auth_line: usize,
+    /// Largest literal before login, bytes. Default [`PRE_AUTH_LITERAL`].
+    pub pre_auth_literal: u64,
+    /// All arguments of one command, bytes. Default [`COMMAND_ARGUMENTS`].
+    pub command_arguments: u64,
+    /// Literals in one command. Default [`COMMAND_LITERALS`].
+    pub command_literals: u32,
+    /// Largest message, bytes. Default [`MESSAGE_SIZE`].
+    pub message_size: u64,
+    /// Connections from one address. Default [`CONNECTIONS_PER_ADDRESS`].
+    pub connections_per_address: u32,
+    /// Connections in all; `None` takes it from the descriptor limit less [`RESERVED_DESCRIPTORS`], halved because a
+    /// session has files open too.
+    pub connections: Option<u32>,
+    /// Time until login. Default [`PRE_AUTH`].
+    pub pre_auth: Duration,
+    /// Silence after login. Default [`IDLE`].
+    pub idle: Duration,
+    /// Silence inside a body. Default [`BODY_STALLED`].
+    pub body_stalled: Duration,
+    /// Output not taken. Default [`OUTPUT_STALLED`].
+    pub output_stalled: Duration,
+    /// TLS handshake. Default [`TLS_HANDSHAKE`].
+    pub tls_handshake: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pre_auth_line: PRE_AUTH_LINE,
+            post_auth_line: POST_AUTH_LINE,
+            pre_auth_literal: PRE_AUTH_LITERAL,
+            command_arguments: COMMAND_ARGUMENTS,
+            command_literals: COMMAND_LITERALS,
+            message_size: MESSAGE_SIZE,
+            connections_per_address: CONNECTIONS_PER_ADDRESS,
+            connections: None,
+            pre_auth: PRE_AUTH,
+            idle: IDLE,
+            body_stalled: BODY_STALLED,
+            output_stalled: OUTPUT_STALLED,
+            tls_handshake: TLS_HANDSHAKE,
+        }
+    }
+}
