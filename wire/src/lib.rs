@@ -1,4 +1,24 @@
 //! What any mail daemon needs of a socket: listeners, TLS, SASL, framing, limits.
+//!
+//! - [`Connection`] is what a session is written against: framed input, queued output, STARTTLS.
+//! - [`framing`] cuts the input into lines and literals within limits, before any grammar sees it.
+//! - [`listen`] accepts connections, caps them per address and in all, and drains them at the end.
+//! - [`sasl`] is the server's side of AUTHENTICATE; who a password belongs to is the caller's business.
+//! - [`limits`] holds every number a peer is held to, with its reason.
+//!
+//! Nothing here knows a mailbox, a user or a protocol's replies.
 
+pub mod connection;
 pub mod framing;
 pub mod limits;
+pub mod listen;
+pub mod output;
+pub mod secret;
+pub mod stream;
+pub mod tls;
+
+pub use connection::{Connection, ConnectionInfo, Peer, ReadError, StartTlsError};
+pub use limits::Limits;
+pub use output::{Output, WriteError};
+pub use secret::Secret;
+pub use tls::{Tls, TlsError};

@@ -1,0 +1,256 @@
+//! One peer's connection: framed input, queued output, deadlines, STARTTLS. What a session is written against.
+//!
+//! Between commands it holds no buffer: input is read into a buffer on the stack of the poll and kept only when there is
+//! some, output memory is given back by each flush. Every read can be dropped half-way (in a `select!` with a mailbox's
+//! events) without losing an octet or extending its deadline.
+//!
+//! A read that has to wait first sends what waits to be sent, so pipelined commands are answered together and no peer
+//! ever waits for an answer that waits for it. While a peer does not take its answers, nothing is read from it.
+//!
+//! # An IMAP session's loop
+//! ```
+//! # use wire::{Connection, ReadError};
+//! # async fn session(mut conn: Connection) -> Result<(), Box<dyn std::error::Error>> {
+//! loop {
+//!     let fragment = match conn.read_fragment().await {
+//!         Ok(fragment) => fragment,
+//!         Err(ReadError::Command(bad)) => {
+//!             write!(conn.output(), "* BAD {}\r\n", bad.error); // the tag is in bad.head
+//!             if bad.fatal { break }
+//!             continue; // what is left of the command is skipped by the next read
+//!         }
+//!         Err(_) => break, // closed, timed out, broken
+//!     };
+//!     if let Some(literal) = fragment.literal {
+//!         if literal.len > 1000 { conn.refuse_literal()?; continue }
+//!         let _small = conn.read_literal().await?; // asks for it, if it is synchronizing
+//!     }
+//!     conn.output().put("a OK done\r\n"); // sent by the next read that has to wait
+//! }
+//! # conn.close().await; Ok(())
+//! # }
+//! ```
+
+mod info;
+mod read;
+
+use std::fs::File;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use thiserror::Error;
+use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::time::Instant;
+
+use crate::framing::{CommandFramer, CommandLimits, LineFramer};
+use crate::output::{self, Output, WriteError};
+use crate::stream::{Plain, Stream};
+use crate::tls::{HandshakeError, Tls};
+use crate::{Limits, limits};
+
+pub use info::{ConnectionInfo, Peer};
+pub use read::ReadError;
+
+/// Why STARTTLS failed. The connection must be closed: there is no going on in clear text.
+#[derive(Debug, Error)]
+pub enum StartTlsError {
+    /// The peer sent more behind its STARTTLS without waiting for our answer. What came in clear text must not be
+    /// executed as if it had come encrypted (CVE-2021-33515 and fourteen servers more).
+    #[error("plain text behind STARTTLS")]
+    PlainTextPipelined,
+    /// The reply could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The handshake failed.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+}
+
+/// How long a connection waits for what.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// For a whole line.
+    idle: Duration,
+    /// For the next octets of a literal or body.
+    body: Duration,
+    /// For the peer to take some output.
+    output: Duration,
+    handshake: Duration,
+}
+
+/// A connection. See the [module](self) for how a session uses it.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    info: ConnectionInfo,
+    input: BytesMut,
+    output: Output,
+    commands: CommandFramer,
+    lines: LineFramer,
+    times: Times,
+    /// When everything must be over, before login.
+    login_by: Option<Instant>,
+    /// When the line being waited for must have come; kept over dropped reads.
+    line_by: Option<Instant>,
+    /// The continuation request for the announced literal was sent.
+    continued: bool,
+    octets_in: u64,
+    octets_out: u64,
+    /// Gives the slot back to the listener when the connection is dropped.
+    _slot: Option<crate::listen::Slot>,
+}
+
+impl Connection {
+    /// A connection over `stream`, with the limits and deadlines of one that is not logged in.
+    pub fn new(stream: Stream, info: ConnectionInfo, limits: &Limits) -> Self {
+        let commands = CommandLimits {
+            line: limits.pre_auth_line,
+            literal: limits.pre_auth_literal,
+            non_sync_literal: limits.pre_auth_literal,
+            ..CommandLimits::PRE_AUTH
+        };
+        Self {
+            stream,
+            info,
+            input: BytesMut::new(),
+            output: Output::default(),
+            commands: CommandFramer::new(commands),
+            lines: LineFramer::default(),
+            times: Times {
+                idle: limits.idle,
+                body: limits.body_stalled,
+                output: limits.output_stalled,
+                handshake: limits.tls_handshake,
+            },
+            login_by: Some(Instant::now() + limits.pre_auth),
+            line_by: None,
+            continued: false,
+            octets_in: 0,
+            octets_out: 0,
+            _slot: None,
+        }
+    }
+
+    /// A connection inside the process and its far end, for the tests of protocol crates. The pipe holds `capacity`
+    /// octets each way.
+    pub fn memory(capacity: usize) -> (Self, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(capacity);
+        let stream = Stream::Plain(Plain::Memory(ours));
+        (Self::new(stream, ConnectionInfo::memory(), &Limits::default()), theirs)
+    }
+
+    pub(crate) fn with_slot(mut self, slot: crate::listen::Slot) -> Self {
+        self._slot = Some(slot);
+        self
+    }
+
+    /// Who is connected to what.
+    pub fn info(&self) -> &ConnectionInfo {
+        &self.info
+    }
+
+    /// Whether a password may be sent here: TLS, loopback, or a Unix socket.
+    pub fn is_secure(&self) -> bool {
+        self.info.tls.is_some() || self.info.peer.is_local()
+    }
+
+    /// Octets read from and written to the peer so far, inside TLS.
+    pub fn octets(&self) -> (u64, u64) {
+        (self.octets_in, self.octets_out)
+    }
+
+    /// The peer has logged in: the deadline for that is off, and these limits hold from now on.
+    pub fn logged_in(&mut self, limits: CommandLimits) {
+        self.login_by = None;
+        self.commands.set_limits(limits);
+    }
+
+    /// Takes the deadline for logging in away where nobody logs in (LMTP from loopback or a Unix socket).
+    pub fn no_login_needed(&mut self) {
+        self.login_by = None;
+    }
+
+    /// How long to wait for a whole line from now on.
+    pub fn set_idle(&mut self, idle: Duration) {
+        self.times.idle = idle;
+        self.line_by = None;
+    }
+
+    /// The queue of octets to send. Filling it never waits.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// Writes all that waits to be sent.
+    ///
+    /// # Errors
+    /// [`WriteError`]; the session is over.
+    pub async fn flush(&mut self) -> Result<(), WriteError> {
+        let waiting = self.output.len();
+        let result = self.output.flush(&mut self.stream, self.times.output).await;
+        self.octets_out += (waiting - self.output.len()) as u64;
+        result
+    }
+
+    /// Writes when much waits to be sent: what a session calls between the replies of a long command.
+    ///
+    /// # Errors
+    /// As [`Connection::flush`].
+    pub async fn relieve(&mut self) -> Result<(), WriteError> {
+        if self.output.is_full() { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends `len` octets of a file from `offset`, behind what waits to be sent. Small files join the queue; large ones
+    /// are written, with sendfile where there is no TLS, and never read on a reactor thread unless they are cached.
+    ///
+    /// # Errors
+    /// [`WriteError`]; [`WriteError::File`] if the file is shorter than that.
+    pub async fn write_file(&mut self, file: &File, offset: u64, len: u64) -> Result<(), WriteError> {
+        let waiting = self.output.len() as u64;
+        let stalled = self.times.output;
+        output::send_file(&mut self.output, &mut self.stream, file, offset, len, stalled).await?;
+        self.octets_out += waiting + len - self.output.len() as u64;
+        Ok(())
+    }
+
+    /// Whether octets of the peer are here that no read has returned: pipelined commands, or part of one.
+    pub fn has_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+
+    /// Sends what waits (the `OK Begin TLS`) and starts TLS.
+    ///
+    /// Ask [`Connection::has_input`] before answering OK; this refuses too, before anything is sent.
+    ///
+    /// # Errors
+    /// [`StartTlsError`]; close the connection.
+    pub async fn start_tls(&mut self, tls: &Tls) -> Result<(), StartTlsError> {
+        if self.has_input() {
+            self.stream = Stream::Closed;
+            return Err(StartTlsError::PlainTextPipelined);
+        }
+        self.flush().await?;
+        self.upgrade(tls).await?;
+        Ok(())
+    }
+
+    /// The handshake of a port that begins with TLS.
+    pub(crate) async fn upgrade(&mut self, tls: &Tls) -> Result<(), HandshakeError> {
+        self.stream.upgrade(tls, self.times.handshake).await?;
+        self.info.tls = self.stream.tls();
+        Ok(())
+    }
+
+    /// Sends what waits and says goodbye on the TLS layer. Errors mean that the peer is gone already.
+    pub async fn close(mut self) {
+        let say = async {
+            self.flush().await?;
+            self.stream.shutdown().await.map_err(WriteError::Io)
+        };
+        // A peer that does not read must not hold us: it gets a moment, not the five minutes of a working session.
+        let _ = tokio::time::timeout(limits::TLS_HANDSHAKE, say).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
