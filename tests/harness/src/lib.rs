@@ -1,0 +1,28 @@
+//! The whole server from outside.
+//!
+//! Nothing here knows how the server works inside: it starts the program in a private directory ([`Server`]),
+//! speaks to its sockets ([`Connection`], [`Imap`], [`Lmtp`]) and compares what comes back with what the RFCs say
+//! ([`transcript`]). The same transcripts run against other people's servers, which is how the runner itself and the
+//! transcripts are kept honest (`tests/README.md`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this crate is linked into tests only; a test reports trouble by panicking"
+)]
+
+mod connection;
+mod imap;
+mod lmtp;
+mod log;
+mod tls;
+
+pub mod corpus;
+pub mod transcript;
+
+pub use connection::{Connection, PATIENCE, Reply};
+pub use imap::Imap;
+pub use lmtp::Lmtp;
+pub use log::unannounced;

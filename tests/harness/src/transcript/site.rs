@@ -1,0 +1,50 @@
+//! The server a script is played against: where it listens and who has an account.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// A server as a script sees it.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Where each protocol is served; a script that needs another one cannot be played here.
+    pub listeners: BTreeMap<Protocol, SocketAddr>,
+    /// The accounts, by the name that the script uses for them.
+    pub users: BTreeMap<String, User>,
+    /// The domain of the recipients' addresses.
+    pub domain: String,
+    /// Whether a capability that the server lacks only means that the script says nothing about it. Never so for our
+    /// own server.
+    pub may_lack: bool,
+}
+
+/// An account.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// What LOGIN wants to hear.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+/// What is spoken on a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// IMAP, with STARTTLS.
+    Imap,
+    /// IMAP inside TLS from the first byte.
+    Imaps,
+    /// LMTP.
+    Lmtp,
+}
+
+impl Protocol {
+    /// The protocol of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "imap" => Some(Self::Imap),
+            "imaps" => Some(Self::Imaps),
+            "lmtp" => Some(Self::Lmtp),
+            _ => None,
+        }
+    }
+}
