@@ -1,0 +1,305 @@
+//! House rules that a machine can check: the arrows between crates, what every file must have, and that the documents
+//! which list things list all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Which of our crates a crate may import. What is not listed may not be imported: arrows point down only.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("message", &[]),
+    ("durable", &[]),
+    ("wire", &[]),
+    ("directory", &["durable"]),
+    ("mailstore", &["message", "durable"]),
+    ("imapd", &["mailstore", "directory", "wire", "message"]),
+    ("lmtpd", &["mailstore", "directory", "wire", "message"]),
+    ("tools", &["mailstore", "directory", "message"]),
+    ("admin", &["tools", "mailstore", "directory", "wire"]),
+    ("angarium", &["admin", "imapd", "lmtpd", "tools", "mailstore", "directory", "wire", "durable", "message"]),
+    ("harness", &[]),
+];
+
+/// Licences a package may be used under: permissive ones, compatible with MIT OR Apache-2.0.
+const LICENCES: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CC0-1.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+#[test]
+fn arrows_point_down() {
+    let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (path, manifest) in manifests() {
+        let name = manifest["package"]["name"].as_str().expect("a package has a name").to_owned();
+        let Some(allowed) = allowed.get(name.as_str()) else {
+            wrong.push(format!("{}: {name} has no row in ARROWS", path.display()));
+            continue;
+        };
+        for section in ["dependencies", "build-dependencies"] {
+            for import in manifest.get(section).and_then(toml::Value::as_table).into_iter().flatten() {
+                let ours = ARROWS.iter().any(|(ours, _)| ours == import.0);
+                if ours && !allowed.contains(&import.0.as_str()) {
+                    wrong.push(format!("{name} must not import {}", import.0));
+                }
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn every_crate_takes_version_and_lints_from_the_workspace() {
+    let mut wrong = Vec::new();
+    for (path, manifest) in manifests() {
+        for field in ["version", "edition", "rust-version", "license", "publish"] {
+            let inherited = manifest["package"].get(field).and_then(|value| value.get("workspace"));
+            if inherited.and_then(toml::Value::as_bool) != Some(true) {
+                wrong.push(format!("{}: {field}.workspace = true is missing", path.display()));
+            }
+        }
+        if manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool) != Some(true) {
+            wrong.push(format!("{}: [lints] workspace = true is missing", path.display()));
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn every_source_file_says_what_it_is_for() {
+    let wrong: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(path, _)| format!("{} does not open with //!", path.display()))
+        .collect();
+    assert_none(&wrong);
+}
+
+#[test]
+fn file_names_name_a_subject() {
+    let wrong: Vec<_> = sources()
+        .into_iter()
+        .filter(|(path, _)| {
+            path.iter().any(|part| {
+                let part = part.to_string_lossy();
+                ["util", "utils", "common", "misc", "helpers"].contains(&part.trim_end_matches(".rs"))
+            })
+        })
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert_none(&wrong);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Put together here, so that this file does not report itself.
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X:"),
+        concat!("to", "do!("),
+        concat!("unimplem", "ented!("),
+        concat!("#[ign", "ore]"),
+    ];
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        for (index, line) in text.lines().enumerate() {
+            if marks.iter().any(|mark| line.contains(mark)) {
+                wrong.push(format!("{}:{}: {}", path.display(), index + 1, line.trim()));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn every_cited_rfc_is_listed() {
+    let listed = numbers_after(&read("docs/rfc.md"), "| RFC ");
+    let mut wrong = Vec::new();
+    let scripts = files(&["imap", "lmtp"]).into_iter().map(|path| (path.clone(), read(&path)));
+    for (path, text) in sources().into_iter().chain(scripts) {
+        for cited in numbers_after(&text, "RFC ").difference(&listed) {
+            wrong.push(format!("{} cites RFC {cited}, docs/rfc.md does not list it", path.display()));
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn every_listed_rfc_has_a_status() {
+    let wrong: Vec<_> = read("docs/rfc.md")
+        .lines()
+        .filter(|line| line.starts_with("| RFC "))
+        .filter(|line| !["Yes", "Partial", "No"].contains(&line.split('|').nth(3).unwrap_or("").trim()))
+        .map(str::to_owned)
+        .collect();
+    assert_none(&wrong);
+}
+
+#[test]
+fn every_log_key_is_registered() {
+    let document = read("docs/log-keys.md");
+    let registered: BTreeSet<&str> =
+        document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(key, _)| key).collect();
+    let mut used = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if path.starts_with("tests") {
+            continue;
+        }
+        for rest in text.split("event = \"").skip(1) {
+            let key = rest.split('"').next().unwrap_or_default().to_owned();
+            if !registered.contains(key.as_str()) {
+                wrong.push(format!("{} logs {key}, docs/log-keys.md does not list it", path.display()));
+            }
+            used.insert(key);
+        }
+    }
+    for key in registered {
+        if !used.contains(key) {
+            wrong.push(format!("docs/log-keys.md lists {key}, which nothing logs"));
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[test]
+fn every_transcript_says_what_it_shows() {
+    let wrong: Vec<_> = files(&["imap", "lmtp"])
+        .into_iter()
+        .filter(|path| !read(path).starts_with("# "))
+        .map(|path| format!("{} does not open with a comment", path.display()))
+        .collect();
+    assert_none(&wrong);
+}
+
+#[test]
+fn licence_texts_are_there() {
+    for (file, word) in [("LICENSE-MIT", "Permission is hereby granted"), ("LICENSE-APACHE", "Apache License")] {
+        assert!(read(file).contains(word), "{file}");
+    }
+}
+
+/// The same rule as deny.toml, for machines without cargo-deny.
+#[test]
+fn every_package_has_a_permissive_licence() {
+    let wrong: Vec<_> = packages()
+        .into_iter()
+        .filter(|(_, licence)| !licence.as_deref().is_some_and(permissive))
+        .map(|(name, licence)| format!("{name}: {}", licence.unwrap_or_else(|| "no licence".to_owned())))
+        .collect();
+    assert_none(&wrong);
+}
+
+#[test]
+fn licence_expressions() {
+    for (expression, expected) in [
+        ("MIT", true),
+        ("MIT/Apache-2.0", true),
+        ("GPL-3.0", false),
+        ("GPL-3.0 OR MIT", true),
+        ("MIT AND GPL-2.0", false),
+        ("(Apache-2.0 OR MIT) AND BSD-3-Clause", true),
+        ("(MIT OR Apache-2.0) AND AGPL-3.0", false),
+    ] {
+        assert_eq!(permissive(expression), expected, "{expression}");
+    }
+}
+
+/// Whether one may take the package under permissive licences alone. The expressions in use are conjunctions of
+/// disjunctions, so AND binds weaker here than OR; SPDX has it the other way round, which matters to none of them.
+fn permissive(expression: &str) -> bool {
+    expression.split(" AND ").all(|part| {
+        part.trim_matches(['(', ')']).replace('/', " OR ").split(" OR ").any(|name| LICENCES.contains(&name.trim()))
+    })
+}
+
+fn packages() -> Vec<(String, Option<String>)> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let version = Command::new("rustc").arg("-vV").output().expect("rustc runs").stdout;
+    let version = String::from_utf8(version).expect("rustc writes UTF-8");
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host");
+    let metadata = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform", host])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).expect("cargo writes JSON");
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let packages = metadata["packages"].as_array().expect("metadata has packages");
+    packages.iter().map(|package| (text(&package["name"]).unwrap_or_default(), text(&package["license"]))).collect()
+}
+
+/// All the numbers that follow `mark` in `text`.
+fn numbers_after(text: &str, mark: &str) -> BTreeSet<u32> {
+    text.split(mark)
+        .skip(1)
+        .filter_map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            rest[..end].parse().ok()
+        })
+        .collect()
+}
+
+fn manifests() -> Vec<(PathBuf, toml::Table)> {
+    files(&["toml"])
+        .into_iter()
+        .filter(|path| path.ends_with("Cargo.toml") && !path.starts_with("fuzz"))
+        .map(|path| {
+            let text = read(&path);
+            (path, text.parse().expect("a manifest is TOML"))
+        })
+        .collect()
+}
+
+/// Every Rust file of ours, by its path from the root.
+fn sources() -> Vec<(PathBuf, String)> {
+    let sources: Vec<_> = files(&["rs"]).into_iter().map(|path| (path.clone(), read(path))).collect();
+    assert!(sources.len() > 20, "this test does not see the sources");
+    sources
+}
+
+fn files(extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut directories = vec![root()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).expect("a directory can be read") {
+            let path = entry.expect("an entry can be read").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if !name.starts_with('.') && !["target", "var", "corpus"].contains(&name.as_str()) {
+                    directories.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known)) {
+                found.push(path.strip_prefix(root()).expect("below the root").to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn assert_none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
