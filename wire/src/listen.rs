@@ -1,5 +1,195 @@
-//! Listeners and the connections they let in.
+//! Listeners: bind, accept within limits, hand each connection to its session, drain at the end.
+//!
+//! Every session is a task of the caller's [`TaskTracker`]; when the caller's token is cancelled no more connections are
+//! accepted, sessions say goodbye on their own clones of it, and `tracker.wait()` tells when the last has gone.
 
-/// A place among the connections allowed; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Slot;
+mod bind;
+mod gate;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use rustix::io::Errno;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, info, warn};
+
+use crate::connection::{Connection, ConnectionInfo, Peer};
+use crate::limits::Limits;
+use crate::stream::{Plain, Stream};
+use crate::tls::Tls;
+
+pub use bind::{BindError, Listener, Local};
+pub(crate) use gate::Slot;
+pub use gate::{Gate, Refusal};
+
+/// How long an accept loop waits when the system has no descriptor or memory for another connection, unless one of ours
+/// closes before: 1 second, which is no load, and soon enough for a client that retries.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// Refusals are logged once in this time, with their number: a flood of connections must not become a flood of lines.
+const REFUSAL_LOG: Duration = Duration::from_secs(10);
+
+/// What is served at a listener.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name in the log and in [`ConnectionInfo::service`].
+    pub name: &'static str,
+    /// For a port that begins with TLS (imaps).
+    pub tls: Option<Tls>,
+    /// What a refused connection is told before it is closed (`* BYE Too many connections\r\n`); not sent under TLS.
+    pub refusal: &'static str,
+}
+
+/// What all accept loops share.
+#[derive(Debug, Clone)]
+pub struct Reception {
+    /// Counts connections.
+    pub gate: Arc<Gate>,
+    /// Limits for new connections; replaced when the configuration is read again.
+    pub limits: Arc<ArcSwap<Limits>>,
+    /// Every session's task.
+    pub tasks: TaskTracker,
+    /// Cancelled to stop accepting.
+    pub shutdown: CancellationToken,
+}
+
+/// Accepts connections until the shutdown token is cancelled, and runs `session` on each in a task of its own. A session
+/// that panics ends alone.
+pub async fn serve<H, F>(listener: Listener, service: Service, reception: Reception, session: H)
+where
+    H: Fn(Connection) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let session = Arc::new(session);
+    let mut refused = RefusalLog::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = reception.shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(accepted) => match admit(accepted, &service, &reception) {
+                Ok(conn) => spawn(conn, &service, &reception, &session),
+                Err((refusal, peer)) => refused.note(&service, refusal, &peer),
+            },
+            Err(error) if is_peers_fault(&error) => {}
+            Err(error) => {
+                error!(event = "listener.accept.failed", service = service.name, error = %error);
+                tokio::select! {
+                    () = reception.gate.freed() => {}
+                    () = reception.shutdown.cancelled() => return,
+                    () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+                }
+            }
+        }
+    }
+}
+
+fn admit(accepted: Accepted, service: &Service, reception: &Reception) -> Result<Connection, (Refusal, Peer)> {
+    let limits = reception.limits.load();
+    let Accepted { stream, peer, local } = accepted;
+    let slot = match reception.gate.admit(&peer, &limits) {
+        Ok(slot) => slot,
+        Err(refusal) => {
+            if service.tls.is_none() {
+                // A fresh socket takes a line at once or not at all; we do not wait for strangers.
+                let _ = match &stream {
+                    Plain::Tcp(stream) => stream.try_write(service.refusal.as_bytes()),
+                    Plain::Unix(stream) => stream.try_write(service.refusal.as_bytes()),
+                    Plain::Memory(_) => Ok(0),
+                };
+            }
+            return Err((refusal, peer));
+        }
+    };
+    let info = ConnectionInfo::new(service.name, peer, local);
+    Ok(Connection::new(Stream::Plain(stream), info, &limits).with_slot(slot))
+}
+
+fn spawn<H, F>(mut conn: Connection, service: &Service, reception: &Reception, session: &Arc<H>)
+where
+    H: Fn(Connection) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let info = conn.info();
+    debug!(event = "connection.opened", conn = info.id, service = info.service, peer = %info.peer);
+    let guard = PanicLog { conn: info.id, service: info.service };
+    let (tls, session) = (service.tls.clone(), Arc::clone(session));
+    reception.tasks.spawn(async move {
+        let _guard = guard;
+        if let Some(tls) = tls
+            && let Err(problem) = Box::pin(conn.upgrade(&tls)).await
+        {
+            let info = conn.info();
+            info!(event = "tls.handshake.failed", conn = info.id, service = info.service, peer = %info.peer, error = %problem);
+            return;
+        }
+        session(conn).await;
+    });
+}
+
+/// A socket just accepted.
+struct Accepted {
+    stream: Plain,
+    peer: Peer,
+    local: Option<SocketAddr>,
+}
+
+/// Whether accept failed because of the connection that was to be accepted, not of us (accept(2), "Error handling").
+fn is_peers_fault(error: &io::Error) -> bool {
+    let Some(errno) = Errno::from_io_error(error) else { return false };
+    [
+        Errno::CONNABORTED,
+        Errno::INTR,
+        Errno::NETDOWN,
+        Errno::PROTO,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::NONET,
+        Errno::HOSTUNREACH,
+        Errno::OPNOTSUPP,
+        Errno::NETUNREACH,
+        Errno::PERM,
+    ]
+    .contains(&errno)
+}
+
+/// Says when a session's task ends by a panic, which would otherwise only be seen as a lost connection.
+struct PanicLog {
+    conn: u64,
+    service: &'static str,
+}
+
+impl Drop for PanicLog {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!(event = "connection.panicked", conn = self.conn, service = self.service);
+        }
+    }
+}
+
+/// Counts refusals between two lines of the log.
+#[derive(Debug, Default)]
+struct RefusalLog {
+    logged: Option<Instant>,
+    unlogged: u64,
+}
+
+impl RefusalLog {
+    fn note(&mut self, service: &Service, refusal: Refusal, peer: &Peer) {
+        self.unlogged += 1;
+        if self.logged.is_some_and(|logged| logged.elapsed() < REFUSAL_LOG) {
+            return;
+        }
+        let (count, service) = (self.unlogged, service.name);
+        warn!(event = "connection.refused", service, peer = %peer, reason = %refusal, count);
+        *self = Self { logged: Some(Instant::now()), unlogged: 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests;
