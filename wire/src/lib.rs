@@ -13,6 +13,7 @@ pub mod framing;
 pub mod limits;
 pub mod listen;
 pub mod output;
+pub mod sasl;
 pub mod secret;
 pub mod stream;
 pub mod tls;

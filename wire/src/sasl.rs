@@ -1,0 +1,236 @@
+//! SASL, the server's side (RFC 4422): the exchange of base64 lines around a mechanism's steps.
+//!
+//! [`Exchange`] deals with what is the same for IMAP, POP3 and LMTP: base64, the initial response, the client's `*`, size
+//! limits. A [`Mechanism`] turns responses into challenges until it can name who wants in. Whether that is true is the
+//! caller's business (`directory`), so nothing here waits or knows a user.
+
+mod login;
+mod plain;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::Secret;
+use crate::limits::SASL_LINE;
+
+/// Names of the mechanisms offered, strongest first.
+pub const MECHANISMS: &[&str] = &["PLAIN", "LOGIN"];
+
+/// Most octets of an identity or a password: 1,020, which is 255 characters of four octets (RFC 4616, 2, asks for 255
+/// octets).
+const MAX_FIELD: usize = 1020;
+
+/// Why an exchange ended without credentials. The text may be shown to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SaslError {
+    /// No such mechanism.
+    #[error("unsupported authentication mechanism")]
+    UnknownMechanism,
+    /// The client sent `*`: answer BAD (RFC 9051, 6.2.2), without counting it as a failed login.
+    #[error("authentication cancelled")]
+    Cancelled,
+    /// A line is not base64.
+    #[error("response is not valid base64")]
+    Base64,
+    /// A line is longer than [`SASL_LINE`].
+    #[error("response is too long")]
+    TooLong,
+    /// The response does not follow the mechanism's grammar.
+    #[error("malformed authentication response")]
+    Malformed,
+}
+
+/// Who wants in, and with which password.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Whom the client wants to act as; `None`: itself.
+    pub authorization_id: Option<String>,
+    /// Who the client is.
+    pub authentication_id: String,
+    /// Its password.
+    pub password: Secret<String>,
+}
+
+/// What a mechanism, or an exchange, does next.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Step<C> {
+    /// Send this and wait for the response.
+    Challenge(C),
+    /// Done: check these.
+    Verify(Credentials),
+}
+
+/// The server's side of a mechanism. Mechanisms that need a stored key instead of a password (SCRAM) will add a step
+/// that asks for it.
+pub trait Mechanism: Send {
+    /// The first step; `None` without an initial response.
+    ///
+    /// # Errors
+    /// [`SaslError`].
+    fn begin(&mut self, initial: Option<&[u8]>) -> Result<Step<Vec<u8>>, SaslError> {
+        match initial {
+            Some(initial) => self.step(initial),
+            // The client speaks first, and is told so by an empty challenge (RFC 4422, 3.3).
+            None => Ok(Step::Challenge(Vec::new())),
+        }
+    }
+
+    /// The next step, on the client's response.
+    ///
+    /// # Errors
+    /// [`SaslError`].
+    fn step(&mut self, response: &[u8]) -> Result<Step<Vec<u8>>, SaslError>;
+}
+
+/// An exchange in progress. Dropping it at any point leaves nothing behind.
+pub struct Exchange {
+    mechanism: Box<dyn Mechanism>,
+}
+
+impl Exchange {
+    /// Begins with the mechanism called `name`, in any case.
+    ///
+    /// # Errors
+    /// [`SaslError::UnknownMechanism`].
+    pub fn new(name: &str) -> Result<Self, SaslError> {
+        let mechanism: Box<dyn Mechanism> = match name.to_ascii_uppercase().as_str() {
+            "PLAIN" => Box::new(plain::Plain),
+            "LOGIN" => Box::new(login::Login::default()),
+            _ => return Err(SaslError::UnknownMechanism),
+        };
+        Ok(Self { mechanism })
+    }
+
+    /// The first step: the initial response as it stands in the command, base64 or `=` for an empty one (RFC 4959).
+    /// Challenges come out in base64.
+    ///
+    /// # Errors
+    /// [`SaslError`].
+    pub fn begin(&mut self, initial: Option<&[u8]>) -> Result<Step<String>, SaslError> {
+        let step = match initial {
+            None => self.mechanism.begin(None),
+            Some(b"=") => self.mechanism.begin(Some(b"")),
+            Some(initial) => self.mechanism.begin(Some(&decode(initial)?)),
+        };
+        step.map(encode)
+    }
+
+    /// The next step, on a line of the client without its CRLF.
+    ///
+    /// # Errors
+    /// [`SaslError`]; [`SaslError::Cancelled`] when the line is `*`.
+    pub fn step(&mut self, line: &[u8]) -> Result<Step<String>, SaslError> {
+        if line == b"*" {
+            return Err(SaslError::Cancelled);
+        }
+        self.mechanism.step(&decode(line)?).map(encode)
+    }
+}
+
+fn decode(line: &[u8]) -> Result<Zeroizing<Vec<u8>>, SaslError> {
+    if line.len() > SASL_LINE {
+        return Err(SaslError::TooLong);
+    }
+    STANDARD.decode(line).map(Zeroizing::new).map_err(|_| SaslError::Base64)
+}
+
+fn encode(step: Step<Vec<u8>>) -> Step<String> {
+    match step {
+        Step::Challenge(challenge) => Step::Challenge(STANDARD.encode(challenge)),
+        Step::Verify(credentials) => Step::Verify(credentials),
+    }
+}
+
+/// An identity or password: UTF-8 without NUL, not empty, not endless.
+fn field(octets: &[u8]) -> Result<&str, SaslError> {
+    let text = str::from_utf8(octets).map_err(|_| SaslError::Malformed)?;
+    if text.is_empty() || text.len() > MAX_FIELD || text.contains('\0') {
+        return Err(SaslError::Malformed);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of `initial` and `lines`, in words.
+    fn run(mechanism: &str, initial: Option<&str>, lines: &[&str]) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut exchange = match Exchange::new(mechanism) {
+            Ok(exchange) => exchange,
+            Err(error) => return vec![error.to_string()],
+        };
+        let mut step = exchange.begin(initial.map(str::as_bytes));
+        let mut lines = lines.iter();
+        loop {
+            match step {
+                Ok(Step::Challenge(challenge)) => {
+                    out.push(format!("+ {challenge}"));
+                    let Some(line) = lines.next() else { return out };
+                    step = exchange.step(line.as_bytes());
+                }
+                Ok(Step::Verify(found)) => {
+                    let zid = found.authorization_id.unwrap_or_default();
+                    out.push(format!("{zid}|{}|{}", found.authentication_id, found.password.expose()));
+                    return out;
+                }
+                Err(error) => {
+                    out.push(error.to_string());
+                    return out;
+                }
+            }
+        }
+    }
+
+    fn b64(text: &str) -> String {
+        STANDARD.encode(text)
+    }
+
+    #[test]
+    fn plain() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(run("plain", Some(&b64(text)), &[]), [expected], "{text:?}");
+            assert_eq!(run("PLAIN", None, &[&b64(text)]), ["+ ", expected], "{text:?}");
+        };
+        check("\0tim\0tanstaaftanstaaf", "|tim|tanstaaftanstaaf");
+        check("Ursel\0Kurt\0xipj3plmq", "Ursel|Kurt|xipj3plmq");
+        check("\0jürgen\0pässword", "|jürgen|pässword");
+        let malformed = "malformed authentication response";
+        let long = "x".repeat(MAX_FIELD + 1);
+        for text in ["", "tim", "\0tim", "\0\0pw", "\0tim\0", "a\0b\0c\0d", "\0tim\0pw\0", &format!("\0{long}\0pw")] {
+            check(text, malformed);
+        }
+        let not_utf8 = STANDARD.encode(b"\0tim\0\xff\xfe");
+        assert_eq!(run("PLAIN", Some(&not_utf8), &[]), [malformed]);
+        assert_eq!(run("PLAIN", Some("="), &[]), [malformed]);
+    }
+
+    #[test]
+    fn login() {
+        let (user, password) = ("+ VXNlcm5hbWU6", "+ UGFzc3dvcmQ6");
+        assert_eq!(run("LOGIN", None, &[&b64("tim"), &b64("pw")]), [user, password, "|tim|pw"]);
+        assert_eq!(run("login", Some(&b64("tim")), &[&b64("pw")]), [password, "|tim|pw"]);
+        // RFC 4959's empty response is no user name; Outlook's is a question.
+        assert_eq!(run("LOGIN", Some("="), &[&b64("tim"), &b64("pw")]), [user, password, "|tim|pw"]);
+        assert_eq!(run("LOGIN", None, &[""]), [user, "malformed authentication response"]);
+        assert_eq!(run("LOGIN", None, &[&b64("tim"), ""]), [user, password, "malformed authentication response"]);
+    }
+
+    #[test]
+    fn hostile_lines() {
+        let cancelled = "authentication cancelled";
+        assert_eq!(run("PLAIN", None, &["*"]), ["+ ", cancelled]);
+        assert_eq!(run("LOGIN", None, &["*"]), ["+ VXNlcm5hbWU6", cancelled]);
+        assert_eq!(run("LOGIN", Some(&b64("tim")), &["*"]), ["+ UGFzc3dvcmQ6", cancelled]);
+        for bad in ["%%%", "AHRpbQBwdw=", "AHRpbQ BwdwA=", "**", "A"] {
+            assert_eq!(run("PLAIN", Some(bad), &[]), ["response is not valid base64"], "{bad}");
+        }
+        let long = "A".repeat(SASL_LINE + 4);
+        assert_eq!(run("PLAIN", None, &[&long]), ["+ ", "response is too long"]);
+        assert_eq!(run("GSSAPI", None, &[]), ["unsupported authentication mechanism"]);
+    }
+}
