@@ -1,0 +1,14 @@
+//! cyrus.index: a header and one record of fixed size for each message (docs/formats/index.md).
+//!
+//! Records stand in UID order, live and expunged ones alike; an expunged one keeps its place until a repack. A record is
+//! valid if its checksum is; the header says how many records are committed, and what stands behind them is the torn
+//! tail of a write that never was. Header and records are written with `pwrite` only.
+
+mod file;
+mod header;
+mod record;
+
+pub(crate) use file::{IndexFile, Loaded};
+pub(crate) use header::{CACHE_START, Header};
+pub use record::Record;
+pub(crate) use record::{RECORD_SIZE, encode_all};
