@@ -1,1 +1,40 @@
-//! Mailboxes and messages on disk: index, cache, seen state, quota, ACL, subscriptions; no protocol text.
+//! The mail store: mailboxes and messages on disk. One file per message, and beside them `cyrus.header`, `cyrus.index`,
+//! `cyrus.cache` and `cyrus.seen`; above them the mailboxes database. No protocol text is made here: what a client reads
+//! word for word (ENVELOPE and the like) comes preformatted from the `message` crate and is only kept.
+//!
+//! Start reading at [`Mailbox`]: how a change happens, and in which order what becomes durable. docs/formats/ has every
+//! file byte by byte.
+//!
+//! All methods that reach the disk block; callers on a reactor move them to a blocking thread. Exceptions are named where
+//! they are: memory and page-cache work only.
+
+mod cache;
+mod cache_file;
+mod error;
+mod flags;
+mod header;
+mod ident;
+mod index;
+mod mailbox;
+mod name;
+mod quota;
+mod raw;
+mod seen;
+mod stage;
+pub mod uid_set;
+
+pub use cache::CacheBuf;
+pub use durable::disk;
+pub use error::{Error, ErrorKind, Result};
+pub use flags::{Keyword, KeywordBits, MAX_KEYWORDS, SystemFlags};
+pub use ident::{ContentHash, ModSeq, Timestamp, Uid, UidValidity, UniqueId};
+pub use index::Record;
+pub use mailbox::{
+    AppendOptions, Changes, CopyOptions, Expunged, FlagOp, Mailbox, NewMessage, Permitted, ReaderState, Reading,
+    Status, StoreRequest, Stored,
+};
+pub use name::{MailboxName, NameError, SEPARATOR};
+pub use quota::QuotaCheck;
+pub use raw::sled_syncs;
+pub use stage::{StageWriter, Staged};
+pub use uid_set::UidSet;

@@ -1,0 +1,140 @@
+//! The shared object of one open mailbox. All sessions, deliveries and tools of the process use the same one; the
+//! process is the only writer of the mailbox's files.
+//!
+//! How a change happens, whatever it is: its bytes are written (`pwrite`, no sync) by [`State::commit`], the one function
+//! that changes a mailbox's state; it is then published, that is, everybody who sleeps on [`Mailbox::watch`] wakes. Syncs
+//! happen outside of the lock: message files and their directory entries before the commit (`append`), index, cache and
+//! seen state within a second after it ([`Mailbox::sync`]), because they can be rolled forward from the message files.
+//!
+//! Locks, in this order: `maintenance` - `keyword_change` - `state` - `queue`. `state` is held for memory and
+//! page-cache work only: never over a sync, never over a client's socket.
+
+mod append;
+mod change;
+pub(crate) mod context;
+mod copy;
+mod create;
+mod expunge;
+mod files;
+mod heal;
+mod history;
+mod keywords;
+mod open;
+mod reading;
+mod reconcile;
+mod repack;
+mod state;
+mod store;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+pub(crate) use append::deliver;
+pub use append::{AppendOptions, NewMessage};
+pub(crate) use context::{Identity, Marks, Surroundings};
+pub use copy::CopyOptions;
+pub(crate) use create::create_files;
+pub use expunge::Expunged;
+pub use history::Changes;
+pub use reading::{ReaderState, Reading, Status};
+pub use store::{FlagOp, Permitted, StoreRequest, Stored};
+
+use crate::ident::UniqueId;
+use crate::name::MailboxName;
+use append::Queue;
+use state::State;
+
+/// One open mailbox.
+pub struct Mailbox {
+    around: Arc<dyn Surroundings>,
+    unique_id: UniqueId,
+    /// What a rename, a change of the ACL or of the quota root replaces.
+    identity: RwLock<Identity>,
+    state: RwLock<State>,
+    queue: Queue,
+    /// Cache records that were made anew and wait to be written.
+    heals: Mutex<heal::Heals>,
+    keyword_change: Mutex<()>,
+    /// One of repack, close and heal at a time.
+    maintenance: Mutex<()>,
+    published: watch::Sender<u64>,
+    /// Whether the store knows that there is something to sync.
+    dirty: AtomicBool,
+    gone: AtomicBool,
+    /// The present high-water marks in the mailboxes database.
+    marks: Mutex<Marks>,
+}
+
+impl Mailbox {
+    /// The mailbox's name at this moment.
+    #[must_use]
+    pub fn name(&self) -> MailboxName {
+        self.identity.read().name.clone()
+    }
+
+    /// Its identity for life.
+    #[must_use]
+    pub fn unique_id(&self) -> &UniqueId {
+        &self.unique_id
+    }
+
+    /// The directory of its message files.
+    #[must_use]
+    pub fn dir(&self) -> PathBuf {
+        self.identity.read().dir.clone()
+    }
+
+    /// Changes with every commit, and when the mailbox is renamed, deleted or gets another ACL. A sleeping session waits
+    /// for it; nobody polls.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
+    /// Whether the mailbox was deleted (or replaced by another of its name) while it was open: sessions let go of it.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// The mailbox was deleted: wakes everybody who has it selected.
+    pub(crate) fn set_gone(&self) {
+        self.gone.store(true, Ordering::Release);
+        self.publish();
+    }
+
+    /// The mailbox was renamed, moved, or its ACL or quota root changed in the mailboxes database. The caller writes
+    /// cyrus.header ([`write_header_file`](Self::write_header_file)).
+    pub(crate) fn set_identity(&self, identity: Identity) {
+        *self.identity.write() = identity;
+        self.publish();
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity.read().clone()
+    }
+
+    fn publish(&self) {
+        self.published.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// Tells the store, once, that index, cache or seen file wait for a sync.
+    fn note_dirty(self: &Arc<Self>) {
+        if !self.dirty.swap(true, Ordering::AcqRel) {
+            self.around.note_dirty(self);
+        }
+    }
+}
+
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailbox").field("name", &self.name()).field("unique_id", &self.unique_id).finish()
+    }
+}

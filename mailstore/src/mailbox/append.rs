@@ -1,0 +1,376 @@
+//! Appending messages, from wherever they come. A message is durable - bytes and directory entry - before its record is
+//! committed, and committed before the caller is told:
+//!
+//! 1. the staged file was written and synced (`stage`);
+//! 2. under the lock: a UID is assigned and the file is linked under it;
+//! 3. without the lock: the directory is synced, once for all appends that are waiting (group commit);
+//! 4. under the lock: cache, records and header are written and published, for all of them at once.
+//!
+//! A crash between 2 and 4 leaves files beyond the last record; the mailbox's next open takes them in under the same UIDs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use durable::disk::Disk;
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, Result};
+use crate::flags::{Keyword, SystemFlags};
+use crate::ident::{Timestamp, Uid};
+use crate::index::Record;
+use crate::mailbox::Mailbox;
+use crate::mailbox::change::{Arrival, Change, cache_for};
+use crate::mailbox::context::Marks;
+use crate::mailbox::files::message_path;
+use crate::mailbox::state::State;
+use crate::quota::QuotaCheck;
+use crate::seen::SeenChange;
+use crate::stage::Staged;
+use crate::uid_set::UidSet;
+
+/// How far the high-water marks are raised at a time: a synced write to the mailboxes database for so many messages, and
+/// so many UIDs are left out at most after a power cut.
+const UID_STEP: u32 = 1024;
+/// The same for mod-sequences, of which there are plenty.
+const MODSEQ_STEP: u64 = 1 << 20;
+
+/// How many foreign files in the way of new UIDs are stepped over before the mailbox counts as damaged.
+const MAX_STEPPED_OVER: u32 = 100_000;
+
+/// A message to append.
+#[derive(Clone)]
+pub struct NewMessage {
+    /// The message itself.
+    pub staged: Arc<Staged>,
+    /// INTERNALDATE.
+    pub internal_date: Timestamp,
+    /// System flags.
+    pub flags: SystemFlags,
+    /// Keywords.
+    pub keywords: Vec<Keyword>,
+    /// Whether it is \Seen for [`AppendOptions::reader`].
+    pub seen: bool,
+}
+
+/// How to append.
+#[derive(Clone, Default)]
+pub struct AppendOptions {
+    /// What the quota root has to say.
+    pub quota: QuotaCheck,
+    /// Whose \Seen flag the messages carry.
+    pub reader: Option<String>,
+}
+
+/// A message that has a file somewhere and is about to be linked.
+pub(super) struct Incoming {
+    /// All but the UID, mod-sequences and cache place.
+    pub(super) record: Record,
+    pub(super) source: Source,
+    pub(super) seen: bool,
+}
+
+/// Where the file and the cache record come from.
+pub(super) enum Source {
+    /// A staged message.
+    Staged(Arc<Staged>),
+    /// A message of another mailbox: its file's possible places, and the cache record under its old UID.
+    Copied([PathBuf; 2], Vec<u8>),
+}
+
+/// An append that is linked but not yet durable: pass it to [`Mailbox::complete`].
+#[must_use]
+pub(crate) struct Ticket {
+    slot: Arc<Slot>,
+    uids: Vec<Uid>,
+}
+
+type Slot = Mutex<Option<Result<(), Arc<Error>>>>;
+
+struct Pending {
+    messages: Vec<(Uid, Incoming)>,
+    reader: Option<String>,
+    slot: Arc<Slot>,
+}
+
+/// Appends that wait for the directory's sync.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    pending: Vec<Pending>,
+    /// Whether somebody is syncing and committing for all.
+    busy: bool,
+}
+
+impl Mailbox {
+    /// Appends messages: all of them, durably, or none.
+    ///
+    /// # Errors
+    /// [`Error::OverQuota`], [`Error::Limit`], or the disk's; nothing was appended then.
+    pub fn append(self: &Arc<Self>, messages: &[NewMessage], options: &AppendOptions) -> Result<Vec<Uid>> {
+        let ticket = self.enqueue(messages, options)?;
+        self.complete(ticket)
+    }
+
+    /// The first half of an append: everything that can be refused.
+    pub(crate) fn enqueue(self: &Arc<Self>, messages: &[NewMessage], options: &AppendOptions) -> Result<Ticket> {
+        let now = Timestamp::now().seconds;
+        let mut incoming = Vec::with_capacity(messages.len());
+        for message in messages {
+            let keywords = self.keyword_bits(&message.keywords)?;
+            let mut record = fresh_record(&message.staged, message.internal_date, now);
+            record.flags = message.flags;
+            record.keywords = keywords;
+            incoming.push(Incoming { record, source: Source::Staged(Arc::clone(&message.staged)), seen: message.seen });
+        }
+        self.enqueue_incoming(incoming, options)
+    }
+
+    pub(super) fn enqueue_incoming(
+        self: &Arc<Self>,
+        mut incoming: Vec<Incoming>,
+        options: &AppendOptions,
+    ) -> Result<Ticket> {
+        let identity = self.identity();
+        let bytes: u64 = incoming.iter().map(|m| u64::from(m.record.size)).sum();
+        let count = incoming.len() as u64;
+        if let Some(root) = &identity.quota {
+            root.charge(bytes, count, options.quota)?;
+        }
+        let linked = self.link(&identity.dir, &mut incoming, options);
+        if linked.is_err()
+            && let Some(root) = &identity.quota
+        {
+            root.credit(bytes, count);
+        }
+        linked
+    }
+
+    fn link(self: &Arc<Self>, dir: &Path, incoming: &mut Vec<Incoming>, options: &AppendOptions) -> Result<Ticket> {
+        let wanted = u32::try_from(incoming.len()).map_err(|_| Error::Limit("too many messages at once"))?;
+        loop {
+            let mut state = self.state.write();
+            if self.is_gone() {
+                return Err(Error::NotFound(self.name().to_string()));
+            }
+            let last = state.assigned.checked_add(wanted).ok_or(Error::Limit("the mailbox has used up its UIDs"))?;
+            let modseq = state.header.highest_modseq.get();
+            if !self.within_marks(last, modseq) {
+                drop(state);
+                self.raise_marks(last, modseq)?;
+                continue;
+            }
+            let uids = self.link_all(dir, incoming, &mut state)?;
+            let slot = Arc::new(Slot::default());
+            let messages = uids.iter().copied().zip(incoming.drain(..)).collect();
+            let pending = Pending { messages, reader: options.reader.clone(), slot: Arc::clone(&slot) };
+            // Still under the state's lock, so that the queue is in UID order.
+            self.queue.waiting.lock().pending.push(pending);
+            return Ok(Ticket { slot, uids });
+        }
+    }
+
+    /// Links every message under the next free UID. A UID whose file name is taken (left by a crash, or put there by an
+    /// administrator) is left out; `reconstruct` decides what that file is.
+    fn link_all(&self, dir: &Path, incoming: &mut [Incoming], state: &mut State) -> Result<Vec<Uid>> {
+        let disk = &**self.around.disk();
+        let mut uids = Vec::with_capacity(incoming.len());
+        let mut stepped_over = 0;
+        let outcome = incoming.iter_mut().try_for_each(|message| {
+            loop {
+                let next = state.assigned.checked_add(1).and_then(Uid::new);
+                let uid = next.ok_or(Error::Limit("the mailbox has used up its UIDs"))?;
+                state.assigned = uid.get();
+                match message.source.link_to(disk, &message_path(dir, uid.get())) {
+                    Ok(()) => {
+                        message.record.uid = uid;
+                        uids.push(uid);
+                        return Ok(());
+                    }
+                    Err(error) if error.is_exists() && stepped_over < MAX_STEPPED_OVER => stepped_over += 1,
+                    Err(error) => return Err(Error::from(error)),
+                }
+            }
+        });
+        if stepped_over > 0 {
+            tracing::warn!(event = "mailbox.uid.skipped", mailbox = %self.name(), count = stepped_over,
+                "file names of new UIDs are taken: run reconstruct");
+        }
+        match outcome {
+            Ok(()) => Ok(uids),
+            Err(error) => {
+                uids.iter().for_each(|uid| unlink(disk, &message_path(dir, uid.get())));
+                Err(error)
+            }
+        }
+    }
+
+    /// The second half of an append: returns when the messages are durable and committed. One of those who wait does the
+    /// work for all.
+    ///
+    /// # Errors
+    /// The disk's; the messages are not in the mailbox then.
+    pub(crate) fn complete(self: &Arc<Self>, ticket: Ticket) -> Result<Vec<Uid>> {
+        let mut waiting = self.queue.waiting.lock();
+        loop {
+            if let Some(result) = ticket.slot.lock().take() {
+                return result.map(|()| ticket.uids).map_err(Error::Shared);
+            }
+            if waiting.busy {
+                self.queue.done.wait(&mut waiting);
+                continue;
+            }
+            waiting.busy = true;
+            let batch = std::mem::take(&mut waiting.pending);
+            drop(waiting);
+            self.commit_batch(batch);
+            waiting = self.queue.waiting.lock();
+            waiting.busy = false;
+            self.queue.done.notify_all();
+        }
+    }
+
+    fn commit_batch(self: &Arc<Self>, batch: Vec<Pending>) {
+        let identity = self.identity();
+        let slots: Vec<_> = batch.iter().map(|p| Arc::clone(&p.slot)).collect();
+        let facts: Vec<(Uid, u32)> =
+            batch.iter().flat_map(|p| p.messages.iter().map(|(uid, m)| (*uid, m.record.size))).collect();
+        let outcome = self.around.disk().sync_dir(&identity.dir).map_err(Error::from).and_then(|()| {
+            let (arrivals, seen) = arrivals(batch);
+            self.commit(&mut self.state.write(), Change::Append { arrivals, seen })
+        });
+        let result = outcome.map(|_| ()).map_err(|error| {
+            tracing::error!(event = "mailbox.append.failed", mailbox = %identity.name, %error);
+            facts.iter().for_each(|(uid, _)| unlink(&**self.around.disk(), &message_path(&identity.dir, uid.get())));
+            if let Some(root) = &identity.quota {
+                root.credit(facts.iter().map(|(_, size)| u64::from(*size)).sum(), facts.len() as u64);
+            }
+            Arc::new(error)
+        });
+        slots.iter().for_each(|slot| *slot.lock() = Some(result.clone()));
+    }
+
+    /// Whether these numbers may be used. Marks that come near are raised in the background, so that nobody waits.
+    fn within_marks(self: &Arc<Self>, last_uid: u32, modseq: u64) -> bool {
+        let marks = *self.marks.lock();
+        let near = last_uid.saturating_add(UID_STEP / 2) > marks.last_uid || modseq + MODSEQ_STEP / 2 > marks.modseq;
+        let within = last_uid <= marks.last_uid && modseq < marks.modseq;
+        if within && near {
+            let mailbox = Arc::downgrade(self);
+            self.around.run_later(Box::new(move || {
+                if let Some(mailbox) = mailbox.upgrade()
+                    && let Err(error) = mailbox.raise_marks(last_uid, modseq)
+                {
+                    tracing::error!(event = "mailbox.marks.failed", mailbox = %mailbox.name(), %error);
+                }
+            }));
+        }
+        within
+    }
+
+    /// Raises the high-water marks well beyond these numbers.
+    pub(super) fn raise_marks(&self, last_uid: u32, modseq: u64) -> Result<()> {
+        let before = *self.marks.lock();
+        if last_uid.saturating_add(UID_STEP / 2) <= before.last_uid && modseq + MODSEQ_STEP / 2 <= before.modseq {
+            return Ok(());
+        }
+        let raised = Marks {
+            last_uid: before.last_uid.max(last_uid.saturating_add(UID_STEP)),
+            modseq: before.modseq.max(modseq.saturating_add(MODSEQ_STEP)),
+        };
+        self.around.raise_marks(&self.unique_id, raised)?;
+        let mut marks = self.marks.lock();
+        marks.last_uid = marks.last_uid.max(raised.last_uid);
+        marks.modseq = marks.modseq.max(raised.modseq);
+        Ok(())
+    }
+}
+
+impl Source {
+    /// Gives the message's file its name in the mailbox; on another file system it is copied.
+    fn link_to(&self, disk: &dyn Disk, to: &Path) -> durable::disk::Result<()> {
+        let places: &[PathBuf] = match self {
+            Source::Staged(staged) => return link_or_copy(disk, staged.path(), to),
+            Source::Copied(places, _) => places,
+        };
+        match link_or_copy(disk, &places[0], to) {
+            // Expunged and put aside since it was looked at.
+            Err(error) if error.is_not_found() => link_or_copy(disk, &places[1], to),
+            other => other,
+        }
+    }
+
+    fn cache(&self, uid: Uid) -> Vec<u8> {
+        match self {
+            Source::Staged(staged) => cache_for(uid, staged.analysis()),
+            Source::Copied(_, cache) => crate::cache::readdress(cache, uid),
+        }
+    }
+}
+
+/// The record of a staged message, its UID still to come.
+pub(super) fn fresh_record(staged: &Staged, internal_date: Timestamp, now: i64) -> Record {
+    let analysis = staged.analysis();
+    let mut record = Record::of(analysis, staged.size(), staged.hash(), internal_date);
+    record.saved = now;
+    record
+}
+
+fn link_or_copy(disk: &dyn Disk, from: &Path, to: &Path) -> durable::disk::Result<()> {
+    match disk.link(from, to) {
+        Err(error) if error.errno() == Some(rustix::io::Errno::XDEV) => {
+            let source = disk.open_read(from)?;
+            let temporary = durable::disk::temporary_path(to);
+            let file = disk.create_new(&temporary)?;
+            let placed = disk
+                .copy(&source, &file)
+                .and_then(|_| disk.sync_data(&file))
+                .and_then(|()| disk.rename_no_replace(&temporary, to));
+            if placed.is_err() {
+                unlink(disk, &temporary);
+            }
+            placed
+        }
+        other => other,
+    }
+}
+
+/// Removes a file of an append that failed; one that can't be removed is taken in, or found, at the next open.
+fn unlink(disk: &dyn Disk, path: &Path) {
+    if let Err(error) = disk.unlink(path) {
+        tracing::warn!(event = "mailbox.undo.failed", %error);
+    }
+}
+
+fn arrivals(batch: Vec<Pending>) -> (Vec<Arrival>, Vec<SeenChange>) {
+    let mut all = Vec::new();
+    let mut seen = Vec::new();
+    for pending in batch {
+        let mut add = UidSet::new();
+        for (uid, message) in pending.messages {
+            if message.seen {
+                add.insert(uid.get());
+            }
+            all.push(Arrival { cache: message.source.cache(uid), record: message.record });
+        }
+        if let Some(reader) = pending.reader.filter(|_| !add.is_empty()) {
+            seen.push(SeenChange { reader, add, ..SeenChange::default() });
+        }
+    }
+    (all, seen)
+}
+
+/// Delivers one message each to many mailboxes: links first, then shared syncs; a result for each target, in order.
+pub(crate) fn deliver(targets: &[(Arc<Mailbox>, NewMessage)], options: &AppendOptions) -> Vec<Result<Uid>> {
+    let tickets: Vec<_> =
+        targets.iter().map(|(mailbox, message)| mailbox.enqueue(std::slice::from_ref(message), options)).collect();
+    let complete = |((mailbox, _), ticket): (&(Arc<Mailbox>, NewMessage), Result<Ticket>)| {
+        let uids = mailbox.complete(ticket?)?;
+        uids.first().copied().ok_or_else(|| Error::Unavailable("an append lost its UID".into()))
+    };
+    targets.iter().zip(tickets).map(complete).collect()
+}

@@ -1,0 +1,219 @@
+//! Opening a mailbox. A cleanly closed one costs a header, a pass over the index and the seen file. One that was not
+//! closed, or is damaged, is brought in step with its message files first (`reconcile`): messages beyond the last
+//! committed record are taken in under their UIDs, a lost index is made anew, and each repair is one log line.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use durable::disk::{Disk, DiskFile};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use crate::cache_file::{self, CacheFile};
+use crate::error::{Error, Result};
+use crate::flags::Keyword;
+use crate::header::{self, MailboxHeader};
+use crate::ident::UidValidity;
+use crate::index::{Header, IndexFile, Loaded, Record};
+use crate::mailbox::history::History;
+use crate::mailbox::reconcile::{self, Plan};
+use crate::mailbox::state::State;
+use crate::mailbox::{Identity, Mailbox, Surroundings};
+use crate::seen::{self, Seen};
+use crate::uid_set::UidSet;
+
+/// The index's name in a mailbox directory.
+pub(crate) const INDEX: &str = "cyrus.index";
+
+impl Mailbox {
+    /// Opens the mailbox that `identity` describes. Its quota root's usage must count what the mailbox's index header
+    /// says it uses; what opening changes about that is charged here.
+    ///
+    /// # Errors
+    /// When the directory is missing or the disk fails. Damage of the mailbox's own files is repaired, not reported.
+    pub(crate) fn open(around: Arc<dyn Surroundings>, identity: Identity) -> Result<Arc<Mailbox>> {
+        let disk = around.disk();
+        if !disk.exists(&identity.dir)? {
+            return Err(Error::corrupt(&identity.dir, "the mailbox's directory is missing"));
+        }
+        let keywords = open_header(&**disk, &identity)?;
+        let (state, settle) = load(&around, &identity, keywords)?;
+        let mailbox = Arc::new(Mailbox {
+            unique_id: identity.unique_id.clone(),
+            marks: Mutex::new(identity.marks),
+            identity: RwLock::new(identity),
+            state: RwLock::new(state),
+            queue: super::Queue::default(),
+            heals: Mutex::default(),
+            keyword_change: Mutex::default(),
+            maintenance: Mutex::default(),
+            published: watch::Sender::new(0),
+            dirty: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            around,
+        });
+        if !settle.is_empty() {
+            let later = Arc::clone(&mailbox);
+            mailbox.around.run_later(Box::new(move || {
+                if let Err(error) = later.settle_expunged(&settle) {
+                    tracing::warn!(event = "mailbox.settle.failed", mailbox = %later.name(), %error);
+                }
+            }));
+        }
+        Ok(mailbox)
+    }
+}
+
+/// Reads cyrus.header for its keyword names, and writes it again if it is missing or damaged.
+fn open_header(disk: &dyn Disk, identity: &Identity) -> Result<Vec<Keyword>> {
+    let path = identity.dir.join(header::FILE);
+    let (keywords, damage) = match disk.read(&path, header::MAX_SIZE) {
+        Ok(bytes) => match MailboxHeader::decode(&bytes) {
+            Ok(decoded) if decoded.damage.is_none() && decoded.header.unique_id == identity.unique_id => {
+                return Ok(decoded.header.keywords);
+            }
+            Ok(decoded) if decoded.header.unique_id != identity.unique_id => {
+                (Vec::new(), "belongs to another mailbox (unique id)")
+            }
+            Ok(decoded) => (decoded.header.keywords, decoded.damage.unwrap_or("damaged")),
+            Err(what) => (Vec::new(), what),
+        },
+        Err(error) if error.is_not_found() => (Vec::new(), "missing"),
+        Err(error) if error.is_not_regular() => (Vec::new(), "not a regular file"),
+        Err(error) => return Err(error.into()),
+    };
+    tracing::warn!(event = "mailbox.header.rebuilt", mailbox = %identity.name, what = damage,
+        keywords = keywords.len(), "cyrus.header is made anew from the mailboxes database");
+    if damage != "missing" {
+        let aside = path.with_extension("header.bad");
+        disk.rename(&path, &aside)?;
+    }
+    let contents = MailboxHeader {
+        quota_root: identity.quota.as_ref().map(|root| root.name().to_owned()),
+        unique_id: identity.unique_id.clone(),
+        keywords: keywords.clone(),
+        acl: identity.acl.clone(),
+        row: identity.row.clone(),
+    };
+    disk.replace_file(&path, &contents.encode())?;
+    Ok(keywords)
+}
+
+/// Everything in memory about the mailbox, and the expunged messages whose files are still among the live ones'.
+pub(super) fn load(
+    around: &Arc<dyn Surroundings>,
+    identity: &Identity,
+    keywords: Vec<Keyword>,
+) -> Result<(State, UidSet)> {
+    let disk = around.disk();
+    let path = identity.dir.join(INDEX);
+    let found = match IndexFile::open(disk, &path) {
+        Ok(found) => Some(found),
+        Err(Error::Corrupt { what, .. }) => {
+            tracing::error!(event = "mailbox.index.damaged", mailbox = %identity.name, what);
+            None
+        }
+        Err(Error::Disk(error)) if error.is_not_found() || error.is_not_regular() => {
+            tracing::error!(event = "mailbox.index.missing", mailbox = %identity.name);
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let mut plan = Plan::new(around, identity, keywords.len());
+    let (index, header) = match found {
+        Some((index, loaded)) => {
+            let header = plan.survey(&index, loaded)?;
+            (Some(index), header)
+        }
+        None => (None, plan.lost()),
+    };
+    let mut cache = open_cache(disk, &identity.dir, &header)?;
+    let repaired = reconcile::reconcile(plan, &path, index, header, &mut cache)?;
+    let (seen, seen_file) = open_seen(&**disk, identity, repaired.header.uid_validity)?;
+    let state = State {
+        history: History::new(repaired.header.highest_modseq),
+        assigned: repaired.header.last_uid,
+        header: repaired.header,
+        index: repaired.index,
+        cache,
+        seen,
+        seen_file,
+        live: repaired.live,
+        deleted: repaired.deleted,
+        keywords,
+        damaged: false,
+    };
+    Ok((state, repaired.settle))
+}
+
+fn open_cache(disk: &Arc<dyn Disk>, dir: &Path, header: &Header) -> Result<CacheFile> {
+    let path = dir.join(cache_file::FILE);
+    match CacheFile::open(disk, &path, header.generation)? {
+        Some(cache) => Ok(cache),
+        None => {
+            // Records that point into the old cache are noticed by their checksum and UID, and made anew one by one.
+            tracing::warn!(event = "mailbox.cache.missing", dir = %dir.display(), "a new cache is filled as it is used");
+            CacheFile::create(disk, &path, header.generation)
+        }
+    }
+}
+
+fn open_seen(disk: &dyn Disk, identity: &Identity, validity: UidValidity) -> Result<(Seen, DiskFile)> {
+    let path = identity.dir.join(seen::FILE);
+    let complain = |line: usize, what: &str| {
+        tracing::warn!(event = "mailbox.seen.damaged", mailbox = %identity.name, line, what);
+    };
+    let seen = match disk.read(&path, seen::MAX_SIZE) {
+        Ok(bytes) => Seen::decode(&bytes, validity, complain),
+        Err(error) if error.is_not_found() || error.is_not_regular() => {
+            complain(0, "missing");
+            Seen::default()
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if seen.len > 0 {
+        return Ok((seen, disk.open_rw(&path)?));
+    }
+    let mut seen = seen;
+    let bytes = seen.encode(validity);
+    disk.replace_file(&path, &bytes)?;
+    seen.replaced(bytes.len() as u64);
+    Ok((seen, disk.open_rw(&path)?))
+}
+
+impl Plan<'_> {
+    /// Looks at every record of an index that could be opened.
+    fn survey(&mut self, index: &IndexFile, loaded: Loaded) -> Result<Header> {
+        let Loaded { mut header, records } = loaded;
+        self.count(header.records - records, "records are cut off");
+        self.charged = header.used;
+        let mut last = 0;
+        index.scan(records, |_, record| match record {
+            Some(record) if record.uid.get() > last => {
+                last = record.uid.get();
+                self.take(&record);
+            }
+            Some(_) => self.count(1, "records are out of order"),
+            None => self.count(1, "records have a wrong checksum"),
+        })?;
+        header.records = records;
+        Ok(header)
+    }
+
+    fn take(&mut self, record: &Record) {
+        let uid = record.uid.get();
+        self.max_modseq = self.max_modseq.max(record.modseq);
+        self.stray_keywords |= self.keyword_mask & record.keywords != record.keywords;
+        self.last_uid = uid;
+        if record.is_expunged() {
+            self.expunged.insert(uid);
+            return;
+        }
+        self.live.insert(uid);
+        self.used += u64::from(record.size);
+        if record.flags.contains(crate::flags::SystemFlags::DELETED) {
+            self.deleted.insert(uid);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The state of an open mailbox, in memory only as far as the files don't say it cheaply: about two bits for each
+//! message. Whoever holds the lock sees index, cache, seen state and these sets agree.
+
+use durable::disk::DiskFile;
+
+use crate::cache_file::CacheFile;
+use crate::flags::{Keyword, SystemFlags};
+use crate::ident::Uid;
+use crate::index::{Header, IndexFile, Record};
+use crate::mailbox::history::History;
+use crate::seen::Seen;
+use crate::uid_set::UidSet;
+
+/// What `Mailbox::state` guards.
+pub(super) struct State {
+    pub(super) header: Header,
+    pub(super) index: IndexFile,
+    pub(super) cache: CacheFile,
+    pub(super) seen: Seen,
+    pub(super) seen_file: DiskFile,
+    /// UIDs of live messages.
+    pub(super) live: UidSet,
+    /// Those of them that are \Deleted.
+    pub(super) deleted: UidSet,
+    /// Keyword names, by bit.
+    pub(super) keywords: Vec<Keyword>,
+    pub(super) history: History,
+    /// The last UID that was given out, committed or still on its way.
+    pub(super) assigned: u32,
+    /// Whether a record could not be read although it was good at open.
+    pub(super) damaged: bool,
+}
+
+impl State {
+    /// Maps what is about to be read often.
+    pub(super) fn prepare(&mut self) {
+        self.index.prepare(self.header.records);
+        self.cache.prepare(self.header.cache_len);
+    }
+
+    /// The live message with that UID and its record's number.
+    pub(super) fn find(&self, uid: Uid) -> Option<(u32, Record)> {
+        if !self.live.contains(uid.get()) {
+            return None;
+        }
+        let number = self.index.find(uid, self.header.records).ok()?;
+        Some((number, self.index.read(number)?))
+    }
+
+    /// The live messages of `uids` in UID order, with their records' numbers.
+    pub(super) fn select<'a>(&'a self, uids: &UidSet) -> impl Iterator<Item = (u32, Record)> + use<'a> {
+        let wanted = uids & &self.live;
+        let first = wanted.min().and_then(Uid::new);
+        // Stepping over a record costs 20 ns, finding one some 300 ns: step where one in sixteen is wanted.
+        let dense = wanted.len().saturating_mul(16) >= u64::from(self.header.records);
+        let mut number = match first {
+            Some(uid) => self.index.find(uid, self.header.records).unwrap_or_else(|at| at),
+            None => self.header.records,
+        };
+        let mut wanted = wanted.into_iter().peekable();
+        std::iter::from_fn(move || {
+            loop {
+                let uid = *wanted.peek()?;
+                if !dense {
+                    wanted.next();
+                    if let Some(found) = Uid::new(uid).and_then(|uid| self.find(uid)) {
+                        return Some(found);
+                    }
+                    continue;
+                }
+                if number >= self.header.records {
+                    return None;
+                }
+                let at = number;
+                number += 1;
+                let Some(record) = self.index.read(at) else { continue };
+                while wanted.next_if(|uid| *uid < record.uid.get()).is_some() {}
+                if wanted.next_if_eq(&record.uid.get()).is_some() {
+                    return Some((at, record));
+                }
+            }
+        })
+    }
+
+    /// Keeps the sets in step with a record that was written.
+    pub(super) fn note(&mut self, record: &Record) {
+        let uid = record.uid.get();
+        if record.is_expunged() {
+            self.live.remove(uid);
+            self.deleted.remove(uid);
+            return;
+        }
+        self.live.insert(uid);
+        if record.flags.contains(SystemFlags::DELETED) {
+            self.deleted.insert(uid);
+        } else {
+            self.deleted.remove(uid);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Making durable what was committed, and closing a mailbox.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use durable::disk::{parent, temporary_path};
+
+use crate::error::Result;
+use crate::ident::Timestamp;
+use crate::index::Header;
+use crate::mailbox::Mailbox;
+use crate::seen;
+
+/// A directory that changed so recently could change again within the same tick of the file system's clock, and the
+/// change would not show: then the mailbox is not marked as clean, and its next open looks at the files.
+const CLOCK_TICK_SECONDS: i64 = 2;
+
+impl Mailbox {
+    /// Makes index, cache and seen state durable.
+    ///
+    /// # Errors
+    /// The disk's. A sync that failed is not tried again (the kernel may have dropped the pages): the mailbox is not
+    /// marked as clean when it is closed, so that its next open checks it against the message files.
+    pub fn sync(self: &Arc<Self>) -> Result<()> {
+        // Whatever is committed from here on asks for another sync.
+        self.dirty.store(false, Ordering::Release);
+        let (files, bloated) = {
+            let state = self.state.read();
+            ([state.cache.file().clone(), state.index.file().clone(), state.seen_file.clone()], state.seen.is_bloated())
+        };
+        for file in &files {
+            self.around.disk().sync_data(file).inspect_err(|_| self.state.write().damaged = true)?;
+        }
+        if bloated {
+            let _one_at_a_time = self.maintenance.lock();
+            self.compact_seen()?;
+        }
+        Ok(())
+    }
+
+    /// Closes the mailbox cleanly: everything is durable, and its next open needs no look at the message files. The
+    /// caller has seen to it that nobody uses the mailbox any more.
+    ///
+    /// # Errors
+    /// The disk's; the mailbox is then opened like one that was not closed.
+    pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
+        let _one_at_a_time = self.maintenance.lock();
+        self.sync()?;
+        let identity = self.identity();
+        let modified = self.around.disk().metadata(&identity.dir)?.modified;
+        let mut state = self.state.write();
+        let settled = Timestamp::now().seconds - modified.secs >= CLOCK_TICK_SECONDS;
+        if state.damaged || self.is_gone() || !settled || state.header.last_uid != state.assigned {
+            return Ok(());
+        }
+        let header = Header { clean: Some((modified.secs, modified.nanos)), ..state.header.clone() };
+        if header != state.header {
+            state.index.write_header(&header)?;
+            state.header = header;
+            let file = state.index.file().clone();
+            drop(state);
+            self.around.disk().sync_data(&file)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the seen file by its essence. Lines that are appended meanwhile are carried over.
+    fn compact_seen(self: &Arc<Self>) -> Result<()> {
+        let disk = self.around.disk();
+        let path = self.dir().join(seen::FILE);
+        let (essence, copied) = {
+            let mut state = self.state.write();
+            let live = state.live.clone();
+            state.seen.retain(&live);
+            (state.seen.encode(state.header.uid_validity), state.seen.len)
+        };
+        let temporary = temporary_path(&path);
+        let file = disk.create_new(&temporary)?;
+        let placed = disk.write_at(&file, &essence, 0).and_then(|()| disk.sync_data(&file)).and_then(|()| {
+            let mut state = self.state.write();
+            let mut tail = vec![0; (state.seen.len - copied) as usize];
+            state.seen_file.read_exact_at(&mut tail, copied)?;
+            disk.write_at(&file, &tail, essence.len() as u64)?;
+            disk.rename(&temporary, &path)?;
+            state.seen.replaced((essence.len() + tail.len()) as u64);
+            state.seen_file = file.clone();
+            Ok(())
+        });
+        if let Err(error) = placed {
+            // Left behind, it would only be garbage.
+            let _ = disk.unlink(&temporary);
+            return Err(error.into());
+        }
+        disk.sync_data(&file)?;
+        Ok(disk.sync_dir(parent(&path))?)
+    }
+}
