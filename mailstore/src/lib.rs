@@ -8,6 +8,7 @@
 //! All methods that reach the disk block; callers on a reactor move them to a blocking thread. Exceptions are named where
 //! they are: memory and page-cache work only.
 
+mod acl;
 mod cache;
 mod cache_file;
 mod error;
@@ -15,26 +16,33 @@ mod flags;
 mod header;
 mod ident;
 mod index;
+mod layout;
 mod mailbox;
 mod name;
 mod quota;
 mod raw;
 mod seen;
+mod special_use;
 mod stage;
+mod subscription;
 pub mod uid_set;
 
+pub use acl::{ADMIN_RIGHTS, Access, Acl, AclMode, Identifier, OWNER_RIGHTS, Rights, RightsError};
 pub use cache::CacheBuf;
 pub use durable::disk;
 pub use error::{Error, ErrorKind, Result};
 pub use flags::{Keyword, KeywordBits, MAX_KEYWORDS, SystemFlags};
 pub use ident::{ContentHash, ModSeq, Timestamp, Uid, UidValidity, UniqueId};
 pub use index::Record;
+pub use layout::{DEFAULT_PARTITION, Layout};
 pub use mailbox::{
     AppendOptions, Changes, CopyOptions, Expunged, FlagOp, Mailbox, NewMessage, Permitted, ReaderState, Reading,
     Status, StoreRequest, Stored,
 };
 pub use name::{MailboxName, NameError, SEPARATOR};
-pub use quota::QuotaCheck;
+pub use quota::{QuotaCheck, QuotaLimits, QuotaRoot, QuotaUsage, QuotaUsed, STORAGE_UNIT};
 pub use raw::sled_syncs;
+pub use special_use::SpecialUse;
 pub use stage::{StageWriter, Staged};
+pub use subscription::MAX_SUBSCRIPTIONS;
 pub use uid_set::UidSet;

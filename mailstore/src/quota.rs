@@ -1,32 +1,284 @@
-//! Quota roots.
+//! Quota roots: how much a user, or any part of the hierarchy, may store.
+//!
+//! A root may sit at any mailbox; a mailbox is governed by the nearest root at or above it, so by one at most. What is
+//! charged is the sum of the sizes of all live messages, each copy by itself; what was expunged or deleted costs nothing
+//! any more, even while its files are kept. Index, cache and other files are free.
+//!
+//! Usage lives in memory ([`QuotaRoot`]) and is derived: after a crash it is summed up anew from the index headers. The
+//! quota file is written for the administrator, and read after an orderly stop ([`file`]). Limits are durable in the
+//! mailboxes database.
 
-use crate::error::Result;
+pub(crate) mod file;
+pub(crate) mod roots;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Result},
+    name::MailboxName,
+};
+
+/// Storage limits count in units of 1024 bytes (RFC 9208, 5.1).
+pub const STORAGE_UNIT: u64 = 1024;
 
 /// What a quota root has to say about an append.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum QuotaCheck {
-    /// Refused if usage would exceed the limit.
+    /// Refused if usage would exceed the limit (IMAP).
     #[default]
     Enforce,
-    /// Refused only if usage exceeds the limit already: a delivery may overshoot once.
+    /// Refused only if usage exceeds the limit already: a delivery that starts within the limit may overshoot it.
     EnforceAfter,
-    /// Never refused.
+    /// Never refused (`deliver -q`, IGNOREQUOTA, moves within a root).
     Ignore,
 }
 
-/// A quota root.
+/// The limits of a quota root. A limit of 0 forbids everything, whatever the check; no limit is `None`.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct QuotaLimits {
+    /// STORAGE, in KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_kib: Option<u64>,
+    /// MESSAGE, in messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<u64>,
+}
+
+/// What is stored below a quota root.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct QuotaUsed {
+    /// Bytes of all messages.
+    pub bytes: u64,
+    /// How many messages.
+    pub messages: u64,
+}
+
+/// Limits and usage of a quota root at one instant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuotaUsage {
+    /// The root.
+    pub root: MailboxName,
+    /// What is used.
+    pub used: QuotaUsed,
+    /// What may be used.
+    pub limits: QuotaLimits,
+}
+
+impl QuotaUsage {
+    /// Percent of the storage limit in use, rounded down; nothing without a limit or with a limit of 0.
+    #[must_use]
+    pub fn percent(&self) -> Option<u64> {
+        let limit = self.limits.storage_kib.filter(|limit| *limit > 0)?;
+        Some(u64::try_from(u128::from(self.used.bytes / STORAGE_UNIT) * 100 / u128::from(limit)).unwrap_or(u64::MAX))
+    }
+}
+
+/// A quota root. One lock for usage and limits: a check and its charge are one step, and nothing waits inside.
 #[derive(Debug)]
 pub struct QuotaRoot {
-    name: String,
+    name: MailboxName,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    used: QuotaUsed,
+    limits: QuotaLimits,
+    /// Whether the quota file says something else.
+    unwritten: bool,
+    /// Whether the quota file may not have reached the disk.
+    unsynced: bool,
 }
 
 impl QuotaRoot {
+    pub(crate) fn new(name: MailboxName, limits: QuotaLimits, used: QuotaUsed, unwritten: bool) -> QuotaRoot {
+        QuotaRoot { name, state: Mutex::new(State { used, limits, unwritten, unsynced: false }) }
+    }
+
+    /// The mailbox that the root sits at.
     pub(crate) fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    pub(crate) fn mailbox_name(&self) -> &MailboxName {
         &self.name
     }
-    pub(crate) fn charge(&self, _bytes: u64, _messages: u64, _check: QuotaCheck) -> Result<()> {
+
+    /// Limits and usage now.
+    #[must_use]
+    pub fn usage(&self) -> QuotaUsage {
+        let state = self.state.lock();
+        QuotaUsage { root: self.name.clone(), used: state.used, limits: state.limits }
+    }
+
+    pub(crate) fn set_limits(&self, limits: QuotaLimits) {
+        let mut state = self.state.lock();
+        state.limits = limits;
+        state.unwritten = true;
+    }
+
+    /// Charges messages if there is room for them.
+    ///
+    /// # Errors
+    /// [`Error::OverQuota`]; nothing was charged then.
+    pub(crate) fn charge(&self, bytes: u64, messages: u64, check: QuotaCheck) -> Result<()> {
+        let mut state = self.state.lock();
+        self.room(&state, bytes, messages, check)?;
+        state.used.bytes = state.used.bytes.saturating_add(bytes);
+        state.used.messages = state.used.messages.saturating_add(messages);
+        state.unwritten = true;
         Ok(())
     }
-    pub(crate) fn credit(&self, _bytes: u64, _messages: u64) {}
-    pub(crate) fn correct(&self, _bytes_before: u64, _bytes: u64, _messages: u32) {}
+
+    /// Whether `charge` would succeed now: lets a delivery be refused before its message is received.
+    ///
+    /// # Errors
+    /// [`Error::OverQuota`].
+    pub(crate) fn check(&self, bytes: u64, messages: u64, check: QuotaCheck) -> Result<()> {
+        self.room(&self.state.lock(), bytes, messages, check)
+    }
+
+    /// Takes back what was charged for messages that are gone.
+    pub(crate) fn credit(&self, bytes: u64, messages: u64) {
+        let mut state = self.state.lock();
+        let left = (state.used.bytes.checked_sub(bytes), state.used.messages.checked_sub(messages));
+        if left.0.is_none() || left.1.is_none() {
+            tracing::warn!(event = "quota.usage.underflow", root = %self.name, "usage was too low: run quota -f");
+        }
+        state.used = QuotaUsed { bytes: left.0.unwrap_or(0), messages: left.1.unwrap_or(0) };
+        state.unwritten = true;
+    }
+
+    /// A mailbox uses something else than it was charged for, as its repair has shown.
+    pub(crate) fn correct(&self, before: QuotaUsed, after: QuotaUsed) {
+        if before == after {
+            return;
+        }
+        let mut state = self.state.lock();
+        let change = |used: u64, before: u64, after: u64| used.saturating_add(after).saturating_sub(before);
+        state.used.bytes = change(state.used.bytes, before.bytes, after.bytes);
+        state.used.messages = change(state.used.messages, before.messages, after.messages);
+        state.unwritten = true;
+    }
+
+    /// Replaces the usage by a recount (`quota -f`); what it was before.
+    pub(crate) fn set_used(&self, used: QuotaUsed) -> QuotaUsed {
+        let mut state = self.state.lock();
+        state.unwritten |= state.used != used;
+        std::mem::replace(&mut state.used, used)
+    }
+
+    /// What the quota file should say, if it does not; it is taken as written from now on.
+    fn take_unwritten(&self) -> Option<QuotaUsage> {
+        let mut state = self.state.lock();
+        let unwritten = std::mem::replace(&mut state.unwritten, false);
+        state.unsynced |= unwritten;
+        unwritten.then(|| QuotaUsage { root: self.name.clone(), used: state.used, limits: state.limits })
+    }
+
+    fn take_unsynced(&self) -> bool {
+        std::mem::replace(&mut self.state.lock().unsynced, false)
+    }
+
+    /// Writing the quota file has failed: the next round tries again.
+    fn put_back(&self) {
+        self.state.lock().unwritten = true;
+    }
+
+    fn room(&self, state: &State, bytes: u64, messages: u64, check: QuotaCheck) -> Result<()> {
+        let (bytes, messages) = match check {
+            QuotaCheck::Ignore => return Ok(()),
+            QuotaCheck::Enforce => (bytes, messages),
+            QuotaCheck::EnforceAfter => (0, 0),
+        };
+        // RFC 9208, 3.1.1: a limit of 0 prohibits any use; "used + 0 > 0" would let one message through.
+        let fits = |limit: Option<u64>, unit: u64, used: u64, more: u64| match limit {
+            None => true,
+            Some(0) => false,
+            Some(limit) => used.saturating_add(more) <= limit.saturating_mul(unit),
+        };
+        let room = fits(state.limits.storage_kib, STORAGE_UNIT, state.used.bytes, bytes)
+            && fits(state.limits.messages, 1, state.used.messages, messages);
+        if room { Ok(()) } else { Err(Error::OverQuota { root: self.name.to_string() }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(storage_kib: Option<u64>, messages: Option<u64>, bytes: u64, count: u64) -> QuotaRoot {
+        let name = MailboxName::parse("user/joe").unwrap();
+        QuotaRoot::new(name, QuotaLimits { storage_kib, messages }, QuotaUsed { bytes, messages: count }, false)
+    }
+
+    #[test]
+    fn what_is_refused() {
+        use QuotaCheck::{Enforce, EnforceAfter, Ignore};
+        // storage limit, message limit, bytes used, messages used, bytes more, messages more, check, allowed
+        let rows = [
+            (None, None, u64::MAX - 9, 5, 5, 1, Enforce, true),
+            (Some(1), None, 1000, 1, 24, 1, Enforce, true),
+            (Some(1), None, 1000, 1, 25, 1, Enforce, false),
+            (Some(1), None, 1024, 1, 1_000_000, 1, EnforceAfter, true),
+            (Some(1), None, 1025, 1, 1, 1, EnforceAfter, false),
+            (Some(1), None, 1025, 1, 0, 0, Enforce, false),
+            (Some(1), None, 9999, 1, 9999, 1, Ignore, true),
+            (Some(0), None, 0, 0, 0, 0, Enforce, false),
+            (Some(0), None, 0, 0, 1, 1, EnforceAfter, false),
+            (Some(0), None, 0, 0, 1, 1, Ignore, true),
+            (None, Some(2), 0, 1, 10, 1, Enforce, true),
+            (None, Some(2), 0, 2, 10, 1, Enforce, false),
+            (None, Some(2), 0, 2, 10, 1, EnforceAfter, true),
+            (None, Some(2), 0, 3, 10, 1, EnforceAfter, false),
+            (None, Some(0), 0, 0, 10, 1, EnforceAfter, false),
+            (Some(u64::MAX), None, u64::MAX, 0, 10, 1, Enforce, true),
+        ];
+        for row in rows {
+            let (storage, limit, bytes, count, more, n, check, allowed) = row;
+            let root = root(storage, limit, bytes, count);
+            assert_eq!(root.check(more, n, check).is_ok(), allowed, "{row:?}");
+            assert_eq!(root.charge(more, n, check).is_ok(), allowed, "{row:?}");
+            let expected = if allowed { bytes.saturating_add(more) } else { bytes };
+            assert_eq!(root.usage().used.bytes, expected, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn usage_never_goes_below_zero() {
+        let root = root(None, None, 100, 2);
+        root.credit(60, 1);
+        assert_eq!(root.usage().used, QuotaUsed { bytes: 40, messages: 1 });
+        root.credit(60, 2);
+        assert_eq!(root.usage().used, QuotaUsed::default());
+        root.correct(QuotaUsed { bytes: 5, messages: 1 }, QuotaUsed { bytes: 25, messages: 3 });
+        assert_eq!(root.usage().used, QuotaUsed { bytes: 20, messages: 2 });
+    }
+
+    #[test]
+    fn concurrent_charges_never_exceed_the_limit() {
+        let root = root(Some(1), None, 0, 0);
+        let accepted: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..100).filter(|_| root.charge(10, 1, QuotaCheck::Enforce).is_ok()).count()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!((accepted, root.usage().used.bytes), (102, 1020));
+    }
+
+    #[test]
+    fn percent_is_rounded_down() {
+        for (limit, bytes, expected) in [
+            (Some(10), 9 * 1024 + 1023, Some(90)),
+            (Some(10), 10 * 1024, Some(100)),
+            (Some(3), 1024, Some(33)),
+            (Some(0), 1024, None),
+            (None, 1024, None),
+            (Some(1), u64::MAX, Some(1_801_439_850_948_198_300)),
+        ] {
+            assert_eq!(root(limit, None, bytes, 1).usage().percent(), expected, "{limit:?} {bytes}");
+        }
+    }
 }

@@ -26,6 +26,7 @@
 //! | 252 | 4 | CRC-32 of bytes 0 to 251 |
 
 use crate::ident::{ModSeq, UidValidity};
+use crate::quota::QuotaUsed;
 
 /// Size of the header in bytes.
 pub(crate) const HEADER_SIZE: usize = 256;
@@ -90,6 +91,11 @@ impl Header {
             minor: MINOR,
             spare: [0; 132],
         }
+    }
+
+    /// What the mailbox's quota root is charged for it.
+    pub(crate) fn quota_used(&self) -> QuotaUsed {
+        QuotaUsed { bytes: self.used, messages: u64::from(self.exists) }
     }
 
     /// The header as it is written.

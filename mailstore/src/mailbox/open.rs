@@ -187,7 +187,7 @@ impl Plan<'_> {
     fn survey(&mut self, index: &IndexFile, loaded: Loaded) -> Result<Header> {
         let Loaded { mut header, records } = loaded;
         self.count(header.records - records, "records are cut off");
-        self.charged = header.used;
+        self.charged = header.quota_used();
         let mut last = 0;
         index.scan(records, |_, record| match record {
             Some(record) if record.uid.get() > last => {

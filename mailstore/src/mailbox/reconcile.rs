@@ -26,6 +26,7 @@ use crate::ident::{ContentHash, ModSeq, Timestamp, Uid};
 use crate::index::{CACHE_START, Header, IndexFile, Record};
 use crate::mailbox::files::{EXPUNGED_DIR, message_files, message_path};
 use crate::mailbox::{Identity, Surroundings};
+use crate::quota::QuotaUsed;
 use crate::uid_set::UidSet;
 
 /// What a look at the index found.
@@ -40,8 +41,8 @@ pub(super) struct Plan<'a> {
     pub(super) max_modseq: ModSeq,
     pub(super) keyword_mask: KeywordBits,
     pub(super) stray_keywords: bool,
-    /// Bytes that the quota root counts for this mailbox already.
-    pub(super) charged: u64,
+    /// What the quota root counts for this mailbox already.
+    pub(super) charged: QuotaUsed,
     damaged_records: u32,
     lost: bool,
 }
@@ -70,7 +71,7 @@ impl<'a> Plan<'a> {
             max_modseq: ModSeq::ZERO,
             keyword_mask,
             stray_keywords: false,
-            charged: 0,
+            charged: QuotaUsed::default(),
             damaged_records: 0,
             lost: false,
         }
@@ -147,7 +148,7 @@ pub(super) fn reconcile(
         index => rewrite(&mut plan, path, index, &mut header, cache, &additions, &lost_expunges)?,
     };
     if let Some(root) = &plan.identity.quota {
-        root.correct(plan.charged, header.used, header.exists);
+        root.correct(plan.charged, header.quota_used());
     }
     Ok(Repaired { header, index, live: plan.live, deleted: plan.deleted, settle })
 }

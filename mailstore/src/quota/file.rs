@@ -1,0 +1,122 @@
+//! The quota file: `<config>/quota/<c>/<root>`, as Cyrus writes it, so that an administrator and his scripts can read it.
+//!
+//! ```abnf
+//! file     = bytes LF limit LF [messages LF]
+//! bytes    = 1*DIGIT               ; used
+//! limit    = 1*DIGIT / "-1"        ; KiB, -1 for none
+//! messages = "M " 1*DIGIT SP limit ; used and limit; Cyrus 2 does not look further than the second line
+//! ```
+//!
+//! Only usage is read from it, and only after an orderly stop.
+
+use durable::disk::{self, Disk, temporary_path};
+
+use super::{QuotaLimits, QuotaUsage, QuotaUsed};
+use crate::{error::Result, layout::Layout, name::MailboxName};
+
+/// Longest file read: three lines of numbers.
+const MAX_FILE: u64 = 4096;
+
+/// What the file says is used; nothing if it is missing or not one.
+pub(crate) fn read(disk: &dyn Disk, layout: &Layout, root: &MailboxName) -> Result<Option<QuotaUsed>> {
+    match disk.read(&layout.quota_file(root), MAX_FILE) {
+        Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(decode)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) if error.errno().is_none() && !error.is_simulated_crash() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Replaces the file. It is not synced: after a crash nobody believes it.
+pub(crate) fn write(disk: &dyn Disk, layout: &Layout, usage: &QuotaUsage) -> Result<()> {
+    let path = layout.quota_file(&usage.root);
+    let temporary = temporary_path(&path);
+    let file = match disk.create_new(&temporary) {
+        Err(error) if error.is_not_found() => {
+            disk.create_dir_all(disk::parent(&path))?;
+            disk.create_new(&temporary)?
+        }
+        created => created?,
+    };
+    let placed = disk
+        .write_at(&file, encode(usage.used, usage.limits).as_bytes(), 0)
+        .and_then(|()| disk.rename(&temporary, &path));
+    if placed.is_err() {
+        // Left behind, it is recognised by its name at the next start.
+        let _ = disk.unlink(&temporary);
+    }
+    Ok(placed?)
+}
+
+/// Makes the file durable.
+pub(crate) fn sync(disk: &dyn Disk, layout: &Layout, root: &MailboxName) -> Result<()> {
+    let path = layout.quota_file(root);
+    match disk.open_read(&path) {
+        Ok(file) => {
+            disk.sync_data(&file)?;
+            Ok(disk.sync_dir(disk::parent(&path))?)
+        }
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes the file of a root that exists no more.
+pub(crate) fn remove(disk: &dyn Disk, layout: &Layout, root: &MailboxName) -> Result<()> {
+    match disk.unlink(&layout.quota_file(root)) {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn encode(used: QuotaUsed, limits: QuotaLimits) -> String {
+    let limit = |limit: Option<u64>| limit.map_or_else(|| "-1".to_owned(), |limit| limit.to_string());
+    format!("{}\n{}\nM {} {}\n", used.bytes, limit(limits.storage_kib), used.messages, limit(limits.messages))
+}
+
+/// Without the third line the number of messages is not known, so the file does not say what is used.
+fn decode(text: &str) -> Option<QuotaUsed> {
+    let mut lines = text.lines();
+    let bytes = lines.next()?.trim().parse().ok()?;
+    lines.next()?;
+    let messages = lines.next()?.strip_prefix("M ")?.split(' ').next()?.parse().ok()?;
+    Some(QuotaUsed { bytes, messages })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use durable::disk::RealDisk;
+
+    use super::*;
+
+    #[test]
+    fn write_read_remove() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), dir.path().join("s"));
+        let root = MailboxName::parse("user/joe").unwrap();
+        assert_eq!(read(&RealDisk, &layout, &root).unwrap(), None);
+        for (storage_kib, messages, expected) in
+            [(Some(10240), None, "2048\n10240\nM 3 -1\n"), (None, Some(7), "2048\n-1\nM 3 7\n")]
+        {
+            let used = QuotaUsed { bytes: 2048, messages: 3 };
+            let limits = QuotaLimits { storage_kib, messages };
+            write(&RealDisk, &layout, &QuotaUsage { root: root.clone(), used, limits }).unwrap();
+            sync(&RealDisk, &layout, &root).unwrap();
+            assert_eq!(fs::read_to_string(dir.path().join("quota/j/user.joe")).unwrap(), expected);
+            assert_eq!(read(&RealDisk, &layout, &root).unwrap(), Some(used));
+        }
+        remove(&RealDisk, &layout, &root).unwrap();
+        assert_eq!(read(&RealDisk, &layout, &root).unwrap(), None);
+        remove(&RealDisk, &layout, &root).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_a_quota_file() {
+        for bad in ["", "\n", "12", "12\n10", "x\n10\nM 1 -1\n", "-5\n10\nM 1 -1\n", "12\n10\nM x 1\n"] {
+            assert_eq!(decode(bad), None, "{bad:?}");
+        }
+        assert_eq!(decode("1\n10240\nM 2 -1\n"), Some(QuotaUsed { bytes: 1, messages: 2 }));
+    }
+}
