@@ -1,1 +1,3 @@
-//! The control socket, and later the Server Manager, its commands and Postfix look-ups.
+//! The control socket, over which commands reach the server that owns the store.
+
+pub mod control;
