@@ -1,1 +1,31 @@
-//! LMTP, and what happens to a message on its way in.
+//! LMTP (RFC 2033), and what happens to a message on its way in.
+//!
+//! An MTA hands over a message for many recipients and gets a reply for each. `250` means that this recipient's copy
+//! survives a power cut. Start reading at [`session`](self): its states, then [`commands`](self) for the table of what a
+//! client can say, `route` for which mailbox an address means, `incoming` for a message's way to the stage, `delivery`
+//! for its way into the mailboxes, and `reply` for what a client is told when any of it goes wrong.
+//!
+//! Extensions: PIPELINING (RFC 2920), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), CHUNKING (RFC 3030), SIZE (RFC 1870),
+//! ENHANCEDSTATUSCODES (RFC 2034), STARTTLS (RFC 3207), and IGNOREQUOTA, which is Cyrus's.
+//!
+//! Invariants:
+//! - Only `CRLF . CRLF` ends DATA; what else looks like an end is text, and by default reason to refuse the message.
+//! - A message is read to its end before it is refused, so that what follows it is never read as a command.
+//! - Nothing that can block runs on the reactor; nothing is done between the commit of a delivery and its reply.
+//! - A connection that drops at any octet leaves no file behind.
+
+mod commands;
+mod delivery;
+mod deposit;
+mod incoming;
+mod intake;
+mod limits;
+mod reply;
+mod route;
+mod session;
+mod settings;
+mod syntax;
+mod trace;
+
+pub use reply::OverQuota;
+pub use settings::{BareLineEnds, Network, NetworkError, Settings};

@@ -1,0 +1,344 @@
+//! A session: its states, and the loop that reads commands and answers them.
+//!
+//! ```text
+//! Connected --LHLO--> Greeted --MAIL--> Sender --RCPT--> Recipients --DATA--> (message) --+
+//!                      ^  ^                                  |                            |
+//!                      |  |                                  +--BDAT--> Chunks --LAST-----+
+//!                      |  +-------------- RSET, LHLO from anywhere -------+               |
+//!                      +------------------------------------------------------------------+
+//! ```
+//!
+//! Each state owns what is valid in it: there is no sender to forget outside of [`Sender`], and no message outside of
+//! [`Chunks`]. Handlers take the state and give the next one back.
+
+mod envelope;
+#[cfg(test)]
+pub(crate) mod fake;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use wire::{Connection, Peer, ReadError, Tls};
+
+use crate::commands::{self, States, Verb};
+use crate::delivery::{Addressee, InFlight};
+use crate::deposit::{Deposit, Submitter};
+use crate::incoming::Incoming;
+use crate::limits;
+use crate::reply::Reply;
+use crate::settings::Settings;
+use crate::syntax::{self, Address, BdatArguments, client_name};
+
+/// What all sessions of the service share.
+pub(crate) struct Shared<D: Deposit> {
+    pub(crate) settings: Settings,
+    pub(crate) deposit: D,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) in_flight: InFlight,
+    /// Tells the transactions of this process apart, in the log and in `Received:`.
+    deliveries: AtomicU64,
+}
+
+impl<D: Deposit> Shared<D> {
+    pub(crate) fn new(settings: Settings, deposit: D, tls: Option<Tls>) -> Self {
+        Self { settings, deposit, tls, in_flight: InFlight::default(), deliveries: AtomicU64::new(1) }
+    }
+}
+
+/// LHLO was accepted.
+#[derive(Debug, Clone)]
+pub(crate) struct Greeted {
+    /// What the client called itself.
+    client: String,
+}
+
+/// MAIL was accepted.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    greeted: Greeted,
+    /// The reverse path; `None` is the null sender.
+    from: Option<Address>,
+    submitter: Submitter,
+    utf8: bool,
+    /// The size that the client announced.
+    size: u64,
+    /// RCPT commands so far.
+    attempts: u32,
+}
+
+/// At least one RCPT was accepted.
+#[derive(Debug)]
+pub(crate) struct Recipients {
+    sender: Sender,
+    /// Those accepted, in the order in which they will be answered.
+    accepted: Vec<(Address, Addressee)>,
+}
+
+/// BDAT has begun the message.
+pub(crate) struct Chunks<D: Deposit> {
+    recipients: Recipients,
+    incoming: Incoming<D>,
+    /// The delivery's identifier.
+    delivery: String,
+}
+
+/// Where a session is.
+pub(crate) enum State<D: Deposit> {
+    Connected,
+    Greeted(Greeted),
+    Sender(Sender),
+    Recipients(Recipients),
+    Chunks(Box<Chunks<D>>),
+}
+
+impl<D: Deposit> State<D> {
+    fn kind(&self) -> States {
+        match self {
+            Self::Connected => States::CONNECTED,
+            Self::Greeted(_) => States::GREETED,
+            Self::Sender(_) => States::SENDER,
+            Self::Recipients(_) => States::RECIPIENTS,
+            Self::Chunks(_) => States::CHUNKS,
+        }
+    }
+
+    /// The state without its transaction.
+    fn reset(self) -> Self {
+        match self {
+            Self::Connected => Self::Connected,
+            Self::Greeted(greeted) => Self::Greeted(greeted),
+            Self::Sender(sender) => Self::Greeted(sender.greeted),
+            Self::Recipients(recipients) => Self::Greeted(recipients.sender.greeted),
+            Self::Chunks(chunks) => Self::Greeted(chunks.recipients.sender.greeted),
+        }
+    }
+}
+
+/// What a command's handler asks the loop to do.
+enum Next {
+    /// Answer and read on.
+    Reply(Reply),
+    /// Read the message that DATA announces.
+    Body,
+    /// Read the octets behind BDAT.
+    Chunk(BdatArguments),
+    /// Begin TLS.
+    StartTls(Tls),
+    /// Answer and close.
+    Close(Reply),
+}
+
+/// Why a session ends.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    /// The last reply is queued.
+    #[error("closed")]
+    Closed,
+    /// Reading or writing failed.
+    #[error(transparent)]
+    Broken(#[from] ReadError),
+}
+
+/// One connection's session.
+struct Session<D: Deposit> {
+    shared: Arc<Shared<D>>,
+    conn: Connection,
+    /// Cancelled when the server stops.
+    shutdown: CancellationToken,
+    errors: u32,
+    /// Commands since the last message.
+    commands: u32,
+    /// Messages received.
+    messages: u64,
+}
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve<D: Deposit>(shared: Arc<Shared<D>>, conn: Connection, shutdown: CancellationToken) {
+    let mut session = Session { shared, conn, shutdown, errors: 0, commands: 0, messages: 0 };
+    let id = session.conn.info().id;
+    let end = session.run().await;
+    if let Err(End::Broken(ReadError::Timeout)) = &end {
+        session.put(&Reply::closing("4.4.2", "Timed out"));
+    }
+    let (octets_in, octets_out) = session.conn.octets();
+    let messages = session.messages;
+    match end {
+        Err(End::Broken(error)) if !matches!(error, ReadError::Closed) => {
+            info!(event = "lmtp.session.broken", conn = id, messages, octets_in, octets_out, %error);
+        }
+        _ => debug!(event = "lmtp.session.closed", conn = id, messages, octets_in, octets_out),
+    }
+    session.conn.close().await;
+}
+
+impl<D: Deposit> Session<D> {
+    async fn run(&mut self) -> Result<(), End> {
+        let peer = self.conn.info().peer;
+        if !self.shared.settings.trusts(&peer) {
+            warn!(event = "lmtp.session.refused", conn = self.conn.info().id, %peer);
+            self.put(&Reply::new(554, "5.7.1", "No access from your network"));
+            return Ok(());
+        }
+        self.conn.no_login_needed();
+        self.conn.set_idle(self.shared.settings.timeout);
+        let greeting = format!("{} LMTP Angarium ready", self.shared.settings.host_name);
+        self.put(&Reply::new(220, "", greeting));
+        let mut state = State::Connected;
+        loop {
+            state = match self.turn(state).await {
+                Ok(state) => state,
+                Err(End::Closed) => return Ok(()),
+                Err(end) => return Err(end),
+            };
+        }
+    }
+
+    /// Reads one command and does it.
+    async fn turn(&mut self, state: State<D>) -> Result<State<D>, End> {
+        let line = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => return Err(self.close(&Reply::closing("4.3.2", "Server is stopping"))),
+            line = self.conn.read_line(wire::limits::LMTP_LINE) => line,
+        };
+        let (state, next) = match line {
+            Ok(line) => match std::str::from_utf8(&line) {
+                Ok(line) => self.command(state, line).await,
+                Err(_) => (state, Next::Reply(Reply::new(500, "5.5.2", "Command is not UTF-8"))),
+            },
+            Err(ReadError::Line(error)) => (state, Next::Reply(Reply::new(500, "5.5.2", error.to_string()))),
+            Err(error) => return Err(error.into()),
+        };
+        match next {
+            Next::Reply(reply) => self.answer(reply, state),
+            Next::Close(reply) => Err(self.close(&reply)),
+            Next::Body => self.body(state).await,
+            Next::Chunk(chunk) => self.chunk(state, chunk).await,
+            Next::StartTls(tls) => self.start_tls(&tls).await,
+        }
+    }
+
+    /// Queues a reply, unless the client has made too many errors.
+    fn answer(&mut self, reply: Reply, state: State<D>) -> Result<State<D>, End> {
+        self.errors += u32::from(reply.is_client_error());
+        self.put(&reply);
+        if self.errors >= limits::ERRORS {
+            return Err(self.close(&Reply::closing("4.7.0", "Too many errors")));
+        }
+        Ok(state)
+    }
+
+    async fn command(&mut self, state: State<D>, line: &str) -> (State<D>, Next) {
+        let (verb, arguments) = match commands::find(line, state.kind()) {
+            Ok(found) => found,
+            Err(reply) => return (state, Next::Reply(reply)),
+        };
+        self.commands += u32::from(verb != Verb::Rcpt);
+        if self.commands > limits::COMMANDS_WITHOUT_MESSAGE {
+            return (state, Next::Close(Reply::closing("4.7.0", "Too many commands without a message")));
+        }
+        match (verb, state) {
+            (Verb::Lhlo, state) => self.lhlo(state, arguments),
+            (Verb::Mail, State::Greeted(greeted)) => self.mail(greeted, arguments).await,
+            (Verb::Rcpt, State::Sender(sender)) => {
+                self.rcpt(Recipients { sender, accepted: Vec::new() }, arguments).await
+            }
+            (Verb::Rcpt, State::Recipients(recipients)) => self.rcpt(recipients, arguments).await,
+            (Verb::Data, state) if arguments.is_empty() => (state, Next::Body),
+            (Verb::Bdat, state) => match syntax::bdat_arguments(arguments) {
+                Ok(chunk) => (state, Next::Chunk(chunk)),
+                // What follows cannot be told from commands any more.
+                Err(error) => (state, Next::Close(error.reply())),
+            },
+            (Verb::Rset, state) => (state.reset(), ok("Ok")),
+            (Verb::Noop, state) => (state, ok("Ok")),
+            // RFC 5321, 3.5.3: what RCPT would say is not said here.
+            (Verb::Vrfy, state) => (state, Next::Reply(Reply::new(252, "2.5.0", "Cannot verify, but will take mail"))),
+            (Verb::Help, state) => (state, Next::Reply(commands::help())),
+            (Verb::Quit, state) => (state, Next::Close(Reply::new(221, "2.0.0", "Bye"))),
+            (Verb::StartTls, state) => {
+                let next = self.can_start_tls(arguments);
+                (state, next)
+            }
+            (Verb::SmtpHello, state) => (state, Next::Reply(Reply::new(500, "5.5.1", "This is LMTP: use LHLO"))),
+            (Verb::Mail | Verb::Rcpt, state) => (state, Next::Reply(Reply::sequence("Not now"))),
+            (Verb::Data, state) => (state, Next::Reply(Reply::arguments("DATA takes no arguments"))),
+        }
+    }
+
+    /// RFC 2033, 4.1. Ends a transaction, as EHLO does (RFC 5321, 4.1.4).
+    fn lhlo(&mut self, state: State<D>, argument: &str) -> (State<D>, Next) {
+        let Some(client) = client_name(argument) else {
+            return (state, Next::Reply(Reply::arguments("Syntax: LHLO domain")));
+        };
+        let settings = &self.shared.settings;
+        let mut lines = vec![
+            settings.host_name.clone().into(),
+            "8BITMIME".into(),
+            "ENHANCEDSTATUSCODES".into(),
+            "PIPELINING".into(),
+            "CHUNKING".into(),
+            "SMTPUTF8".into(),
+            format!("SIZE {}", settings.message_size).into(),
+        ];
+        if self.shared.tls.is_some() && self.conn.info().tls.is_none() {
+            lines.push("STARTTLS".into());
+        }
+        lines.push("IGNOREQUOTA".into());
+        (State::Greeted(Greeted { client }), Next::Reply(Reply::lines(250, "", lines)))
+    }
+
+    fn can_start_tls(&self, arguments: &str) -> Next {
+        match &self.shared.tls {
+            Some(_) if self.conn.info().tls.is_some() => Next::Reply(Reply::sequence("TLS is active already")),
+            Some(_) if !arguments.is_empty() => Next::Reply(Reply::arguments("STARTTLS takes no arguments")),
+            // CVE-2021-33515: what came in clear text must not be executed as if it had come encrypted.
+            Some(_) if self.conn.has_input() => Next::Close(Reply::closing("5.5.1", "Commands behind STARTTLS")),
+            Some(tls) => Next::StartTls(tls.clone()),
+            None => Next::Reply(Reply::new(502, "5.5.1", "TLS is not available")),
+        }
+    }
+
+    /// RFC 3207: what was said before is forgotten.
+    async fn start_tls(&mut self, tls: &Tls) -> Result<State<D>, End> {
+        self.put(&Reply::new(220, "2.0.0", "Ready to start TLS"));
+        match self.conn.start_tls(tls).await {
+            Ok(()) => Ok(State::Connected),
+            Err(error) => {
+                info!(event = "lmtp.tls.failed", conn = self.conn.info().id, %error);
+                Err(End::Closed)
+            }
+        }
+    }
+
+    /// Queues a reply. It is sent by the next read that has to wait.
+    fn put(&mut self, reply: &Reply) {
+        let mut wire_form = bytes::BytesMut::new();
+        reply.write(&mut wire_form);
+        self.conn.output().put(wire_form);
+    }
+
+    fn close(&mut self, reply: &Reply) -> End {
+        self.put(reply);
+        End::Closed
+    }
+
+    /// An identifier for the log and `Received:`, unique over the life of the host.
+    fn new_delivery(&self) -> String {
+        let serial = self.shared.deliveries.fetch_add(1, Ordering::Relaxed);
+        format!("{:x}-{:x}-{serial:x}", jiff::Timestamp::now().as_second(), std::process::id())
+    }
+
+    /// Whether the client's word on who submitted a message counts: it came past a Unix socket's permissions.
+    fn trusts_submitter(&self) -> bool {
+        matches!(self.conn.info().peer, Peer::Unix { .. } | Peer::Memory)
+    }
+}
+
+fn ok(text: &'static str) -> Next {
+    Next::Reply(Reply::new(250, "2.0.0", text))
+}

@@ -1,0 +1,130 @@
+//! MAIL and RCPT: who sends, and who gets a copy.
+
+use std::sync::Arc;
+
+use tracing::info;
+
+use super::{Greeted, Next, Recipients, Sender, Session, State};
+use crate::delivery::Addressee;
+use crate::deposit::{Deposit, Quota, Submitter};
+use crate::limits;
+use crate::reply::{Refusal, Reply};
+use crate::route::{Route, resolve, route};
+use crate::settings::Settings;
+use crate::syntax::{Address, MailParameters, RcptParameters, SyntaxError, forward_path, reverse_path};
+
+impl<D: Deposit> Session<D> {
+    /// `MAIL FROM:<address> [parameters]`
+    pub(super) async fn mail(&mut self, greeted: Greeted, arguments: &str) -> (State<D>, Next) {
+        let (from, parameters) = match parse_mail(arguments) {
+            Ok(parsed) => parsed,
+            Err(error) => return (State::Greeted(greeted), Next::Reply(error.reply())),
+        };
+        let settings = &self.shared.settings;
+        if parameters.size > settings.message_size {
+            let reply = Refusal::TooBig.reply(settings.over_quota);
+            return (State::Greeted(greeted), Next::Reply(reply));
+        }
+        // RFC 4954, 5: an identity that we have no reason to trust is as good as none.
+        let submitter = match parameters.submitter {
+            Some(identity) if !identity.is_empty() && self.trusts_submitter() => self.submitter(identity).await,
+            _ => Submitter::Anonymous,
+        };
+        let sender = Sender { greeted, from, submitter, utf8: parameters.utf8, size: parameters.size, attempts: 0 };
+        (State::Sender(sender), Next::Reply(Reply::new(250, "2.1.0", "Ok")))
+    }
+
+    /// `RCPT TO:<address> [parameters]`
+    pub(super) async fn rcpt(&mut self, mut recipients: Recipients, arguments: &str) -> (State<D>, Next) {
+        recipients.sender.attempts += 1;
+        if recipients.sender.attempts > limits::RECIPIENT_ATTEMPTS {
+            return (recipients.into_state(), Next::Close(Reply::closing("4.7.0", "Too many recipients")));
+        }
+        let (to, parameters) = match parse_rcpt(arguments, recipients.sender.utf8) {
+            Ok(parsed) => parsed,
+            Err(error) => return (recipients.into_state(), Next::Reply(error.reply())),
+        };
+        if recipients.accepted.len() >= limits::RECIPIENTS {
+            return (recipients.into_state(), Next::Reply(Reply::new(452, "4.5.3", "Too many recipients")));
+        }
+        let settings = &self.shared.settings;
+        let quota = match (parameters.ignore_quota, settings.strict_quota) {
+            (true, _) => Quota::Ignore,
+            (false, true) => Quota::With,
+            (false, false) => Quota::Before,
+        };
+        match self.find_mailbox(&to, &recipients.sender, quota).await {
+            Ok(route) => {
+                recipients.accepted.push((to, Addressee { route, quota }));
+                (State::Recipients(recipients), Next::Reply(Reply::new(250, "2.1.5", "Ok")))
+            }
+            Err(refusal) => {
+                let sender = recipients.sender.from.as_ref().map(Address::to_string).unwrap_or_default();
+                info!(event = "lmtp.recipient.refused", conn = self.conn.info().id, sender, recipient = %to, reason = refusal.name());
+                (recipients.into_state(), Next::Reply(refusal.reply(settings.over_quota)))
+            }
+        }
+    }
+
+    /// The mailbox of a recipient, if it takes mail now. The directory may be far away, so this leaves the reactor.
+    async fn find_mailbox(&self, to: &Address, sender: &Sender, quota: Quota) -> Result<Route, Refusal> {
+        let (shared, to, submitter, size) =
+            (Arc::clone(&self.shared), to.clone(), sender.submitter.clone(), sender.size);
+        let found = tokio::task::spawn_blocking(move || {
+            let found = route(&shared.deposit, &shared.settings, &to, &submitter)?;
+            check_room(&shared.deposit, &shared.settings, &found, quota, size)?;
+            Ok(found)
+        });
+        found.await.unwrap_or_else(|panic| {
+            tracing::error!(event = "lmtp.recipient.panicked", error = %panic);
+            Err(Refusal::DirectoryDown)
+        })
+    }
+
+    /// The user behind an `AUTH=` identity: an address, or a user ID. One that is not ours is nobody we know.
+    async fn submitter(&self, identity: String) -> Submitter {
+        let shared = Arc::clone(&self.shared);
+        let resolved = tokio::task::spawn_blocking(move || {
+            let (local, domain) = identity.rsplit_once('@').map_or((identity.as_str(), None), |(l, d)| (l, Some(d)));
+            resolve(&shared.deposit, local, domain)
+        });
+        resolved.await.ok().and_then(Result::ok).map_or(Submitter::Anonymous, Submitter::User)
+    }
+}
+
+impl Recipients {
+    /// The state that this is: without a recipient accepted it is still [`Sender`].
+    fn into_state<D: Deposit>(self) -> State<D> {
+        if self.accepted.is_empty() { State::Sender(self.sender) } else { State::Recipients(self) }
+    }
+}
+
+fn check_room(
+    deposit: &impl Deposit,
+    settings: &Settings,
+    route: &Route,
+    quota: Quota,
+    size: u64,
+) -> Result<(), Refusal> {
+    let size = if settings.strict_quota { size } else { 0 };
+    if quota == Quota::Ignore || deposit.has_room(&route.mailbox, size) { Ok(()) } else { Err(Refusal::OverQuota) }
+}
+
+fn parse_mail(arguments: &str) -> Result<(Option<Address>, MailParameters), SyntaxError> {
+    let (from, rest) = reverse_path(arguments)?;
+    let parameters = MailParameters::parse(rest)?;
+    check_utf8(from.as_ref(), parameters.utf8)?;
+    Ok((from, parameters))
+}
+
+fn parse_rcpt(arguments: &str, utf8: bool) -> Result<(Address, RcptParameters), SyntaxError> {
+    let (to, rest) = forward_path(arguments)?;
+    let parameters = RcptParameters::parse(rest)?;
+    check_utf8(Some(&to), utf8)?;
+    Ok((to, parameters))
+}
+
+/// RFC 6531, 3.5: addresses beyond ASCII need SMTPUTF8.
+fn check_utf8(address: Option<&Address>, utf8: bool) -> Result<(), SyntaxError> {
+    if utf8 || address.is_none_or(Address::is_ascii) { Ok(()) } else { Err(SyntaxError::NeedsUtf8) }
+}
