@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! transcript --imap 127.0.0.1:11143 --lmtp 127.0.0.1:11024 --domain localhost \
-//!     --accounts u0001-u0200 --password pass [--admin cyrus:pass] tests/transcripts/*.imap
+//!     --accounts u0001-u0200 --password pass [--admin cyrus:pass] [--others user/] tests/transcripts/*.imap
 //! ```
 //!
 //! Every script gets accounts of its own, so the range must be as long as the scripts together have users, and their
@@ -20,8 +20,13 @@ use std::process::ExitCode;
 use harness::transcript::{Protocol, Script, Site, User, run};
 
 fn main() -> ExitCode {
-    let mut site =
-        Site { listeners: BTreeMap::new(), users: BTreeMap::new(), domain: "localhost".to_owned(), may_lack: true };
+    let mut site = Site {
+        listeners: BTreeMap::new(),
+        users: BTreeMap::new(),
+        domain: "localhost".to_owned(),
+        others: None,
+        may_lack: true,
+    };
     let mut accounts = VecDeque::new();
     let mut password = String::new();
     let mut admin = None;
@@ -32,6 +37,7 @@ fn main() -> ExitCode {
         match argument.strip_prefix("--") {
             None => files.push(argument),
             Some("domain") => site.domain = value(),
+            Some("others") => site.others = Some(value()),
             Some("password") => password = value(),
             Some("admin") => admin = value().split_once(':').map(|(name, word)| (name.to_owned(), word.to_owned())),
             Some("accounts") => accounts = range(&value()).expect("accounts are a range such as u0001-u0200"),

@@ -227,7 +227,11 @@ fn split_items(input: &[u8]) -> Vec<&[u8]> {
 fn token_size(input: &[u8]) -> usize {
     match input[0] {
         b'"' => string(input).map_or(1, |(_, after)| input.len() - after.len()),
-        b'{' | b'~' => literal_at(input).map_or(1, |(start, size)| (start + size).min(input.len())),
+        b'{' => match literal_at(input) {
+            Some((start, size)) => (start + size).min(input.len()),
+            // In a pattern: `{=text}` or the rest of `${expression}`.
+            None => input.iter().position(|&byte| byte == b'}').map_or(1, |close| close + 1),
+        },
         _ => 1,
     }
 }
@@ -268,6 +272,7 @@ mod tests {
             ("%(BODY[HEADER.FIELDS (A B)] {...} UID 3)", "(UID 3 BODY[HEADER.FIELDS (A B)] {3}\r\n) (", false),
             ("%(BODY[HEADER.FIELDS (A B)] {...} UID 3)", "(UID 3 BODY[HEADER.FIELDS (A B)] {3}\r\n) ()", true),
             ("$$known", "$known", true),
+            ("%(SIZE ${known} X {=a b})", "(X \"a b\" SIZE 7)", true),
         ] {
             check(pattern, reply, expected);
         }

@@ -59,6 +59,9 @@ fn obstacle(script: &Script, site: &Site) -> Option<String> {
     if let Some(user) = needed.into_iter().find(|user| !site.users.contains_key(*user)) {
         return Some(format!("the server has no user for {user}"));
     }
+    if script.mentions("$others") && site.others.is_none() {
+        return Some("the server does not show other users' mailboxes".to_owned());
+    }
     let session = script.sessions.values().find(|session| !site.listeners.contains_key(&session.protocol))?;
     Some(format!("the server has no listener for {:?}", session.protocol))
 }
@@ -106,6 +109,9 @@ fn scope(script: &Script, site: &Site) -> Scope {
     for (name, user) in &site.users {
         scope.variables.insert(name.clone(), user.name.clone().into_bytes());
         scope.variables.insert(format!("{name}_password"), user.password.clone().into_bytes());
+    }
+    if let Some(others) = &site.others {
+        scope.variables.insert("others".to_owned(), others.clone().into_bytes());
     }
     scope.variables.insert("domain".to_owned(), site.domain.clone().into_bytes());
     for count in 1..=9 {
@@ -296,7 +302,7 @@ impl Player<'_> {
             }
             match group.last {
                 Some((step, pattern)) => {
-                    self.scope = self.claim(session, group, &replies)?;
+                    self.scope = self.claim(session, group, &replies).map_err(|failure| failure.followed_by(&reply))?;
                     if pattern.matches(&reply.0, &mut self.scope) {
                         return self.forbid(session, group, &replies);
                     }
@@ -379,6 +385,11 @@ fn shown(reply: &Reply) -> String {
 }
 
 impl Failure {
+    fn followed_by(mut self, reply: &Reply) -> Self {
+        self.story.push_str(&format!("\n            {}", shown(reply)));
+        self
+    }
+
     fn because(mut self, problem: &str) -> Self {
         self.story.push_str(&format!("\n  and then  {problem}"));
         self

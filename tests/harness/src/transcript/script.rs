@@ -157,6 +157,15 @@ impl Script {
         Ok(script)
     }
 
+    /// Whether a step contains `text`.
+    pub(super) fn mentions(&self, text: &str) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::Send { text: sent, .. } => sent.contains(text),
+            Action::Expect { pattern, .. } | Action::Forbid(pattern) => pattern.text.contains(text),
+            _ => false,
+        })
+    }
+
     fn check(&self) -> Result<(), String> {
         let mut users = self
             .mailboxes

@@ -12,6 +12,9 @@ pub struct Site {
     pub users: BTreeMap<String, User>,
     /// The domain of the recipients' addresses.
     pub domain: String,
+    /// What stands before another user's name in the mailboxes that he shares, with the separator; `None` when users see
+    /// their own mailboxes only.
+    pub others: Option<String>,
     /// Whether a capability that the server lacks only means that the script says nothing about it. Never so for our
     /// own server.
     pub may_lack: bool,
