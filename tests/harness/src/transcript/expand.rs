@@ -187,7 +187,7 @@ fn literal(text: &str) -> Result<Option<(Part<'_>, &str)>, String> {
     let Some(inner) = text.strip_prefix('{') else { return Ok(None) };
     let (waits, inner) = inner.strip_prefix('+').map_or((true, inner), |inner| (false, inner));
     let Some(kind) = inner.chars().next().filter(|kind| "=@$.".contains(*kind)) else { return Ok(None) };
-    let (content, rest) = inner[1..].split_once('}').ok_or("a literal without }")?;
+    let (content, rest) = split_at_brace(&inner[1..]).ok_or("a literal without }")?;
     let content = match kind {
         '=' => Content::Text(
             content.replace("\\\\", "\\x5c").replace("\\r", "\\x0d").replace("\\n", "\\x0a").replace("\\t", "\\x09"),
@@ -197,6 +197,20 @@ fn literal(text: &str) -> Result<Option<(Part<'_>, &str)>, String> {
         _ => Content::Any,
     };
     Ok(Some((Part::Literal { waits, content }, rest)))
+}
+
+/// What stands before the `}` that ends a literal, and what follows it; `${...}` may stand in between.
+fn split_at_brace(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 0 => return Some((&text[..at], &text[at + 1..])),
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 fn hex_escape(text: &str) -> Option<(u8, &str)> {
@@ -242,6 +256,7 @@ mod tests {
             ("${base64 \\x00$joe}", "AHUwMDAx"),
             ("${size m} ${stuffed m}", "7 a\r\n..b\r\n"),
             ("${repeat 3 ab}", "ababab"),
+            ("{+=${repeat 2 a}b}", "{3+}\r\naab"),
             ("{+=a\\r\\n} x", "{3+}\r\na\r\n x"),
         ] {
             assert_eq!(scope().send(text), Ok(vec![Chunk::Bytes(sent.as_bytes().to_vec())]), "{text}");

@@ -3,6 +3,7 @@
 //! A pattern is the reply as the server should send it, in which `...` is any text, `$name` a word to remember (or, once
 //! it has a value, that value), `%(a b)` a parenthesized list whose items may stand in any order (with `...` as an item:
 //! there may be more), and `{=text}` a string in whatever form - literal, quoted or bare - the server chose to write it.
+//! Outside `{=text}` the case of letters does not matter, as it does not for IMAP's keywords.
 
 use super::expand::{Content, Part, Scope, next};
 
@@ -91,7 +92,10 @@ fn step(pieces: &[Piece], input: &[u8], scope: &Scope) -> Option<Scope> {
     };
     let fixed = |bytes: &[u8]| input.strip_prefix(bytes).and_then(|input| step(rest, input, scope));
     match first {
-        Piece::Text(text) => fixed(text),
+        Piece::Text(text) => {
+            let (start, after) = input.split_at_checked(text.len())?;
+            if start.eq_ignore_ascii_case(text) { step(rest, after, scope) } else { None }
+        }
         Piece::Value(expression) => fixed(&scope.value(expression).ok()?),
         Piece::Any => (0..=input.len()).find_map(|skipped| step(rest, &input[skipped..], scope)),
         Piece::Word(name) => match scope.variables.get(name) {
@@ -254,6 +258,8 @@ mod tests {
             ("* 3 EXISTS", "* 33 EXISTS", false),
             ("a OK ...", "a OK [X] done", true),
             ("a OK ...", "a NO done", false),
+            ("* LIST (\\noselect)", "* LIST (\\Noselect)", true),
+            ("{=INBOX}", "inbox", false),
             ("* $known EXISTS", "* 7 EXISTS", true),
             ("* $known EXISTS", "* 8 EXISTS", false),
             ("* ${known+1} EXISTS", "* 8 EXISTS", true),
