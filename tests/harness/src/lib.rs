@@ -1,6 +1,6 @@
 //! The whole server from outside.
 //!
-//! Nothing here knows how the server works inside: it starts the program in a private directory ([`Server`]),
+//! Nothing here knows how the server works inside: it starts the program in a private directory ([`Home`], [`Server`]),
 //! speaks to its sockets ([`Connection`], [`Imap`], [`Lmtp`]) and compares what comes back with what the RFCs say
 //! ([`transcript`]). The same transcripts run against other people's servers, which is how the runner itself and the
 //! transcripts are kept honest (`tests/README.md`).
@@ -17,6 +17,7 @@ mod connection;
 mod imap;
 mod lmtp;
 mod log;
+mod server;
 mod tls;
 
 pub mod corpus;
@@ -26,3 +27,4 @@ pub use connection::{Connection, PATIENCE, Reply};
 pub use imap::Imap;
 pub use lmtp::Lmtp;
 pub use log::unannounced;
+pub use server::{ADMIN, DOMAIN, Home, PASSWORD, Server};
