@@ -1,0 +1,442 @@
+//! Opening a ledger: which of index, journal and dumps are good, and what to do about the others.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{
+    Ledger, OpenError, beside,
+    commit::Queue,
+    copies::{Copies, Listing},
+    index::Index,
+    recover::{CaughtUp, Evidence, Shortfall, count_rows},
+    sled_index::{IndexOpenError, SledIndex},
+};
+use crate::{
+    disk::{Disk, DiskFile, parent},
+    journal::{self, Inspection, JournalWriter},
+};
+
+/// How a ledger is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Found the ledger if there is no trace of one. Only for a store that is known to be new: an empty directory where a
+    /// mailbox list should be must stop the server, not empty it.
+    pub create: bool,
+    /// Take the most complete of index, dump and journal even if something is missing: for the administrator's repair
+    /// command, never for the server.
+    pub salvage: bool,
+    /// Bytes of sled's page cache, which should be twice the data: the default of 256 MiB is right for half a million rows
+    /// of 200 bytes. It is a ceiling, not a reservation.
+    pub cache_bytes: u64,
+    /// What [`OpenError::Incomplete`] tells the administrator to do.
+    pub repair: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { create: false, salvage: false, cache_bytes: 256 << 20, repair: "restore it from a backup".into() }
+    }
+}
+
+/// What opening found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// The ledger is new.
+    pub created: bool,
+    /// The last stop was clean.
+    pub clean: bool,
+    /// How many batches the index lacked and got from the journal.
+    pub replayed: u64,
+    /// Bytes at the end of the journal that a crash had torn; they were never acknowledged.
+    pub torn: Option<TornTail>,
+    /// The index was moved aside and made anew.
+    pub rebuilt: Option<Rebuilt>,
+    /// The journal was damaged, missing or behind the index, which proved complete; it was put aside and begun anew.
+    pub journal_renewed: Option<String>,
+    /// Only with [`Options::salvage`]: what could not be proved.
+    pub salvaged: Vec<String>,
+}
+
+/// A torn tail that was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TornTail {
+    /// The journal.
+    pub path: PathBuf,
+    /// How much was cut.
+    pub bytes: u64,
+}
+
+/// An index that was made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// What was wrong with the old one.
+    pub why: String,
+    /// Where the old one is, if there was one.
+    pub moved_to: Option<PathBuf>,
+    /// The batch number of the dump it was made from; `None` if the journal alone was enough.
+    pub dump: Option<u64>,
+}
+
+pub(super) fn open(
+    dir: &Path,
+    copies_dir: &Path,
+    name: &str,
+    disk: Arc<dyn Disk>,
+    options: &Options,
+) -> Result<(Ledger, OpenReport), OpenError> {
+    if name.is_empty() || !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+        return Err(OpenError::BadName(name.into()));
+    }
+    let copies = Copies::new(copies_dir, name);
+    if !disk.exists(copies_dir)? {
+        if !options.create && !disk.exists(dir)? {
+            return Err(OpenError::Missing(dir.into()));
+        }
+        disk.create_dir_all(copies_dir)?;
+    }
+    let lock = take_lock(&*disk, &copies)?;
+    let listing = copies.list(&*disk)?;
+    let index_exists = disk.exists(dir)?;
+    let opening = Opening { dir, copies, disk, options, listing, lock };
+    match (index_exists, opening.listing.is_empty()) {
+        (false, true) if options.create => opening.found(),
+        (false, true) => Err(OpenError::Missing(dir.into())),
+        _ => opening.recover(index_exists),
+    }
+}
+
+fn take_lock(disk: &dyn Disk, copies: &Copies) -> Result<DiskFile, OpenError> {
+    let path = copies.lock();
+    let file = match disk.open_rw(&path) {
+        Err(error) if error.is_not_found() => match disk.create_new(&path) {
+            Err(error) if error.is_exists() => disk.open_rw(&path)?,
+            made => made?,
+        },
+        opened => opened?,
+    };
+    if file.try_lock()? { Ok(file) } else { Err(OpenError::InUse(path)) }
+}
+
+struct Opening<'a> {
+    dir: &'a Path,
+    copies: Copies,
+    disk: Arc<dyn Disk>,
+    options: &'a Options,
+    listing: Listing,
+    lock: DiskFile,
+}
+
+/// An index that is as complete as can be, and what is to be said about it.
+struct Recovered {
+    index: SledIndex,
+    caught_up: CaughtUp,
+    rebuilt: Option<Rebuilt>,
+    salvaged: Vec<String>,
+}
+
+impl Opening<'_> {
+    fn found(self) -> Result<(Ledger, OpenReport), OpenError> {
+        self.copies.tidy(&*self.disk, &self.listing)?;
+        // The journal first: an index without a journal would be a ledger that lost its record.
+        let journal = JournalWriter::start(&*self.disk, self.copies.dir(), self.copies.name(), 0)?;
+        self.disk.create_dir_all(parent(self.dir))?;
+        let index = self.open_index(self.dir)?.map_err(OpenError::Index)?;
+        self.settle(&index)?;
+        let report = OpenReport { created: true, ..OpenReport::default() };
+        Ok((self.ledger(index, journal, 0), report))
+    }
+
+    fn recover(mut self, index_exists: bool) -> Result<(Ledger, OpenReport), OpenError> {
+        let active = match self.listing.active {
+            true => Some(journal::inspect(&*self.disk, &self.copies.active())?),
+            false => None,
+        };
+        if let Some(found) = active.as_ref().filter(|found| found.version > u64::from(journal::VERSION)) {
+            return Err(OpenError::Newer(found.path.clone()));
+        }
+        let recovered = self.recover_index(index_exists, active.as_ref())?;
+        let applied = recovered.caught_up.applied;
+        let mut report = OpenReport {
+            clean: self.listing.clean == Some(applied),
+            replayed: recovered.caught_up.replayed,
+            rebuilt: recovered.rebuilt,
+            salvaged: recovered.salvaged,
+            ..OpenReport::default()
+        };
+        self.settle(&recovered.index)?;
+        if !report.salvaged.is_empty() {
+            self.set_aside_beyond(applied)?;
+        }
+        let journal = self.recover_journal(active, applied, &mut report)?;
+        self.copies.tidy(&*self.disk, &self.listing)?;
+        self.copies.unmark_clean(&*self.disk)?;
+        self.log(&report);
+        let renewed = report.journal_renewed.is_some() || report.rebuilt.is_some();
+        self.listing.dumps.retain(|dump| dump.seq <= applied);
+        let ledger = self.ledger(recovered.index, journal, applied);
+        if renewed {
+            // The chain of copies may be broken before this point: make a new end to hang on to.
+            ledger.dump_now().map_err(|error| OpenError::Index(error.to_string()))?;
+        }
+        Ok((ledger, report))
+    }
+
+    /// The index that is there, if it can be completed; else a new one.
+    fn recover_index(&self, index_exists: bool, active: Option<&Inspection>) -> Result<Recovered, OpenError> {
+        let evidence = Evidence { disk: &*self.disk, copies: &self.copies, listing: &self.listing, active };
+        let mut why = Vec::new();
+        if index_exists {
+            match self.open_index(self.dir)? {
+                Err(damage) => why.push(damage),
+                Ok(index) => match self.complete(&evidence, &index) {
+                    Ok(caught_up) => {
+                        return Ok(Recovered { index, caught_up, rebuilt: None, salvaged: Vec::new() });
+                    }
+                    Err(Shortfall::Disk(error)) => return Err(error.into()),
+                    Err(shortfall) => why.push(format!("index: {shortfall}")),
+                },
+            }
+        } else {
+            why.push("the index is missing".into());
+        }
+        if let Some(damage) = active.and_then(|found| found.damage.as_ref()) {
+            why.push(damage.clone());
+        }
+        if let Some(recovered) = self.rebuild(&evidence, &mut why, index_exists, false)? {
+            return Ok(recovered);
+        }
+        if self.options.salvage {
+            return self.salvage(&evidence, why, index_exists);
+        }
+        let (dir, repair) = (self.dir.into(), self.options.repair.clone());
+        Err(OpenError::Incomplete { dir, why, repair })
+    }
+
+    fn complete(&self, evidence: &Evidence<'_>, index: &SledIndex) -> Result<CaughtUp, Shortfall> {
+        // At a clean stop and before each dump the index was made durable: less than that is damage, which sled answers
+        // by quietly starting from an older (or no) state.
+        let durable = self.listing.clean.max(self.listing.dumps.first().map(|dump| dump.seq)).unwrap_or(0);
+        let applied = index.applied()?;
+        if applied < durable {
+            return Err(Shortfall::Gap(format!("it was durable up to batch {durable} and has only {applied}")));
+        }
+        let caught_up = evidence.catch_up(index, 0)?;
+        if self.listing.clean != Some(caught_up.applied) {
+            // After an unclean stop sled may open and yet have pages it cannot read: now is the time to know.
+            count_rows(index)?;
+        }
+        Ok(caught_up)
+    }
+
+    /// Makes a new index beside the old one, from the newest copy that leads to a proof, and puts it in place.
+    fn rebuild(
+        &self,
+        evidence: &Evidence<'_>,
+        why: &mut Vec<String>,
+        index_exists: bool,
+        lenient: bool,
+    ) -> Result<Option<Recovered>, OpenError> {
+        let sources = self.listing.dumps.iter().map(Some).chain([None]);
+        for source in sources {
+            let scratch = beside(self.dir, &format!(".rebuild-{}", std::process::id()));
+            remove_tree(&scratch);
+            let index = self.open_index(&scratch)?.map_err(OpenError::Index)?;
+            let built = match source {
+                Some(dump) => evidence.fill_from_dump(&index, dump, lenient),
+                None => evidence.fill_from_journal(&index, lenient),
+            };
+            let built = built.and_then(|caught_up| {
+                index.flush()?;
+                Ok(caught_up)
+            });
+            drop(index);
+            match built {
+                Ok(caught_up) => {
+                    let moved_to = self.put_in_place(&scratch, index_exists)?;
+                    let index = self.open_index(self.dir)?.map_err(OpenError::Index)?;
+                    let rebuilt = Some(Rebuilt { why: why.join("; "), moved_to, dump: source.map(|dump| dump.seq) });
+                    return Ok(Some(Recovered { index, caught_up, rebuilt, salvaged: Vec::new() }));
+                }
+                Err(shortfall) => {
+                    remove_tree(&scratch);
+                    match shortfall {
+                        Shortfall::Index(error) => return Err(OpenError::Index(error)),
+                        other => why.push(match source {
+                            Some(dump) => format!("dump {}: {other}", dump.seq),
+                            None => format!("journal alone: {other}"),
+                        }),
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whatever has the most, on the administrator's word.
+    fn salvage(
+        &self,
+        evidence: &Evidence<'_>,
+        mut why: Vec<String>,
+        index_exists: bool,
+    ) -> Result<Recovered, OpenError> {
+        let salvaged = why.clone();
+        if index_exists && let Ok(index) = self.open_index(self.dir)? {
+            let newest_dump = self.listing.dumps.first().map_or(0, |dump| dump.seq);
+            if let Ok(caught_up) = evidence.salvage(&index)
+                && caught_up.applied >= newest_dump
+                && count_rows(&index).is_ok()
+            {
+                return Ok(Recovered { index, caught_up, rebuilt: None, salvaged });
+            }
+        }
+        match self.rebuild(evidence, &mut why, index_exists, true)? {
+            Some(recovered) => Ok(Recovered { salvaged, ..recovered }),
+            None => Err(OpenError::Incomplete { dir: self.dir.into(), why, repair: self.options.repair.clone() }),
+        }
+    }
+
+    /// The inner error says that the content is no good.
+    fn open_index(&self, dir: &Path) -> Result<Result<SledIndex, String>, OpenError> {
+        match SledIndex::open(dir, self.options.cache_bytes) {
+            Ok(index) => Ok(Ok(index)),
+            Err(IndexOpenError::Damaged(why)) => Ok(Err(why)),
+            Err(IndexOpenError::InUse) => Err(OpenError::InUse(dir.into())),
+            Err(IndexOpenError::Environment(why)) => Err(OpenError::Index(why)),
+        }
+    }
+
+    fn put_in_place(&self, scratch: &Path, index_exists: bool) -> Result<Option<PathBuf>, OpenError> {
+        let moved_to = index_exists.then(|| beside(self.dir, &format!(".bad.{}", now())));
+        if let Some(aside) = &moved_to {
+            self.disk.rename_no_replace(self.dir, aside)?;
+        }
+        self.disk.rename_no_replace(scratch, self.dir)?;
+        self.disk.sync_dir(parent(self.dir))?;
+        Ok(moved_to)
+    }
+
+    /// After a repair that lost something, copies that go on beyond it belong to another history: their batch numbers will
+    /// be given again.
+    fn set_aside_beyond(&mut self, applied: u64) -> Result<(), OpenError> {
+        let archived = std::mem::take(&mut self.listing.archived).into_iter().map(|after| self.copies.archived(after));
+        let (kept, beyond): (Vec<_>, _) =
+            std::mem::take(&mut self.listing.dumps).into_iter().partition(|d| d.seq <= applied);
+        let dumps = beyond.into_iter().map(|dump| dump.path(self.copies.dir(), self.copies.name()));
+        for path in archived.chain(dumps) {
+            self.disk.rename_no_replace(&path, &beside(&path, &format!(".bad.{}", now())))?;
+        }
+        self.listing.dumps = kept;
+        Ok(())
+    }
+
+    /// The index and its directory entries are durable; from here on replays start from it.
+    fn settle(&self, index: &SledIndex) -> Result<(), OpenError> {
+        index.flush().map_err(|error| OpenError::Index(error.to_string()))?;
+        self.disk.sync_dir(self.dir)?;
+        self.disk.sync_dir(parent(self.dir))?;
+        Ok(())
+    }
+
+    /// Cuts a torn tail, or begins a new journal where the old one does not fit the index.
+    fn recover_journal(
+        &self,
+        active: Option<Inspection>,
+        applied: u64,
+        report: &mut OpenReport,
+    ) -> Result<JournalWriter, OpenError> {
+        let renew = match &active {
+            None => Some(format!("{} is missing", self.copies.active().display())),
+            Some(found) => found.damage.clone().or_else(|| {
+                (found.last != applied).then(|| format!("{}: ends before batch {applied}", found.path.display()))
+            }),
+        };
+        if let (None, Some(found), Some(after)) = (&renew, &active, active.as_ref().and_then(|found| found.after)) {
+            let end = found.torn.unwrap_or(found.len);
+            let journal = JournalWriter::resume(&*self.disk, &found.path, end, found.last, after)?;
+            if found.torn.is_some() {
+                let file = self.disk.open_rw(&found.path)?;
+                self.disk.set_len(&file, end)?;
+                self.disk.sync_data(&file)?;
+                report.torn = Some(TornTail { path: found.path.clone(), bytes: found.len - end });
+            }
+            if self.listing.archived.contains(&after) {
+                // A rotation was cut short between the second name and the new file.
+                self.disk.unlink(&self.copies.archived(after))?;
+            }
+            return Ok(journal);
+        }
+        if let Some(found) = &active {
+            let aside = beside(&found.path, &format!(".bad.{}", now()));
+            match self.disk.link(&found.path, &aside) {
+                Err(error) if !error.is_exists() => return Err(error.into()),
+                _ => self.disk.sync_dir(self.copies.dir())?,
+            }
+        }
+        report.journal_renewed = renew;
+        Ok(JournalWriter::start(&*self.disk, self.copies.dir(), self.copies.name(), applied)?)
+    }
+
+    fn log(&self, report: &OpenReport) {
+        let ledger = self.copies.name();
+        if let Some(torn) = &report.torn {
+            tracing::warn!(event = "ledger.tail.cut", ledger, bytes = torn.bytes);
+        }
+        if let Some(rebuilt) = &report.rebuilt {
+            let moved_to = rebuilt.moved_to.as_deref().map(|path| path.display().to_string());
+            tracing::error!(
+                event = "ledger.index.rebuilt",
+                ledger,
+                error = rebuilt.why,
+                moved_to,
+                replayed = report.replayed
+            );
+        }
+        if let Some(why) = &report.journal_renewed {
+            tracing::error!(event = "ledger.journal.renewed", ledger, error = why);
+        }
+        for why in &report.salvaged {
+            tracing::error!(event = "ledger.salvaged", ledger, error = why);
+        }
+        tracing::info!(event = "ledger.opened", ledger, clean = report.clean, replayed = report.replayed);
+    }
+
+    fn ledger(self, index: SledIndex, journal: JournalWriter, applied: u64) -> Ledger {
+        let newest = self.listing.dumps.first();
+        Ledger {
+            index: Box::new(index),
+            queue: Mutex::new(Queue::default()),
+            turn: Condvar::new(),
+            journal: Mutex::new(journal),
+            applied: AtomicU64::new(applied),
+            showing: AtomicU64::new(applied),
+            maintenance: Mutex::new(()),
+            last_dump: AtomicU64::new(newest.map_or(0, |dump| dump.seq)),
+            last_dump_time: AtomicI64::new(newest.map_or(0, |dump| dump.time)),
+            closed: AtomicBool::new(false),
+            latch: Mutex::new(None),
+            latched: AtomicBool::new(false),
+            disk: self.disk,
+            copies: self.copies,
+            _lock: self.lock,
+        }
+    }
+}
+
+/// Removes a half-built index of ours. It is sled's directory, which the store's disk knows nothing about; what cannot be
+/// removed makes the next step fail.
+fn remove_tree(dir: &Path) {
+    let _ = std::fs::remove_dir_all(dir);
+}
+
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,233 @@
+//! Files are flipped, cut, deleted and replaced: nothing panics, and nothing is silently less.
+
+use super::*;
+
+/// A ledger with a dump at 6 and a journal from 7 to `last`.
+fn sample(last: u64, clean: bool) -> Home {
+    let home = Home::new();
+    let ledger = home.create();
+    fill(&ledger, 1..=6);
+    ledger.dump_now().unwrap();
+    fill(&ledger, 7..=last);
+    if clean {
+        ledger.close().unwrap();
+    }
+    home
+}
+
+fn damage(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    change(&mut bytes);
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_flipped_journal_byte_never_loses_a_row_while_the_index_is_good() {
+    let home = sample(9, true);
+    let len = fs::metadata(home.copy("rows.journal")).unwrap().len() as usize;
+    for at in 0..len {
+        let copy = home.duplicate();
+        damage(&copy.copy("rows.journal"), |bytes| bytes[at] ^= 1 << (at % 8));
+        let (ledger, report) = copy.open();
+        assert!(report.journal_renewed.is_some(), "byte {at}: {report:?}");
+        check(&ledger, 9);
+        assert_eq!(copy.files("journal.bad").len(), 1);
+    }
+}
+
+#[test]
+fn a_flipped_journal_byte_without_index_is_refused_or_a_reported_torn_tail() {
+    // The stop was not clean, so only the last group may be called torn; everything before it is a broken promise.
+    let home = sample(9, false);
+    fs::remove_dir_all(home.dir()).unwrap();
+    let text = fs::read_to_string(home.copy("rows.journal")).unwrap();
+    let last_line = text[..text.len() - 1].rfind('\n').unwrap() + 1;
+    for at in 0..text.len() {
+        let copy = home.duplicate();
+        damage(&copy.copy("rows.journal"), |bytes| bytes[at] ^= 1 << (at % 8));
+        if at >= last_line {
+            let (ledger, report) = copy.open();
+            assert!(report.torn.is_some(), "byte {at}");
+            check(&ledger, 8);
+        } else if at + 1 == last_line {
+            // The line break between the last two: two lines become one bad one, and only their predecessor is proved.
+            let why = copy.try_open(Arc::new(RealDisk), &Options::default());
+            match why {
+                Err(OpenError::Incomplete { .. }) => {}
+                Ok((ledger, report)) => {
+                    assert!(report.torn.is_some());
+                    check(&ledger, 7);
+                }
+                Err(other) => panic!("{other}"),
+            }
+        } else if at < text.find('\n').unwrap() {
+            // The header: every batch is there, but the file is not whole.
+            let (ledger, report) = copy.open();
+            assert!(report.journal_renewed.is_some());
+            check(&ledger, 9);
+        } else {
+            assert!(!copy.refusal().is_empty(), "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_clean_stop_makes_every_lost_line_known() {
+    let home = sample(9, true);
+    fs::remove_dir_all(home.dir()).unwrap();
+    let len = fs::metadata(home.copy("rows.journal")).unwrap().len() as usize;
+    for keep in 0..len {
+        let copy = home.duplicate();
+        damage(&copy.copy("rows.journal"), |bytes| bytes.truncate(keep));
+        assert!(!copy.refusal().is_empty(), "cut at {keep}");
+        assert!(!copy.dir().exists() && copy.files(".bad").is_empty(), "a refusal changes nothing");
+    }
+    let (ledger, report) = home.open();
+    assert_eq!(report.rebuilt.unwrap().dump, Some(6));
+    check(&ledger, 9);
+}
+
+#[test]
+fn a_lost_index_comes_back() {
+    for last in [0, 3] {
+        let home = Home::new();
+        let ledger = home.create();
+        fill(&ledger, 1..=last);
+        drop(ledger);
+        fs::remove_dir_all(home.dir()).unwrap();
+        let (ledger, report) = home.open();
+        assert_eq!(report.rebuilt.unwrap().dump, None, "the journal goes back to the beginning");
+        check(&ledger, last);
+    }
+}
+
+#[test]
+fn a_damaged_index_is_rebuilt_or_right() {
+    let home = Home::new();
+    let ledger = home.create();
+    for n in 1..=300 {
+        ledger.apply(batch(n)).unwrap();
+    }
+    ledger.dump_now().unwrap();
+    fill(&ledger, 301..=400);
+    ledger.close().unwrap();
+    drop(ledger);
+    let db = fs::metadata(home.dir().join("db")).unwrap().len() as usize;
+    let mut rebuilt = 0;
+    for round in 0..200usize {
+        let copy = home.duplicate();
+        let at = round * db / 200;
+        damage(&copy.dir().join("db"), |bytes| match round % 4 {
+            0 => bytes[at] ^= 0x55,
+            1 => bytes.truncate(at),
+            2 => bytes[at..(at + 512).min(db)].fill(0),
+            _ => bytes[at..].iter_mut().enumerate().for_each(|(n, byte)| *byte = (n * 31 + round) as u8),
+        });
+        let (ledger, report) = copy.open();
+        rebuilt += usize::from(report.rebuilt.is_some());
+        assert_eq!(rows(&ledger), model(400), "round {round}: {report:?}");
+        assert_eq!(ledger.last_seq(), 400);
+        if report.rebuilt.is_some() {
+            assert_eq!(copy.files("rows.db.bad.").len(), 1);
+        }
+    }
+    assert!(rebuilt > 20, "{rebuilt}");
+}
+
+#[test]
+fn an_index_replaced_by_rubbish_is_rebuilt() {
+    let home = sample(9, false);
+    for kind in ["file", "empty", "conf", "snapshot"] {
+        let copy = home.duplicate();
+        let dir = copy.dir();
+        match kind {
+            "file" => {
+                fs::remove_dir_all(&dir).unwrap();
+                fs::write(&dir, "rubbish").unwrap();
+            }
+            "empty" => {
+                fs::remove_dir_all(&dir).unwrap();
+                fs::create_dir(&dir).unwrap();
+            }
+            "conf" => fs::write(dir.join("conf"), "rubbish").unwrap(),
+            _ => fs::write(dir.join("snap.0000000000000000"), "rubbish").unwrap(),
+        }
+        let (ledger, _) = copy.open();
+        check(&ledger, 9);
+    }
+}
+
+#[test]
+fn a_bad_dump_is_passed_over_only_if_the_journal_goes_back_further() {
+    let home = sample(9, true);
+    fs::remove_dir_all(home.dir()).unwrap();
+    let dump = home.files(".dump").remove(0);
+    let len = fs::metadata(home.copy(&dump)).unwrap().len() as usize;
+    for at in 0..len {
+        let copy = home.duplicate();
+        damage(&copy.copy(&dump), |bytes| bytes[at] ^= 1 << (at % 8));
+        // The journals before the dump are still there in this sample, so it is not needed.
+        let (ledger, report) = copy.open();
+        assert_eq!(report.rebuilt.unwrap().dump, None, "byte {at}");
+        assert_eq!(rows(&ledger), model(9));
+
+        let copy = home.duplicate();
+        damage(&copy.copy(&dump), |bytes| bytes[at] ^= 1 << (at % 8));
+        fs::remove_file(copy.copy("rows.journal.00000000000000000000")).unwrap();
+        assert!(copy.refusal().iter().any(|why| why.contains("dump")), "byte {at}");
+    }
+}
+
+#[test]
+fn missing_copies() {
+    // With a good index and a clean stop a lost journal is only worth an error in the log.
+    let home = sample(9, true);
+    fs::remove_file(home.copy("rows.journal")).unwrap();
+    let (ledger, report) = home.open();
+    assert!(report.journal_renewed.is_some());
+    check(&ledger, 9);
+
+    // After an unclean stop nobody knows what was in it.
+    let home = sample(9, false);
+    fs::remove_file(home.copy("rows.journal")).unwrap();
+    assert!(home.refusal().iter().any(|why| why.contains("missing")));
+    // The administrator takes what there is.
+    let salvage = Options { salvage: true, ..Options::default() };
+    let (ledger, report) = home.try_open(Arc::new(RealDisk), &salvage).unwrap();
+    assert!(!report.salvaged.is_empty());
+    assert!((6..=9).contains(&ledger.last_seq()));
+    let last = ledger.last_seq();
+    check(&ledger, last);
+    fill(&ledger, last + 1..=last + 3);
+    drop(ledger);
+    check(&home.open().0, last + 3);
+}
+
+#[test]
+fn salvage_takes_the_newest_of_all() {
+    let home = sample(9, true);
+    fs::remove_dir_all(home.dir()).unwrap();
+    // Batch 8 is unreadable: 6 from the dump, 7 from the journal, 9 is out of reach.
+    let text = fs::read_to_string(home.copy("rows.journal")).unwrap();
+    fs::write(home.copy("rows.journal"), text.replacen("value 8", "value X", 1)).unwrap();
+    assert!(!home.refusal().is_empty());
+    let salvage = Options { salvage: true, ..Options::default() };
+    let (ledger, report) = home.try_open(Arc::new(RealDisk), &salvage).unwrap();
+    assert!(!report.salvaged.is_empty() && report.rebuilt.is_some());
+    check(&ledger, 7);
+    drop(ledger);
+    let (ledger, report) = home.open();
+    assert!(report.rebuilt.is_none() && report.salvaged.is_empty(), "{report:?}");
+    check(&ledger, 7);
+}
+
+#[test]
+fn a_newer_format_is_left_alone() {
+    let home = sample(9, true);
+    let path = home.copy("rows.journal");
+    let mut header = Vec::new();
+    let line = crate::journal::Line { seq: 6, synced: 6, payload: r#"{"journal":"rows","version":2}"# };
+    crate::journal::encode(&mut header, line);
+    fs::write(&path, header).unwrap();
+    assert!(matches!(home.try_open(Arc::new(RealDisk), &Options::default()), Err(OpenError::Newer(_))));
+}
