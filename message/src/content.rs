@@ -1,6 +1,8 @@
 //! Content-Type, Content-Disposition and Content-Transfer-Encoding values (RFC 2045, 5 and 6; RFC 2183; RFC 2231).
 
-use crate::lexer::{Lexer, is_blank, is_token};
+use std::borrow::Cow;
+
+use crate::lexer::{Lexer, is_blank};
 
 mod rfc2231;
 
@@ -57,6 +59,37 @@ impl ContentType {
     pub(crate) fn parameter(&self, name: &str) -> Option<&[u8]> {
         parameter(&self.parameters, name)
     }
+
+    /// The value of a parameter that may also be written as RFC 2231 has it, without its percent signs.
+    pub(crate) fn decoded_parameter(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let extended =
+            || parameter(&self.parameters, &format!("{name}*")).map(|value| Cow::Owned(extended_value(value)));
+        self.parameter(name).map(Cow::Borrowed).or_else(extended)
+    }
+}
+
+/// The percent signs of an extended value undone, its charset and language left out.
+///
+/// ```abnf
+/// extended-parameter-value := [charset] "'" [language] "'" *(ext-octet / attribute-char)
+/// ```
+fn extended_value(value: &[u8]) -> Vec<u8> {
+    let mut quotes = memchr::memchr_iter(b'\'', value);
+    let mut rest = quotes.nth(1).map_or(value, |second| &value[second + 1..]);
+    let mut decoded = Vec::with_capacity(rest.len());
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if let (b'%', [high, low, after @ ..]) = (byte, after)
+            && let (Some(high), Some(low)) = (digit(*high), digit(*low))
+        {
+            decoded.push((high << 4 | low) as u8);
+            rest = after;
+        } else {
+            decoded.push(byte);
+        }
+    }
+    decoded
 }
 
 /// Reads a Content-Disposition value: its type and parameters.
@@ -68,17 +101,19 @@ pub(crate) fn disposition(value: &[u8], limit: usize) -> Option<(Vec<u8>, Vec<Pa
     let mut lexer = Lexer::new(value);
     lexer.skip_cfws();
     let kind = lexer.token();
-    if kind.is_empty() {
-        return None;
-    }
-    Some((kind.to_vec(), parameters(&mut lexer, limit)))
+    let parameters = parameters(&mut lexer, limit);
+    // `; filename=x` has no type, but a name to save it under.
+    (!kind.is_empty() || !parameters.is_empty()).then(|| (kind.to_vec(), parameters))
 }
 
-/// The first token of a value such as that of Content-Transfer-Encoding; `None` if there is none.
-pub(crate) fn first_token(value: &[u8]) -> Option<&[u8]> {
+/// The one token of a value such as that of Content-Transfer-Encoding. `None` if there is none, or if more follows
+/// (`8 bit`), since the default then applies; parameters, which some software adds, are no harm.
+pub(crate) fn sole_token(value: &[u8]) -> Option<&[u8]> {
     let mut lexer = Lexer::new(value);
     lexer.skip_cfws();
-    Some(lexer.token()).filter(|token| !token.is_empty())
+    let token = lexer.token();
+    lexer.skip_cfws();
+    Some(token).filter(|token| !token.is_empty() && matches!(lexer.peek(), None | Some(b';')))
 }
 
 /// The tokens of a comma-separated list such as Content-Language (RFC 3282).
@@ -109,27 +144,19 @@ fn parameter<'a>(parameters: &'a [Parameter], name: &str) -> Option<&'a [u8]> {
 /// value     := token / quoted-string
 /// ```
 ///
-/// A parameter without `=` is passed over, one without a value is empty, and a value that is neither token nor quoted
-/// string (`boundary=a=b`, `name=a/b.txt`) reaches to the next white space or semicolon.
+/// A parameter without `=` is passed over, one without a value is empty. An unquoted value may hold any characters and
+/// even spaces (`name=a/b c.txt`), as Cyrus has it, up to a semicolon, or to a word that begins a parameter whose
+/// semicolon is missing (`charset=utf-8 format=flowed`).
 fn parameters(lexer: &mut Lexer<'_>, limit: usize) -> Vec<Parameter> {
     let mut found = Vec::new();
-    while found.len() < limit {
-        // Whatever else stands before the semicolon is junk.
-        loop {
-            lexer.skip_cfws();
-            lexer.take_while(|byte| !matches!(byte, b';' | b'(' | b'"') && !is_blank(byte));
-            match lexer.bump() {
-                None => return rfc2231::join(found),
-                Some(b';') => break,
-                Some(b'"') => _ = lexer.quoted_string(&mut Vec::new()),
-                Some(_) => (),
-            }
-        }
+    let mut at_parameter = skip_to_parameter(lexer);
+    while at_parameter && found.len() < limit {
         lexer.skip_cfws();
         // RFC 2231 puts `*` into names, which is a token character.
-        let name = lexer.take_while(is_token);
+        let name = lexer.token();
         lexer.skip_cfws();
         if name.is_empty() || !lexer.eat(b'=') {
+            at_parameter = skip_to_parameter(lexer);
             continue;
         }
         lexer.skip_cfws();
@@ -137,11 +164,44 @@ fn parameters(lexer: &mut Lexer<'_>, limit: usize) -> Vec<Parameter> {
         if lexer.eat(b'"') {
             lexer.quoted_string(&mut value);
         } else {
-            value.extend_from_slice(lexer.take_while(|byte| byte != b';' && !is_blank(byte)));
+            unquoted_value(lexer, &mut value);
         }
         found.push(Parameter { name: name.to_vec(), value });
+        at_parameter = begins_parameter(lexer) || skip_to_parameter(lexer);
     }
     rfc2231::join(found)
+}
+
+fn unquoted_value(lexer: &mut Lexer<'_>, value: &mut Vec<u8>) {
+    loop {
+        value.extend_from_slice(lexer.take_while(|byte| byte != b';' && !is_blank(byte)));
+        lexer.skip_cfws();
+        if matches!(lexer.peek(), None | Some(b';')) || begins_parameter(lexer) {
+            return;
+        }
+        value.push(b' ');
+    }
+}
+
+/// Whether a name and an equals sign are next.
+fn begins_parameter(lexer: &Lexer<'_>) -> bool {
+    let mut ahead = lexer.clone();
+    ahead.skip_cfws();
+    !ahead.token().is_empty() && ahead.eat(b'=')
+}
+
+/// Skips junk and a semicolon; false if there is none.
+fn skip_to_parameter(lexer: &mut Lexer<'_>) -> bool {
+    loop {
+        lexer.skip_cfws();
+        lexer.take_while(|byte| !matches!(byte, b';' | b'(' | b'"') && !is_blank(byte));
+        match lexer.bump() {
+            None => return false,
+            Some(b';') => return true,
+            Some(b'"') => _ = lexer.quoted_string(&mut Vec::new()),
+            Some(_) => (),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -177,11 +237,29 @@ mod tests {
         check("image/png; name=a/b=c.png", Some(("image/png", &[("name", "a/b=c.png")])));
         check("text/plain; charset; ;; a=; format=flowed", Some(("text/plain", &[("a", ""), ("format", "flowed")])));
         check("text/plain; name=\"never closed; a=b", Some(("text/plain", &[("name", "never closed; a=b")])));
-        check("text/plain; name=two words; a=b", Some(("text/plain", &[("name", "two"), ("a", "b")])));
+        check(
+            "image/png; name=a file (x) .png; a=b c=\"d\" e",
+            Some(("image/png", &[("name", "a file .png"), ("a", "b"), ("c", "d")])),
+        );
         check("text/plain charset=utf-8; a=b", Some(("text/plain", &[("a", "b")])));
         check("text/plain", Some(("text/plain", &[])));
         for invalid in ["", "text", "/plain", "text/", "text/;charset=x", "=?utf-8?q?x?=", "(", "\0"] {
             check(invalid, None);
+        }
+    }
+
+    #[test]
+    fn extended_parameters() {
+        for (value, expected) in [
+            ("a/b; boundary=x", Some("x")),
+            ("a/b; boundary*=us-ascii'en'a%20b%3D", Some("a b=")),
+            ("a/b; boundary*0*=''a%20; boundary*1=b%", Some("a b%")),
+            ("a/b; boundary*=no-quotes%zz", Some("no-quotes%zz")),
+            ("a/b; boundary*=x; boundary=y", Some("y")),
+            ("a/b", None),
+        ] {
+            let content = ContentType::parse(value.as_bytes(), Limits::PARAMETERS).unwrap();
+            assert_eq!(content.decoded_parameter("boundary").as_deref(), expected.map(str::as_bytes), "{value}");
         }
     }
 
@@ -198,9 +276,16 @@ mod tests {
             (kind.as_slice(), parameters.len(), parameter(&parameters, "FILENAME")),
             (&b"attachment"[..], 2, Some(&b"a b.txt"[..]))
         );
-        assert_eq!(disposition(b"; filename=x", 10), None);
-        assert_eq!(first_token(b" (x) Base64 (y)"), Some(&b"Base64"[..]));
-        assert_eq!(first_token(b"\"x\""), None);
+        assert_eq!(
+            disposition(b"; filename=x", 10).map(|(kind, parameters)| (kind.len(), parameters.len())),
+            Some((0, 1))
+        );
+        assert_eq!(disposition(b";", 10), None);
+        for (value, token) in
+            [(" (x) Base64 (y)", Some("Base64")), ("base64;", Some("base64")), ("8 bit", None), ("\"x\"", None)]
+        {
+            assert_eq!(sole_token(value.as_bytes()), token.map(str::as_bytes), "{value}");
+        }
         assert_eq!(token_list(b"en, (x) de ,, fr-ca;", 10), [&b"en"[..], b"de", b"fr-ca"]);
         assert_eq!(token_list(b"", 10), [&b""[..]; 0]);
     }

@@ -18,7 +18,7 @@ use memchr::memchr;
 
 pub use cached::{CACHED_FIELDS, CachedHeaders};
 pub use date::{MailDate, parse_date, received_date};
-pub(crate) use known::{Known, KnownField};
+pub(crate) use known::{Known, KnownField, Several};
 pub use message_id::{first_message_id, message_ids};
 pub use select::{FieldSelection, FieldSet};
 

@@ -51,7 +51,7 @@ impl Sections {
             .parts()
             .iter()
             .map(|part| {
-                let charset = part.content.as_ref().and_then(|content| content.parameter("charset"));
+                let charset = part.content.as_ref().and_then(|content| content.decoded_parameter("charset"));
                 Section {
                     kind: part.kind,
                     header: part.header.clone(),
@@ -59,7 +59,7 @@ impl Sections {
                     lines: part.body_lines,
                     encoding: part.encoding,
                     media_type: names::media_type(part.kind, part.content.as_ref()),
-                    charset: charset.map(names::charset),
+                    charset: charset.as_deref().map(names::charset),
                     descendants: 0,
                 }
             })

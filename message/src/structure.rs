@@ -49,7 +49,7 @@ pub struct Part {
 pub enum PartKind {
     /// Content of its own.
     Leaf,
-    /// The parts that have it as parent; there are none if no boundary is given or found.
+    /// The parts that have it as parent; there are none if the boundary is never found.
     Multipart,
     /// One message, which is the one part that has it as parent: message/rfc822 or message/global.
     Message,
@@ -84,7 +84,7 @@ impl Structure {
         fields.iter().filter(move |field| field.known == known).map(|field| field.value.clone())
     }
 
-    /// The raw value of the part's first field of this name.
+    /// The raw value of the part's field of this name; of address fields the first.
     pub(crate) fn value<'a>(&self, raw: &'a [u8], part: usize, known: Known) -> Option<&'a [u8]> {
         self.values(part, known).next().map(|range| &raw[range])
     }

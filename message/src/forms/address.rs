@@ -67,7 +67,7 @@ struct Found {
     complete: bool,
     /// There was an angle bracket, so the phrase is the display name.
     angle: bool,
-    /// There was a quoted string, which makes even an empty name one.
+    /// There was a quoted string, whose spaces belong to a local part.
     quoted: bool,
 }
 
@@ -204,19 +204,17 @@ impl<F: FnMut(Address<'_>)> Parser<'_, F> {
         let mut found = std::mem::take(&mut self.found);
         let comment = std::mem::take(&mut self.comment);
         if !found.complete {
-            // Words alone are most likely a local part without a host.
-            found.mailbox = std::mem::take(&mut found.phrase);
-            if found.mailbox.is_empty() && !found.quoted {
+            // A word alone is most likely a local part without a host, several are a name without an address.
+            if found.run_start == 0 {
+                found.mailbox = std::mem::take(&mut found.phrase);
+            }
+            if found.mailbox.is_empty() && found.phrase.is_empty() {
                 return;
             }
         }
         let phrase = trim(&found.phrase);
-        let name = if !phrase.is_empty() || (found.angle && found.quoted) {
-            Some(phrase)
-        } else {
-            // Within brackets the local part may be quoted, but the comment before or behind them still says the name.
-            Some(comment.as_slice()).filter(|comment| !comment.is_empty() && !found.angle)
-        };
+        let comment = Some(comment.as_slice()).filter(|_| !found.angle);
+        let name = Some(phrase).filter(|phrase| !phrase.is_empty()).or(comment).filter(|name| !name.is_empty());
         (self.each)(Address::Mailbox {
             name,
             route: found.route.as_deref(),
@@ -302,11 +300,11 @@ mod tests {
     #[test]
     fn malformed() {
         check("joe", &["-|-|joe|-"]);
-        check("Joe User", &["-|-|Joe User|-"]);
+        check("Joe User", &["Joe User|-||-"]);
         check("<joe>", &["-|-|joe|-"]);
         check("<>", &["-|-||-"]);
         check("Joe <>", &["Joe|-||-"]);
-        check("\"\" <joe@x>", &["|-|joe|x"]);
+        check("\"\" <joe@x>", &["-|-|joe|x"]);
         check("joe@", &["-|-|joe|-"]);
         check("@x", &["-|-|@x|-"]);
         check("Joe User joe@x", &["Joe User|-|joe|x"]);

@@ -16,11 +16,12 @@
 
 use super::envelope::envelope;
 use super::string::{put_nstring, put_number, put_string};
-use crate::content::{ContentType, Parameter, disposition, first_token, token_list};
+use crate::content::{ContentType, Parameter, disposition, sole_token, token_list};
 use crate::header::{Known, unfold};
 use crate::structure::{Part, PartKind, Structure};
 
-/// What stands for the parts of a multipart without any, since the grammar wants one. Dovecot and Cyrus do the same.
+/// What stands for the parts of a multipart whose boundary is never found, and for the body of a message that cannot be
+/// looked into, since the grammar wants one. Dovecot and Cyrus do the same.
 const EMPTY_PART: &[u8] = b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7BIT\" 0 0";
 
 /// The extension data of [`EMPTY_PART`].
@@ -85,7 +86,7 @@ impl Writer<'_> {
                 put_nstring(out, writer.text(at, known).as_deref());
             }
             out.push(b' ');
-            let encoding = writer.structure.value(writer.raw, at, Known::ContentTransferEncoding).and_then(first_token);
+            let encoding = writer.structure.value(writer.raw, at, Known::ContentTransferEncoding).and_then(sole_token);
             put_string(out, encoding.unwrap_or(b"7BIT"));
             out.push(b' ');
             put_number(out, part.body.len());
@@ -207,17 +208,16 @@ fn media(part: &Part) -> (&[u8], &[u8]) {
     }
 }
 
-/// The parameters of the Content-Type. Text without a charset has that of RFC 2045, 5.2.
+/// The parameters of the Content-Type; those of the default if there is none (RFC 2045, 5.2).
+///
+/// A charset that the field does not name is not added, though Dovecot does: `text/html` has another default (RFC 6657, 3),
+/// and a client that is told "us-ascii" no longer looks.
 fn put_parameters(out: &mut Vec<u8>, part: &Part) {
-    let parameters = part.content.as_ref().map(|content| content.parameters.as_slice()).unwrap_or_default();
-    let has_charset = part.content.as_ref().is_some_and(|content| content.parameter("charset").is_some());
-    if !part.is_text() || has_charset {
-        return put_pairs(out, parameters);
+    match &part.content {
+        None if part.is_text() => out.extend_from_slice(b"(\"charset\" \"us-ascii\")"),
+        None => out.extend_from_slice(b"NIL"),
+        Some(content) => put_pairs(out, &content.parameters),
     }
-    out.push(b'(');
-    put_pairs_open(out, parameters);
-    out.extend_from_slice(if parameters.is_empty() { b"" } else { b" " });
-    out.extend_from_slice(b"\"charset\" \"us-ascii\")");
 }
 
 /// ```abnf
@@ -227,18 +227,13 @@ fn put_pairs(out: &mut Vec<u8>, parameters: &[Parameter]) {
     if parameters.is_empty() {
         return out.extend_from_slice(b"NIL");
     }
-    out.push(b'(');
-    put_pairs_open(out, parameters);
-    out.push(b')');
-}
-
-fn put_pairs_open(out: &mut Vec<u8>, parameters: &[Parameter]) {
     for (place, parameter) in parameters.iter().enumerate() {
-        out.extend_from_slice(if place == 0 { b"" } else { b" " });
+        out.push(if place == 0 { b'(' } else { b' ' });
         put_string(out, &parameter.name);
         out.push(b' ');
         put_string(out, &parameter.value);
     }
+    out.push(b')');
 }
 
 #[cfg(test)]
@@ -319,7 +314,13 @@ mod tests {
         check(
             b"Content-Type: multipart/mixed\r\n\r\n",
             &Limits::default(),
-            &format!("({empty} NIL NIL NIL NIL) \"mixed\" NIL NIL NIL NIL)"),
+            &format!("{empty} NIL NIL NIL NIL)"),
+            &format!("{empty})"),
+        );
+        check(
+            b"Content-Type: multipart/mixed; boundary=x\r\n\r\n",
+            &Limits::default(),
+            &format!("({empty} NIL NIL NIL NIL) \"mixed\" (\"boundary\" \"x\") NIL NIL NIL)"),
             &format!("({empty}) \"mixed\")"),
         );
         check(

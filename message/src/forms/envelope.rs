@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn raw_text() {
         check(
-            "Subject: =?utf-8?q?x?=\r\n folded\r\nSubject: second\r\nIn-Reply-To: <a>\r\n\t<b>\r\nMessage-ID: \u{e4}\r\n",
+            "Subject: first\r\nSubject: =?utf-8?q?x?=\r\n folded\r\nIn-Reply-To: <a>\r\n\t<b>\r\nMessage-ID: \u{e4}\r\n",
             "(NIL \"=?utf-8?q?x?= folded\" NIL NIL NIL NIL NIL NIL \"<a>\t<b>\" {2}\r\n\u{e4})",
         );
     }

@@ -34,7 +34,18 @@ pub(crate) struct KnownField {
     pub(crate) value: Range<usize>,
 }
 
+/// What to do about several fields of one name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Several {
+    First,
+    Last,
+    Merged,
+}
+
 impl Known {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::ContentMd5 as usize + 1;
+
     /// The field of this name, whatever its case.
     pub(crate) fn named(name: &[u8]) -> Option<Self> {
         let (expected, known): (&[u8], Self) = match (name.len(), name.first()?.to_ascii_lowercase()) {
@@ -73,17 +84,18 @@ impl Known {
         self as u8 >= Self::ContentType as u8
     }
 
-    /// Whether several such fields are read as one list.
+    /// Which counts if there are several of a name, though most may occur once (RFC 5322, 3.6).
     ///
-    /// The others may occur once (RFC 5322, 3.6); of several the first is taken, as mail clients do. Address fields may
-    /// occur once too, but merging them is safer: nobody can then hide an address behind one that a filter has looked at.
-    pub(crate) fn is_merged(self) -> bool {
-        (Self::From as u8..=Self::Bcc as u8).contains(&(self as u8))
-    }
-
-    /// One bit for each field, to remember which have been seen.
-    pub(crate) fn bit(self) -> u32 {
-        1 << self as u8
+    /// Of the strings in ENVELOPE both Dovecot and Cyrus answer the last. Addresses are merged, as by newer Dovecots:
+    /// nobody can then hide one behind another that a filter has looked at. Of MIME fields Dovecot takes the first,
+    /// Cyrus the last; the first is what mail clients and filters take, and a part must not be one thing to them and
+    /// another to us. Received fields are added on top.
+    pub(crate) fn of_several(self) -> Several {
+        match self {
+            Self::Date | Self::Subject | Self::InReplyTo | Self::MessageId => Several::Last,
+            Self::From | Self::Sender | Self::ReplyTo | Self::To | Self::Cc | Self::Bcc => Several::Merged,
+            _ => Several::First,
+        }
     }
 }
 

@@ -2,27 +2,38 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::PartKind;
-use crate::content::{ContentType, first_token};
-use crate::header::{Fields, Known, KnownField};
+use crate::content::{ContentType, sole_token};
+use crate::header::{Fields, Known, KnownField, Several};
+use crate::lexer::trim;
 use crate::text::TransferEncoding;
 
 /// Appends the known fields of `header`: of a message all, of another part only those of MIME.
 pub(super) fn collect(raw: &[u8], header: Range<usize>, is_message: bool, found: &mut Vec<KnownField>) {
     let start = header.start;
-    let mut seen = 0;
+    // Where in `found` the field of each name stands.
+    let mut places = [None; Known::COUNT];
     for field in Fields::new(&raw[header]) {
         let Some(known) = Known::named(field.name) else { continue };
-        if !(is_message || known.is_mime()) || (seen & known.bit() != 0 && !known.is_merged()) {
+        if !(is_message || known.is_mime()) {
             continue;
         }
-        seen |= known.bit();
-        // The value's place, from the place of its lines: both are slices of `raw`.
-        let value_end = start
-            + field.lines.start
-            + value_offset(&raw[start + field.lines.start..start + field.lines.end])
-            + field.value.len();
-        found.push(KnownField { known, value: value_end - field.value.len()..value_end });
+        // Both are slices of `raw`; the value is what follows the first colon.
+        let lines = &raw[start + field.lines.start..start + field.lines.end];
+        let value_start = start + field.lines.start + memchr(b':', lines).map_or(0, |colon| colon + 1);
+        let value = value_start..value_start + field.value.len();
+        match (places[known as usize], known.of_several()) {
+            // Empty lists add nothing, and there may be millions.
+            (Some(_), Several::Merged) if trim(field.value).is_empty() => (),
+            (None, _) | (Some(_), Several::Merged) => {
+                places[known as usize] = Some(found.len());
+                found.push(KnownField { known, value });
+            }
+            (Some(place), Several::Last) => found[place] = KnownField { known, value },
+            (Some(_), Several::First) => (),
+        }
     }
 }
 
@@ -40,23 +51,29 @@ impl Content {
     /// message (RFC 2046, 5.1.5).
     pub(super) fn of(raw: &[u8], fields: &[KnownField], in_digest: bool, parameter_limit: usize) -> Self {
         let value = |known| fields.iter().find(|field| field.known == known).map(|field| &raw[field.value.clone()]);
-        let content = value(Known::ContentType).and_then(|value| ContentType::parse(value, parameter_limit));
+        let mut content = value(Known::ContentType).and_then(|value| ContentType::parse(value, parameter_limit));
         let encoding = value(Known::ContentTransferEncoding)
-            .and_then(first_token)
+            .and_then(sole_token)
             .map_or(TransferEncoding::default(), TransferEncoding::named);
         let is_message = content
             .as_ref()
             .map_or(in_digest, |content| content.is("message", "rfc822") || content.is("message", "global"));
-        let kind = match &content {
-            _ if is_message && encoding.is_identity() => PartKind::Message,
-            _ if is_message => PartKind::EncodedMessage,
-            Some(content) if content.is_kind("multipart") => PartKind::Multipart,
-            _ => PartKind::Leaf,
-        };
-        let boundary = match &content {
-            Some(content) if kind == PartKind::Multipart => content.parameter("boundary").and_then(usable_boundary),
-            _ => None,
-        };
+        if is_message {
+            let kind = if encoding.is_identity() { PartKind::Message } else { PartKind::EncodedMessage };
+            return Self { content, encoding, kind, boundary: None };
+        }
+        let mut kind = PartKind::Leaf;
+        let mut boundary = None;
+        if let Some(multipart) = content.as_ref().filter(|content| content.is_kind("multipart")) {
+            boundary = multipart.decoded_parameter("boundary").as_deref().and_then(usable_boundary);
+            if boundary.is_some() {
+                kind = PartKind::Multipart;
+            } else {
+                // RFC 2046, 5.1.1: a multipart must name its boundary. If it does not, the field is invalid, and RFC 2045,
+                // 5.2 makes the part plain text. So does Cyrus; Dovecot shows one empty part instead of the text.
+                content = None;
+            }
+        }
         Self { content, encoding, kind, boundary }
     }
 }
@@ -70,8 +87,4 @@ impl Content {
 fn usable_boundary(value: &[u8]) -> Option<Vec<u8>> {
     let boundary = value.trim_ascii_end();
     (!boundary.is_empty()).then(|| boundary.to_vec())
-}
-
-fn value_offset(lines: &[u8]) -> usize {
-    memchr::memchr(b':', lines).map_or(0, |colon| colon + 1)
 }
