@@ -1,0 +1,46 @@
+//! Malformed mail and the exact ENVELOPE and BODYSTRUCTURE we answer for it.
+//!
+//! Every `tests/mail/NAME.eml` has its answers beside it, `NAME.envelope` and `NAME.bodystructure`. After a change that is
+//! meant, `REWRITE_GOLDEN=1 cargo test -p message --test golden` writes them anew; the diff is then for review. They were
+//! compared with Dovecot and Cyrus by tests/peers/compare_structure.py.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use message::{Limits, analyse};
+
+mod imap_grammar;
+
+#[test]
+fn answers_are_as_recorded() {
+    let rewrite = std::env::var_os("REWRITE_GOLDEN").is_some();
+    let mut samples = 0;
+    for mail in mails() {
+        let analysis = analyse(&fs::read(&mail).unwrap(), &Limits::default());
+        imap_grammar::check_envelope(&analysis.envelope).unwrap_or_else(|error| panic!("{}: {error}", mail.display()));
+        imap_grammar::check_body(&analysis.bodystructure).unwrap_or_else(|error| panic!("{}: {error}", mail.display()));
+        for (extension, answer) in [("envelope", &analysis.envelope), ("bodystructure", &analysis.bodystructure)] {
+            let golden = mail.with_extension(extension);
+            if rewrite {
+                fs::write(&golden, answer).unwrap();
+            }
+            let expected = fs::read(&golden).unwrap();
+            assert_eq!(String::from_utf8_lossy(answer), String::from_utf8_lossy(&expected), "{}", golden.display());
+        }
+        samples += 1;
+    }
+    assert!(samples >= 10, "the samples are gone");
+}
+
+fn mails() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail");
+    let mut mails: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
+        .collect();
+    mails.sort();
+    mails
+}
