@@ -1,1 +1,134 @@
-//! Domains, users, aliases and passwords behind one trait, with an embedded store.
+//! Who may have mail here: domains, users, aliases and passwords, behind one trait. [`Embedded`] keeps them in a
+//! [`durable::Ledger`] of its own; an LDAP directory will be another implementation.
+//!
+//! Rules that hold for every implementation:
+//! - user IDs are unique over all domains (they are login names), and so is every address, whoever owns it;
+//! - every domain has a `postmaster` alias (RFC 5321, 4.5.1), which can't be emptied;
+//! - the user `admin` can't be deleted or disabled;
+//! - a directory that can't answer says so with an error. "No such user" is an answer that bounces mail.
+//!
+//! All methods may block (a disk, a network, a password hash): callers on a reactor move them to a blocking thread.
+
+mod address;
+mod alias;
+mod domain;
+mod embedded;
+mod error;
+mod password;
+mod secret;
+mod user;
+
+pub use address::Address;
+pub use alias::{Alias, POSTMASTER};
+pub use domain::{Domain, DomainName};
+pub use embedded::{Embedded, Settings};
+pub use error::{Error, Result};
+pub use password::{HashCost, generate_password};
+pub use secret::Secret;
+pub use user::{ADMIN, NewUser, User, UserId, UserState};
+
+/// Somebody whose password was right.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// The user ID: owner of mailboxes, identifier in ACLs.
+    pub user: UserId,
+    /// Whether the user administers the server.
+    pub admin: bool,
+    /// Groups that ACLs may name as `group:NAME`.
+    pub groups: Vec<String>,
+}
+
+/// Whose an address is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Resolution {
+    /// This user's.
+    User(UserId),
+    /// That of a user who takes no mail for now.
+    Disabled(UserId),
+    /// An alias; these are the users it reaches in the end.
+    Alias(Vec<UserId>),
+    /// Nobody's.
+    Unknown,
+}
+
+/// A directory of domains, users and aliases.
+pub trait Directory: Send + Sync + std::fmt::Debug {
+    /// Checks a password. `login` is a user ID, in any case of letters. Takes as long for a user who doesn't exist.
+    ///
+    /// # Errors
+    /// When the directory can't say; nobody is let in then.
+    fn authenticate(&self, login: &str, password: &Secret) -> Result<Option<Account>>;
+
+    /// The account of a user, without a password: for those who were authenticated otherwise.
+    ///
+    /// # Errors
+    /// When the directory can't say.
+    fn account(&self, user: &UserId) -> Result<Option<Account>>;
+
+    /// Whose the address is. Without a domain the local part is a user ID, or a local part of the primary domain.
+    ///
+    /// # Errors
+    /// When the directory can't say: the mail is deferred then, never bounced.
+    fn resolve(&self, local: &str, domain: Option<&str>) -> Result<Resolution>;
+
+    /// All domains, sorted; the primary one is marked.
+    ///
+    /// # Errors
+    /// When the directory can't say.
+    fn domains(&self) -> Result<Vec<Domain>>;
+
+    /// Makes a domain and its postmaster alias.
+    ///
+    /// # Errors
+    /// [`Error::Exists`], or the directory's.
+    fn create_domain(&self, name: &DomainName, description: &str) -> Result<()>;
+
+    /// A user.
+    ///
+    /// # Errors
+    /// When the directory can't say.
+    fn user(&self, user: &UserId) -> Result<Option<User>>;
+
+    /// All users, or those of one domain, sorted by user ID.
+    ///
+    /// # Errors
+    /// When the directory can't say.
+    fn users(&self, domain: Option<&DomainName>) -> Result<Vec<User>>;
+
+    /// Makes a user who is [`UserState::Pending`]: nobody can log in or get mail until the mailbox exists and
+    /// [`activate_user`](Self::activate_user) says so. Making a pending user again is allowed: a crash came between.
+    ///
+    /// # Errors
+    /// [`Error::Exists`], [`Error::Invalid`], [`Error::NoDomain`], or the directory's.
+    fn create_user(&self, user: &NewUser, password: &Secret) -> Result<User>;
+
+    /// The user's mailbox exists: logins and mail are welcome.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`], or the directory's.
+    fn activate_user(&self, user: &UserId) -> Result<()>;
+
+    /// Changes a password. Logins with the old one fail from now on.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`], [`Error::Invalid`] for an empty password, or the directory's.
+    fn set_password(&self, user: &UserId, password: &Secret) -> Result<()>;
+
+    /// Deletes a user, and whatever refers to the user: memberships, and aliases that have no owner or no member left.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`], [`Error::Protected`] for `admin`, or the directory's.
+    fn delete_user(&self, user: &UserId) -> Result<()>;
+
+    /// An alias by its address.
+    ///
+    /// # Errors
+    /// When the directory can't say.
+    fn alias(&self, address: &Address) -> Result<Option<Alias>>;
+
+    /// Writes what waits and lets go of the files.
+    ///
+    /// # Errors
+    /// The directory's.
+    fn close(&self) -> Result<()>;
+}

@@ -1,0 +1,241 @@
+//! The directory that Angarium keeps itself: rows of a [`durable::Ledger`], all of them in memory too, because every
+//! delivery and every login asks (docs/formats/directory.md).
+//!
+//! A change is planned against the rows in memory, written to the ledger as one batch, and taken into memory when the
+//! ledger has it: nobody ever sees half a change, or one that a crash could undo.
+
+mod rows;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use durable::disk::Disk;
+use durable::{Ledger, OpenReport};
+use parking_lot::{Mutex, RwLock};
+
+use crate::address::Address;
+use crate::alias::{Alias, POSTMASTER};
+use crate::domain::{Domain, DomainName};
+use crate::error::{Error, Result};
+use crate::password::{HashCost, Hasher};
+use crate::secret::Secret;
+use crate::user::{ADMIN, NewUser, User, UserId, UserState};
+use crate::{Account, Directory, Resolution};
+use rows::{Change, Owner, Rows};
+
+/// How the embedded directory behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The server's own domain; made at the first start.
+    pub primary_domain: DomainName,
+    /// What a password hash costs.
+    pub hash_cost: HashCost,
+}
+
+/// The embedded directory.
+#[derive(Debug)]
+pub struct Embedded {
+    ledger: Ledger,
+    rows: RwLock<Rows>,
+    /// One change at a time, from plan to memory.
+    changing: Mutex<()>,
+    hasher: Hasher,
+}
+
+impl Embedded {
+    /// Opens the directory below `config`, or makes it, with its primary domain, if there is none and `create` allows it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the ledger can't be opened completely, [`Error::Corrupt`] for a row that can't be read.
+    pub fn open(
+        config: &Path,
+        disk: Arc<dyn Disk>,
+        create: bool,
+        settings: &Settings,
+    ) -> Result<(Embedded, OpenReport)> {
+        let (ledger, report) = rows::open_ledger(config, disk, create)?;
+        let rows = Rows::load(&ledger)?;
+        let hasher = Hasher::new(settings.hash_cost)?;
+        let directory = Embedded { ledger, rows: RwLock::new(rows), changing: Mutex::default(), hasher };
+        if directory.domains()?.iter().all(|d| !d.primary) {
+            directory.make_domain(&settings.primary_domain, "", true)?;
+        }
+        Ok((directory, report))
+    }
+
+    fn make_domain(&self, name: &DomainName, description: &str, primary: bool) -> Result<()> {
+        Domain::check_description(description)?;
+        self.change(|rows| {
+            if rows.domains.contains_key(name) {
+                return Err(Error::Exists(format!("the domain {name} exists already")));
+            }
+            let domain = Domain { name: name.clone(), description: description.to_owned(), primary };
+            Ok(vec![Change::Domain(domain), Change::Alias(postmaster(name)?)])
+        })
+    }
+
+    /// Plans a change and carries it out.
+    fn change(&self, plan: impl FnOnce(&Rows) -> Result<Vec<Change>>) -> Result<()> {
+        let _one_at_a_time = self.changing.lock();
+        let changes = plan(&self.rows.read())?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        rows::write(&self.ledger, &changes)?;
+        self.rows.write().apply(changes);
+        Ok(())
+    }
+
+    fn with_user(&self, user: &UserId, change: impl FnOnce(&mut User) -> Result<()>) -> Result<()> {
+        self.change(|rows| {
+            let mut row = rows.users.get(user).cloned().ok_or_else(|| Error::NoUser(user.to_string()))?;
+            change(&mut row)?;
+            Ok(vec![Change::User(row)])
+        })
+    }
+}
+
+fn postmaster(domain: &DomainName) -> Result<Alias> {
+    let admin = UserId::admin();
+    Ok(Alias {
+        address: Address::new(POSTMASTER, domain.clone())?,
+        description: "required of every mail domain".into(),
+        owners: vec![admin.clone()],
+        users: vec![admin],
+        aliases: Vec::new(),
+        remote: Vec::new(),
+        joinable: false,
+    })
+}
+
+impl Directory for Embedded {
+    fn authenticate(&self, login: &str, password: &Secret) -> Result<Option<Account>> {
+        // A login that can't be a user ID is checked against the decoy all the same.
+        let user = UserId::parse(login).unwrap_or_else(|_| UserId::admin());
+        let known = UserId::parse(login).is_ok();
+        let hash = self.rows.read().passwords.get(&user).filter(|_| known).cloned();
+        if !self.hasher.verify(&user, hash.as_deref(), password) {
+            return Ok(None);
+        }
+        self.account(&user)
+    }
+
+    fn account(&self, user: &UserId) -> Result<Option<Account>> {
+        let rows = self.rows.read();
+        let active = rows.users.get(user).filter(|row| row.state == UserState::Active);
+        Ok(active.map(|row| Account { user: row.uid.clone(), admin: row.admin, groups: row.groups.clone() }))
+    }
+
+    fn resolve(&self, local: &str, domain: Option<&str>) -> Result<Resolution> {
+        let rows = self.rows.read();
+        let of_user = |uid: &UserId| match rows.users.get(uid).map(|row| row.state) {
+            Some(UserState::Active) => Resolution::User(uid.clone()),
+            Some(UserState::Disabled) => Resolution::Disabled(uid.clone()),
+            Some(UserState::Pending) | None => Resolution::Unknown,
+        };
+        let domain = match domain {
+            Some(domain) => DomainName::parse(domain).ok(),
+            None => {
+                if let Some(uid) = UserId::parse(local).ok().filter(|uid| rows.users.contains_key(uid)) {
+                    return Ok(of_user(&uid));
+                }
+                rows.primary().cloned()
+            }
+        };
+        let Some(address) = domain.and_then(|domain| Address::new(local, domain).ok()) else {
+            return Ok(Resolution::Unknown);
+        };
+        Ok(match rows.addresses.get(&address) {
+            Some(Owner::User(uid)) => of_user(uid),
+            Some(Owner::Alias) => Resolution::Alias(rows.reached_by(&address)),
+            None => Resolution::Unknown,
+        })
+    }
+
+    fn domains(&self) -> Result<Vec<Domain>> {
+        Ok(self.rows.read().domains.values().cloned().collect())
+    }
+
+    fn create_domain(&self, name: &DomainName, description: &str) -> Result<()> {
+        self.make_domain(name, description, false)
+    }
+
+    fn user(&self, user: &UserId) -> Result<Option<User>> {
+        Ok(self.rows.read().users.get(user).cloned())
+    }
+
+    fn users(&self, domain: Option<&DomainName>) -> Result<Vec<User>> {
+        let rows = self.rows.read();
+        let wanted = |user: &&User| domain.is_none_or(|domain| user.mail.domain() == domain);
+        Ok(rows.users.values().filter(wanted).cloned().collect())
+    }
+
+    fn create_user(&self, user: &NewUser, password: &Secret) -> Result<User> {
+        let row = user.clone().into_user()?;
+        let hash = self.hasher.hash(password)?;
+        self.change(|rows| {
+            if !rows.domains.contains_key(row.mail.domain()) {
+                return Err(Error::NoDomain(row.mail.domain().to_string()));
+            }
+            if rows.users.get(&row.uid).is_some_and(|old| old.state != UserState::Pending) {
+                return Err(Error::Exists(format!("the user {} exists already", row.uid)));
+            }
+            match rows.addresses.get(&row.mail) {
+                Some(Owner::User(uid)) if *uid == row.uid => {}
+                Some(Owner::User(uid)) => {
+                    return Err(Error::Exists(format!("the address {} belongs to the user {uid}", row.mail)));
+                }
+                Some(Owner::Alias) => return Err(Error::Exists(format!("the address {} is an alias", row.mail))),
+                None => {}
+            }
+            Ok(vec![Change::User(row.clone()), Change::Password(row.uid.clone(), hash)])
+        })?;
+        Ok(row)
+    }
+
+    fn activate_user(&self, user: &UserId) -> Result<()> {
+        self.with_user(user, |row| {
+            row.state = UserState::Active;
+            Ok(())
+        })
+    }
+
+    fn set_password(&self, user: &UserId, password: &Secret) -> Result<()> {
+        let hash = self.hasher.hash(password)?;
+        self.change(|rows| {
+            if !rows.users.contains_key(user) {
+                return Err(Error::NoUser(user.to_string()));
+            }
+            Ok(vec![Change::Password(user.clone(), hash)])
+        })?;
+        self.hasher.forget(user);
+        Ok(())
+    }
+
+    fn delete_user(&self, user: &UserId) -> Result<()> {
+        if user.as_str() == ADMIN {
+            return Err(Error::Protected("the user admin can't be deleted".into()));
+        }
+        self.change(|rows| {
+            if !rows.users.contains_key(user) {
+                return Err(Error::NoUser(user.to_string()));
+            }
+            let mut changes = rows.without_member(user);
+            changes.push(Change::DeleteUser(user.clone()));
+            Ok(changes)
+        })?;
+        self.hasher.forget(user);
+        Ok(())
+    }
+
+    fn alias(&self, address: &Address) -> Result<Option<Alias>> {
+        Ok(self.rows.read().aliases.get(address).cloned())
+    }
+
+    fn close(&self) -> Result<()> {
+        self.ledger.close().map_err(|e| Error::Unavailable(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! The embedded directory in a directory of its own.
+
+use durable::disk::RealDisk;
+
+use super::*;
+
+fn open(dir: &Path) -> Embedded {
+    let settings = Settings {
+        primary_domain: DomainName::parse("example.com").unwrap(),
+        hash_cost: HashCost { memory_kib: 64, passes: 1 },
+    };
+    Embedded::open(dir, Arc::new(RealDisk::default()), true, &settings).unwrap().0
+}
+
+fn user(uid: &str, mail: &str) -> NewUser {
+    NewUser {
+        uid: UserId::parse(uid).unwrap(),
+        mail: Address::parse(mail).unwrap(),
+        given_name: "Joe".into(),
+        surname: "Smith".into(),
+        admin: uid == ADMIN,
+    }
+}
+
+fn add(directory: &Embedded, uid: &str, mail: &str) {
+    let row = directory.create_user(&user(uid, mail), &Secret::new(format!("{uid}-pw"))).unwrap();
+    directory.activate_user(&row.uid).unwrap();
+}
+
+#[test]
+fn users_live_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    let pending = directory.create_user(&user("joe", "Joe.Smith@example.com"), &Secret::new("x")).unwrap();
+    assert_eq!(pending.display_name, "Joe Smith");
+    let pw = Secret::new("joe-pw");
+    assert_eq!(directory.authenticate("joe", &Secret::new("x")).unwrap(), None, "pending");
+    assert_eq!(directory.resolve("joe.smith", Some("example.com")).unwrap(), Resolution::Unknown, "pending");
+    add(&directory, "joe", "joe.smith@example.com");
+    for directory in [directory, open_again(dir.path())] {
+        let account = directory.authenticate("JOE", &pw).unwrap().unwrap();
+        assert_eq!((account.user.as_str(), account.admin), ("joe", false));
+        for wrong in ["", "Joe-pw", "joe-pw "] {
+            assert_eq!(directory.authenticate("joe", &Secret::new(wrong)).unwrap(), None);
+        }
+        for stranger in ["jo", "", "joe@example.com", "../x", "admin"] {
+            assert_eq!(directory.authenticate(stranger, &pw).unwrap(), None, "{stranger}");
+        }
+        let joe = Resolution::User(UserId::parse("joe").unwrap());
+        for (local, domain) in [("Joe.SMITH", Some("Example.com")), ("joe.smith", None), ("joe", None)] {
+            assert_eq!(directory.resolve(local, domain).unwrap(), joe, "{local}");
+        }
+        for (local, domain) in
+            [("joe", Some("example.com")), ("joe.smith", Some("else.org")), ("\"\"", None), ("", None)]
+        {
+            assert_eq!(directory.resolve(local, domain).unwrap(), Resolution::Unknown, "{local}");
+        }
+        directory.close().unwrap();
+    }
+}
+
+fn open_again(dir: &Path) -> Embedded {
+    // The first one still holds the lock of its ledger until it is closed, so work on a copy of what is on disk.
+    let copy = tempfile::tempdir().unwrap().keep();
+    let status = std::process::Command::new("cp").arg("-a").arg(dir.join(".")).arg(&copy).status().unwrap();
+    assert!(status.success());
+    open(&copy)
+}
+
+#[test]
+fn what_is_taken_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    let refuse = |new: NewUser| directory.create_user(&new, &Secret::new("x")).unwrap_err();
+    assert!(matches!(refuse(user("joe", "other@example.com")), Error::Exists(_)));
+    assert!(matches!(refuse(user("sue", "JOE@example.com")), Error::Exists(_)));
+    assert!(matches!(refuse(user("sue", "postmaster@example.com")), Error::Exists(_)));
+    assert!(matches!(refuse(user("sue", "sue@elsewhere.org")), Error::NoDomain(_)));
+    assert!(matches!(
+        directory.create_user(&user("sue", "sue@example.com"), &Secret::new("")).unwrap_err(),
+        Error::Invalid(_)
+    ));
+    assert!(directory.user(&UserId::parse("sue").unwrap()).unwrap().is_none(), "nothing half-done");
+    let domain = DomainName::parse("example.org").unwrap();
+    directory.create_domain(&domain, "second").unwrap();
+    assert!(matches!(directory.create_domain(&domain, ""), Err(Error::Exists(_))));
+    add(&directory, "sue", "joe@example.org");
+    assert_eq!(directory.users(Some(&domain)).unwrap().len(), 1);
+    assert_eq!(directory.domains().unwrap().len(), 2);
+}
+
+#[test]
+fn postmaster_reaches_the_administrator_who_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "admin", "admin@example.com");
+    let postmaster = directory.resolve("Postmaster", Some("example.com")).unwrap();
+    assert_eq!(postmaster, Resolution::Alias(vec![UserId::admin()]));
+    assert!(matches!(directory.delete_user(&UserId::admin()), Err(Error::Protected(_))));
+    assert!(directory.authenticate("admin", &Secret::new("admin-pw")).unwrap().unwrap().admin);
+}
+
+#[test]
+fn deleting_a_user_empties_aliases_to_a_fixed_point() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "admin", "admin@example.com");
+    add(&directory, "joe", "joe@example.com");
+    add(&directory, "sue", "sue@example.com");
+    let id = |s: &str| UserId::parse(s).unwrap();
+    let at = |s: &str| Address::parse(&format!("{s}@example.com")).unwrap();
+    let alias = |name: &str, owners: &[&str], users: &[&str], aliases: &[&str]| Alias {
+        address: at(name),
+        description: String::new(),
+        owners: owners.iter().map(|s| id(s)).collect(),
+        users: users.iter().map(|s| id(s)).collect(),
+        aliases: aliases.iter().map(|s| at(s)).collect(),
+        remote: Vec::new(),
+        joinable: true,
+    };
+    let all = [
+        alias("inner", &["sue"], &["joe"], &[]),
+        alias("outer", &["sue"], &[], &["inner"]),
+        alias("outermost", &["sue"], &["sue"], &["outer", "outermost"]),
+        alias("owned", &["joe"], &["sue"], &[]),
+    ];
+    directory.change(|_| Ok(all.into_iter().map(Change::Alias).collect())).unwrap();
+    assert_eq!(directory.resolve("outermost", None).unwrap(), Resolution::Alias(vec![id("joe"), id("sue")]));
+    directory.delete_user(&id("joe")).unwrap();
+    for gone in ["inner", "outer", "owned", "joe"] {
+        assert_eq!(directory.resolve(gone, Some("example.com")).unwrap(), Resolution::Unknown, "{gone}");
+    }
+    assert_eq!(directory.resolve("outermost", None).unwrap(), Resolution::Alias(vec![id("sue")]));
+    assert_eq!(directory.authenticate("joe", &Secret::new("joe-pw")).unwrap(), None);
+    add(&directory, "joe", "joe@example.com");
+}

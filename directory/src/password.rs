@@ -1,0 +1,171 @@
+//! Passwords: argon2id hashes, and a memory of those that were right a moment ago, so that a mail client which logs in
+//! ten times in a row costs one hash.
+
+use std::collections::HashMap;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use parking_lot::{Condvar, Mutex};
+use subtle::ConstantTimeEq;
+
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+use crate::user::UserId;
+
+/// What a hash costs. The default is the first choice of RFC 9106, 4 for little memory: 19 MiB and two passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashCost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+}
+
+impl Default for HashCost {
+    fn default() -> HashCost {
+        HashCost { memory_kib: 19 * 1024, passes: 2 }
+    }
+}
+
+/// How many right passwords are remembered; the whole memory is forgotten when it is full.
+const REMEMBERED: usize = 10_000;
+
+/// A random password for people to type: 20 letters and digits that can't be mistaken for one another, some 100 bits.
+///
+/// # Errors
+/// When the kernel gives no random bytes.
+pub fn generate_password() -> Result<Secret> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0u8; 20];
+    getrandom::fill(&mut bytes).map_err(|e| Error::Unavailable(e.to_string()))?;
+    Ok(Secret::new(bytes.map(|b| LETTERS[usize::from(b % 32)])))
+}
+
+/// Makes and checks hashes, never more at a time than there is memory for.
+pub(crate) struct Hasher {
+    argon: Argon2<'static>,
+    /// What an unknown user's password is compared with, so that it takes as long.
+    decoy: String,
+    running: Mutex<usize>,
+    free: Condvar,
+    at_once: usize,
+    /// Keyed with a random key of this process; useless to whoever reads a core dump.
+    key: [u8; 32],
+    remembered: Mutex<HashMap<UserId, [u8; 32]>>,
+}
+
+impl Hasher {
+    pub(crate) fn new(cost: HashCost) -> Result<Hasher> {
+        let params = Params::new(cost.memory_kib, cost.passes, 1, None)
+            .map_err(|e| Error::Invalid(format!("password cost: {e}")))?;
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|e| Error::Unavailable(e.to_string()))?;
+        let mut hasher = Hasher {
+            argon: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            decoy: String::new(),
+            running: Mutex::new(0),
+            free: Condvar::new(),
+            // Twice the cores: a hash is bound by memory bandwidth, and each takes its share of memory.
+            at_once: std::thread::available_parallelism().map_or(2, usize::from) * 2,
+            key,
+            remembered: Mutex::default(),
+        };
+        hasher.decoy = hasher.hash(&generate_password()?)?;
+        Ok(hasher)
+    }
+
+    /// The hash of a password, in PHC string format.
+    pub(crate) fn hash(&self, password: &Secret) -> Result<String> {
+        if password.is_empty() {
+            return Err(Error::Invalid("a password can't be empty".into()));
+        }
+        self.limited(|| {
+            let hash = self.argon.hash_password(password.expose());
+            hash.map(|h| h.to_string()).map_err(|e| Error::Unavailable(format!("hashing a password: {e}")))
+        })
+    }
+
+    /// Whether the password is the one of `hash`; `None` stands for a user who doesn't exist, and takes as long.
+    pub(crate) fn verify(&self, user: &UserId, hash: Option<&str>, password: &Secret) -> bool {
+        let fingerprint = hash.map(|hash| self.fingerprint(hash, password));
+        if let (Some(now), Some(then)) = (&fingerprint, self.remembered.lock().get(user))
+            && bool::from(now.ct_eq(then))
+        {
+            return true;
+        }
+        let right = self.limited(|| {
+            let parsed = PasswordHash::new(hash.unwrap_or(&self.decoy));
+            parsed.is_ok_and(|parsed| self.argon.verify_password(password.expose(), &parsed).is_ok())
+        });
+        let right = right && hash.is_some() && !password.is_empty();
+        if let Some(fingerprint) = fingerprint.filter(|_| right) {
+            let mut remembered = self.remembered.lock();
+            if remembered.len() >= REMEMBERED {
+                remembered.clear();
+            }
+            remembered.insert(user.clone(), fingerprint);
+        }
+        right
+    }
+
+    /// The user's password was changed, or the user is gone.
+    pub(crate) fn forget(&self, user: &UserId) {
+        self.remembered.lock().remove(user);
+    }
+
+    /// The hash is part of it, so that a changed password is noticed even if nobody calls `forget`.
+    fn fingerprint(&self, hash: &str, password: &Secret) -> [u8; 32] {
+        let mut state = blake3::Hasher::new_keyed(&self.key);
+        state.update(hash.as_bytes()).update(&[0]).update(password.expose());
+        *state.finalize().as_bytes()
+    }
+
+    fn limited<T>(&self, work: impl FnOnce() -> T) -> T {
+        let mut running = self.running.lock();
+        while *running >= self.at_once {
+            self.free.wait(&mut running);
+        }
+        *running += 1;
+        drop(running);
+        let done = work();
+        *self.running.lock() -= 1;
+        self.free.notify_one();
+        done
+    }
+}
+
+impl std::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hasher(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn right_and_wrong() {
+        let hasher = Hasher::new(HashCost { memory_kib: 64, passes: 1 }).unwrap();
+        let joe = UserId::parse("joe").unwrap();
+        let (right, wrong) = (Secret::new("secret"), Secret::new("Secret"));
+        let hash = hasher.hash(&right).unwrap();
+        assert!(hash.starts_with("$argon2id$"));
+        for _ in 0..2 {
+            assert!(hasher.verify(&joe, Some(&hash), &right));
+            assert!(!hasher.verify(&joe, Some(&hash), &wrong));
+            assert!(!hasher.verify(&joe, None, &right));
+        }
+        let changed = hasher.hash(&wrong).unwrap();
+        assert!(!hasher.verify(&joe, Some(&changed), &right), "the memory doesn't outlive a change");
+        assert!(!hasher.verify(&joe, Some("rubbish"), &right));
+        assert!(hasher.hash(&Secret::new("")).is_err());
+    }
+
+    #[test]
+    fn generated_passwords_differ_and_secrets_are_not_printed() {
+        let (a, b) = (generate_password().unwrap(), generate_password().unwrap());
+        assert_ne!(a.expose(), b.expose());
+        assert_eq!(format!("{a:?}"), "Secret(..)");
+    }
+}
