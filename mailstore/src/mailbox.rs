@@ -13,6 +13,8 @@ mod append;
 mod change;
 pub(crate) mod context;
 mod copy;
+#[cfg(test)]
+mod crash_tests;
 mod create;
 mod expunge;
 mod files;

@@ -36,6 +36,14 @@ impl Bench {
         Arc::new(Bench { disk, marks, later: Mutex::default(), dirty: AtomicUsize::new(0), boot, keeps: true })
     }
 
+    pub(super) fn marks(&self) -> Marks {
+        *self.marks.lock()
+    }
+
+    pub(super) fn set_marks(&self, marks: Marks) {
+        *self.marks.lock() = marks;
+    }
+
     pub(super) fn run(&self) {
         loop {
             let work = std::mem::take(&mut *self.later.lock());

@@ -1,0 +1,211 @@
+//! The mailbox object on a disk that dies at every single change: each operation is run once to count its writes, syncs,
+//! links, renames and unlinks, then once for each of them with a crash there - or with an error, or with the power cut
+//! so that nothing unsynced is sure - and the mailbox is opened again and looked at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use durable::disk::{Disk, Fault, FaultyDisk, RealDisk};
+use rustix::io::Errno;
+
+use super::tests::{Bench, create, message, open, text};
+use super::*;
+use crate::error::Result;
+use crate::flags::{Keyword, SystemFlags};
+use crate::ident::Uid;
+use crate::quota::QuotaCheck;
+use crate::uid_set::{self, UidSet};
+
+/// A mailbox of five messages, an operation on it, and what may be true afterwards.
+struct Case {
+    name: &'static str,
+    run: fn(&Arc<Bench>, &std::path::Path, &Arc<Mailbox>) -> Result<()>,
+    /// Which messages must be there, and which may be, whether the operation was acknowledged or not.
+    outcome: fn(acknowledged: bool) -> (Vec<u32>, Vec<u32>),
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "append",
+        run: |bench, dir, mailbox| mailbox.append(&[message(bench, dir, 6)?], &AppendOptions::default()).map(|_| ()),
+        outcome: |done| if done { (vec![1, 2, 3, 4, 5, 6], vec![]) } else { (vec![1, 2, 3, 4, 5], vec![6]) },
+    },
+    Case {
+        name: "append with a new keyword",
+        run: |bench, dir, mailbox| {
+            let mut message = message(bench, dir, 6)?;
+            message.keywords = vec![Keyword::parse("new").unwrap()];
+            message.seen = true;
+            let options = AppendOptions { reader: Some("joe".into()), ..AppendOptions::default() };
+            mailbox.append(&[message], &options).map(|_| ())
+        },
+        outcome: |done| if done { (vec![1, 2, 3, 4, 5, 6], vec![]) } else { (vec![1, 2, 3, 4, 5], vec![6]) },
+    },
+    Case {
+        name: "copy",
+        run: |_, _, mailbox| {
+            let options = CopyOptions { reader: "joe", permitted: Permitted::ALL, quota: QuotaCheck::Enforce };
+            mailbox.copy_to(&uid_set::parse("1").unwrap(), mailbox, &options).map(|_| ())
+        },
+        outcome: |done| if done { (vec![1, 2, 3, 4, 5, 6], vec![]) } else { (vec![1, 2, 3, 4, 5], vec![6]) },
+    },
+    Case {
+        name: "move",
+        run: |_, _, mailbox| {
+            let options = CopyOptions { reader: "joe", permitted: Permitted::ALL, quota: QuotaCheck::Enforce };
+            mailbox.move_to(&uid_set::parse("1").unwrap(), mailbox, &options).map(|_| ())
+        },
+        outcome: |done| if done { (vec![2, 3, 4, 5, 6], vec![1]) } else { (vec![2, 3, 4, 5], vec![1, 6]) },
+    },
+    Case {
+        name: "store",
+        run: |_, _, mailbox| {
+            let request = StoreRequest {
+                reader: "joe",
+                uids: &uid_set::parse("1:5").unwrap(),
+                op: FlagOp::Add,
+                system: SystemFlags::FLAGGED,
+                seen: true,
+                keywords: &[Keyword::parse("another").unwrap()],
+                permitted: Permitted::ALL,
+                unchanged_since: None,
+            };
+            mailbox.store(&request).map(|_| ())
+        },
+        outcome: |_| (vec![1, 2, 3, 4, 5], vec![]),
+    },
+    Case {
+        name: "expunge",
+        run: |bench, _, mailbox| {
+            mailbox.remove_messages(&uid_set::parse("2,4").unwrap())?;
+            bench.run();
+            mailbox.sync()
+        },
+        outcome: |done| if done { (vec![1, 3, 5], vec![]) } else { (vec![1, 3, 5], vec![2, 4]) },
+    },
+    Case {
+        name: "expunge and repack",
+        run: |bench, _, mailbox| {
+            mailbox.remove_messages(&uid_set::parse("2,4").unwrap())?;
+            bench.run();
+            mailbox.repack(i64::MAX)?;
+            mailbox.close()
+        },
+        outcome: |done| if done { (vec![1, 3, 5], vec![]) } else { (vec![1, 3, 5], vec![2, 4]) },
+    },
+];
+
+/// What happens at the chosen change.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Crash {
+        torn: usize,
+    },
+    Error(Errno),
+    /// A crash after which a choice of what was not synced is gone.
+    PowerCut(u64),
+}
+
+const ENDS: &[End] = &[
+    End::Crash { torn: 0 },
+    End::Crash { torn: 70 },
+    End::Error(Errno::NOSPC),
+    End::Error(Errno::IO),
+    End::PowerCut(0),
+    End::PowerCut(1),
+    End::PowerCut(2),
+    End::PowerCut(3),
+];
+
+#[test]
+fn every_step_of_every_operation() {
+    let mut table: BTreeMap<&str, u64> = BTreeMap::new();
+    for case in CASES {
+        let steps = try_once(case, None);
+        assert!(steps > 3, "{}: nothing was counted", case.name);
+        for end in ENDS {
+            for step in 1..=steps {
+                try_once(case, Some((step, *end)));
+                *table.entry(case.name).or_default() += 1;
+            }
+        }
+    }
+    println!("{:<28} {:>6} {:>9}", "operation", "steps", "failures");
+    for (name, tried) in table {
+        println!("{name:<28} {tried:>6} {:>9}", 0);
+    }
+}
+
+/// Runs the operation, ending the world at a step of it; returns how many steps there are.
+fn try_once(case: &Case, end: Option<(u64, End)>) -> u64 {
+    let dir = tempfile::tempdir().unwrap();
+    let graveyard = tempfile::tempdir().unwrap();
+    let faulty = Arc::new(FaultyDisk::with_power_cuts(Arc::new(RealDisk::default()), graveyard.path()).unwrap());
+    let bench = Bench::on(Arc::clone(&faulty) as Arc<dyn Disk>);
+    create(&bench, dir.path());
+    faulty.sync_dir(dir.path()).unwrap();
+    let mailbox = open(&bench, dir.path()).unwrap();
+    for n in 1..=5 {
+        mailbox.append(&[message(&bench, dir.path(), n).unwrap()], &AppendOptions::default()).unwrap();
+    }
+    mailbox.sync().unwrap();
+    let before = faulty.changes();
+    if let Some((step, end)) = end {
+        let at = before + step;
+        faulty.set_fault(Some(match end {
+            End::Crash { torn } => Fault::Crash { at, torn },
+            End::PowerCut(_) => Fault::Crash { at, torn: 0 },
+            End::Error(errno) => Fault::Fail { at, errno, lasting: false },
+        }));
+    }
+    let acknowledged = (case.run)(&bench, dir.path(), &mailbox).is_ok();
+    let steps = faulty.changes() - before;
+    let next = mailbox.status().uid_next;
+    drop(mailbox);
+    let marks = bench.marks();
+    let boot = match end {
+        Some((_, End::PowerCut(seed))) => {
+            faulty.lose_unsynced(seed).unwrap();
+            [2; 16]
+        }
+        _ => [1; 16],
+    };
+    let context = format!("{} at step {end:?} of {steps}", case.name);
+    let reopened = Bench::booted(Arc::new(RealDisk::default()), boot);
+    reopened.set_marks(marks);
+    let mailbox = open(&reopened, dir.path()).unwrap_or_else(|e| panic!("{context}: {e}"));
+    reopened.run();
+    inspect(&mailbox, &context, (case.outcome)(acknowledged));
+    assert!(mailbox.status().uid_next >= next.min(marks.last_uid), "{context}: UIDs would be used again");
+    // Whatever happened, the mailbox is as good as new.
+    let fresh = mailbox.append(&[message(&reopened, dir.path(), 99).unwrap()], &AppendOptions::default()).unwrap()[0];
+    assert!(fresh.get() >= next, "{context}: UID {fresh} was used before");
+    let again = open(&reopened, dir.path()).unwrap();
+    assert_eq!(again.read().uids(), mailbox.read().uids(), "{context}: a second open finds something else");
+    steps
+}
+
+fn inspect(mailbox: &Arc<Mailbox>, context: &str, (must, may): (Vec<u32>, Vec<u32>)) {
+    let live: UidSet = mailbox.read().uids().clone();
+    let must: UidSet = must.into_iter().collect();
+    let possible = &must | &may.into_iter().collect::<UidSet>();
+    // A power cut may leave a gap behind the last message that was surely there.
+    assert!(must.is_subset(&live), "{context}: lost {:?}", &must - &live);
+    assert!(live.is_subset(&possible), "{context}: {:?} came from nowhere", &live - &possible);
+    let mut used = 0;
+    for uid in &live {
+        let uid = Uid::new(uid).unwrap();
+        let bytes = mailbox.open_message(uid).unwrap_or_else(|e| panic!("{context}: {e}")).read_all(1 << 20).unwrap();
+        let expected = if uid.get() == 6 { [text(6), text(1)] } else { [text(uid.get()), text(uid.get())] };
+        assert!(expected.iter().any(|t| t.as_bytes() == bytes), "{context}: UID {uid} is not the message");
+        let record = mailbox.read().record(uid).unwrap_or_else(|| panic!("{context}: UID {uid} has no record"));
+        assert_eq!(record.size as usize, bytes.len(), "{context}");
+        assert_eq!(record.hash, crate::ident::ContentHash::of(&bytes), "{context}");
+        let mut buf = crate::cache::CacheBuf::default();
+        mailbox.read().cache(&record, &mut buf).unwrap();
+        assert!(buf.envelope().starts_with(b"("), "{context}");
+        used += u64::from(record.size);
+    }
+    let status = mailbox.status();
+    assert_eq!((u64::from(status.exists), status.size), (live.len(), used), "{context}");
+}
