@@ -118,7 +118,8 @@ mod tests {
         };
         check("a append inbox ", Some("a APPEND INBOX "));
         check("a APPEND {5}\r\nS ent ", Some("a APPEND \"S ent\" "));
-        check(r"a APPEND x (\Seen \Recent) ", Some(r"a APPEND x (\Seen) "));
+        check(r"a APPEND x (\Seen \Recent) ", None);
+        check(r"a APPEND x (\Seen) ", Some(r"a APPEND x (\Seen) "));
         check(r"a APPEND x () ", Some("a APPEND x "));
         let full = "a APPEND x (\\Seen) \"17-Jul-1996 02:44:25 -0700\" ";
         check(full, Some(full));

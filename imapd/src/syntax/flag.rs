@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 use nom::{Parser, bytes::complete::take_while1};
 
 use super::{
-    Fault, Input, Parsed, quirks,
+    Fault, Input, Parsed,
     text::{backslash_atom, parenthesised, print_parenthesised},
 };
 use crate::types::{Flag, Keyword, MAX_FLAGS, is_atom_char};
@@ -14,15 +14,14 @@ use crate::types::{Flag, Keyword, MAX_FLAGS, is_atom_char};
 /// flag-keyword   = "$MDNSent" / "$Forwarded" / "$Junk" / "$NotJunk" / "$Phishing" / atom
 /// flag-extension = "\" atom
 /// ```
-/// We know no extension, so each is refused. `None` is [`quirks::RECENT_IN_FLAG_LIST`].
-pub(super) fn flag(input: Input<'_>) -> Parsed<'_, Option<Flag>> {
+/// We know no extension, so each is refused; so is `\Recent`, which no client may set (RFC 3501, 2.3.2).
+pub(super) fn flag(input: Input<'_>) -> Parsed<'_, Flag> {
     if input.first() != Some(&b'\\') {
-        return flag_keyword(input).map(|(rest, keyword)| (rest, Some(Flag::Keyword(keyword))));
+        return flag_keyword(input).map(|(rest, keyword)| (rest, Flag::Keyword(keyword)));
     }
     let (rest, name) = backslash_atom(input)?;
     match Flag::system(name.as_str()) {
-        Some(flag) => Ok((rest, Some(flag))),
-        None if quirks::RECENT_IN_FLAG_LIST && name.is("Recent") => Ok((rest, None)),
+        Some(flag) => Ok((rest, flag)),
         None => Err(Fault::refused(input, "There is no such system flag")),
     }
 }
@@ -65,9 +64,9 @@ pub(super) fn print_flag_list(out: &mut BytesMut, flags: &[Flag]) {
     print_parenthesised(out, flags, |out, flag| out.put_slice(flag.name().as_bytes()));
 }
 
-fn distinct(flags: Vec<Option<Flag>>) -> Vec<Flag> {
+fn distinct(flags: Vec<Flag>) -> Vec<Flag> {
     let mut seen = Vec::with_capacity(flags.len());
-    for flag in flags.into_iter().flatten() {
+    for flag in flags {
         if !seen.contains(&flag) {
             seen.push(flag);
         }
@@ -92,7 +91,7 @@ mod tests {
         check("()", Some("()"));
         check(r"(\seen \DELETED $Junk)", Some(r"(\Seen \Deleted $Junk)"));
         check(r"(a \Seen A \seen)", Some(r"(a \Seen)"));
-        check(r"(\Recent \Seen)", Some(r"(\Seen)"));
+        check(r"(\Recent \Seen)", None);
         check(r"(\*)", None);
         check(r"(\Foo)", None);
         check(r"(a]b)", None);

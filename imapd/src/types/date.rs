@@ -17,10 +17,20 @@ impl DateTime {
         Some(DateTime { local, offset })
     }
 
-    /// The moment in seconds since 1970, in UTC.
-    pub fn from_seconds(seconds: i64) -> Option<DateTime> {
+    /// The beginning of time stamps: midnight of 1 January 1970, UTC.
+    pub const EPOCH: DateTime =
+        DateTime { local: civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0), offset: Offset::UTC };
+
+    /// So many seconds after [`DateTime::EPOCH`], on a clock `zone_minutes` east of UTC.
+    pub fn from_seconds_in(seconds: i64, zone_minutes: i32) -> Option<DateTime> {
         let timestamp = Timestamp::from_second(seconds).ok()?;
-        Some(DateTime { local: Offset::UTC.to_datetime(timestamp), offset: Offset::UTC })
+        let offset = Offset::from_seconds(zone_minutes.checked_mul(60)?).ok()?;
+        Some(DateTime { local: offset.to_datetime(timestamp), offset })
+    }
+
+    /// The same in UTC.
+    pub fn from_seconds(seconds: i64) -> Option<DateTime> {
+        Self::from_seconds_in(seconds, 0)
     }
 
     /// Seconds since 1970.
