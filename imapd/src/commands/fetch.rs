@@ -1,0 +1,160 @@
+//! FETCH and UID FETCH (RFC 9051, 6.4.5; RFC 3516; RFC 7162, 3.1.4 and 3.2.6).
+//!
+//! ```text
+//! C: A654 FETCH 2:4 (FLAGS BODY[HEADER.FIELDS (DATE FROM)])
+//! S: * 2 FETCH ....
+//! S: A654 OK FETCH completed
+//! ```
+//!
+//! Replies are made in batches on a thread that may block and written here, so that neither a lock nor more than a batch of
+//! replies waits for a client that reads slowly. Bodies are sent from their files.
+
+mod batch;
+mod body;
+mod plan;
+mod render;
+
+use std::sync::Arc;
+
+use mailstore::{ModSeq, Rights, UidSet};
+
+use crate::context::Context;
+use crate::outcome::{CommandError, Done, Outcome};
+use crate::pieces;
+use crate::reply::{self, Code};
+use crate::session::Selected;
+use crate::types::{Fetch, FetchAttribute, NumberSet, Numbering};
+use batch::{Failure, Made, Wanted};
+use plan::Plan;
+
+/// Messages of a batch whose items are all in index and cache.
+const BATCH: usize = 256;
+/// Messages of a batch that needs files: each holds one open until it is written.
+const BATCH_WITH_FILES: usize = 32;
+
+/// Runs FETCH.
+pub(crate) async fn run(context: &mut Context, selected: &mut Selected, fetch: Fetch) -> Outcome {
+    if fetch.vanished && !context.enabled.qresync {
+        return Err(CommandError::bad("VANISHED needs ENABLE QRESYNC first"));
+    }
+    let mut uids = selected.view.resolve(&fetch.set, fetch.numbering)?;
+    if fetch.changed_since.is_some() || fetch.attributes.contains(&FetchAttribute::ModSeq) {
+        context.enable_condstore(Some(selected));
+    }
+    if fetch.vanished {
+        tell_vanished(context, selected, &fetch).await?;
+    }
+    let may_mark = selected.effective_rights().contains(Rights::SEEN);
+    let plan = Arc::new(Plan::new(&fetch, context.enabled.condstore, may_mark, context.encoding()));
+    let size = if plan.uses_file { BATCH_WITH_FILES } else { BATCH };
+    let mut missing = false;
+    while !uids.is_empty() {
+        let wanted = first(context, selected, &uids, size);
+        let made = make(context, selected, &plan, wanted.clone()).await?;
+        let last = made.done.checked_sub(1).and_then(|last| wanted.get(last)).map_or(u32::MAX, |wanted| wanted.uid);
+        uids.remove_range(..=last);
+        missing |= made.missing;
+        if let Some((marked, modseq)) = made.marked {
+            selected.view.told(marked, modseq);
+        }
+        pieces::write(&mut context.connection, made.pieces).await?;
+    }
+    // RFC 2180, 4.1.2; a UID that no message has is no error (RFC 9051, 6.4.9).
+    match missing && fetch.numbering == Numbering::Sequence {
+        true => Err(CommandError::refused(Code::ExpungeIssued, "Some of the messages are gone")),
+        false => Ok(Done::ok("FETCH completed")),
+    }
+}
+
+/// The first messages of `uids`, as the view knows them.
+fn first(context: &Context, selected: &Selected, uids: &UidSet, size: usize) -> Vec<Wanted> {
+    let batch: UidSet = uids.iter().take(size).collect();
+    let numbered = selected.view.numbered(&batch);
+    let recent = |uid| !context.enabled.rev2 && selected.view.is_recent(uid);
+    numbered.map(|(sequence, uid)| Wanted { sequence, uid, recent: recent(uid) }).collect()
+}
+
+async fn make(
+    context: &Context,
+    selected: &Selected,
+    plan: &Arc<Plan>,
+    wanted: Vec<Wanted>,
+) -> Result<Made, CommandError> {
+    let (mailbox, plan) = (Arc::clone(&selected.mailbox), Arc::clone(plan));
+    let reader = selected.account().reader().to_owned();
+    context.blocking(move |_| batch::make(&mailbox, &plan, &reader, &wanted)).await
+}
+
+/// RFC 7162, 3.2.6: the UIDs of the set that were expunged since. Those that the client still counts are told of with the
+/// other expunges, at the end of the command.
+async fn tell_vanished(context: &mut Context, selected: &Selected, fetch: &Fetch) -> Result<(), CommandError> {
+    let since = ModSeq::new(fetch.changed_since.unwrap_or(0));
+    let mailbox = Arc::clone(&selected.mailbox);
+    let (status, live, changes) = context
+        .blocking(move |_| {
+            let reading = mailbox.read_many();
+            let changes = reading.changes_since(since)?;
+            Ok::<_, mailstore::Error>((reading.status(), reading.uids().clone(), changes))
+        })
+        .await?;
+    let Some(asked) = fetch.set.resolve(status.uid_next.saturating_sub(1)) else { return Ok(()) };
+    let known = &live | selected.view.uids();
+    let vanished: NumberSet = match changes.complete {
+        true => changes.expunged.iter().filter(|&uid| asked.contains(uid) && !known.contains(uid)).collect(),
+        // Nobody remembers which of them ever existed; naming too many is allowed (RFC 7162, 3.2.5.2).
+        false => gaps(&asked, &known, status.uid_next),
+    };
+    context.send(|out| reply::vanished(out, &vanished, true));
+    Ok(())
+}
+
+/// The numbers of `asked` below `uid_next` that are not in `known`. Costs what `known` holds, not what `asked` spans.
+fn gaps(asked: &NumberSet, known: &UidSet, uid_next: u32) -> NumberSet {
+    let mut ranges = Vec::new();
+    for &(first, last) in asked.ranges() {
+        let (mut from, last) = (first.max(1), last.min(uid_next.saturating_sub(1)));
+        if from > last {
+            continue;
+        }
+        for uid in known.range(from..=last) {
+            if uid > from {
+                ranges.push((from, uid - 1));
+            }
+            from = uid.saturating_add(1);
+        }
+        if from <= last {
+            ranges.push((from, last));
+        }
+    }
+    NumberSet::from_ranges(ranges)
+}
+
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> CommandError {
+        match failure {
+            Failure::UnknownEncoding => {
+                CommandError::refused(Code::UnknownCte, "The transfer encoding of a part is not known")
+            }
+            Failure::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_between_messages() {
+        let check = |asked: &[(u32, u32)], known: &[u32], uid_next, expected: &str| {
+            let known: UidSet = known.iter().copied().collect();
+            assert_eq!(gaps(&NumberSet::from_ranges(asked.to_vec()), &known, uid_next).to_string(), expected);
+        };
+        check(&[(1, u32::MAX)], &[2, 3, 7], 10, "1,4:6,8:9");
+        check(&[(1, u32::MAX)], &[], 1, "");
+        check(&[(1, u32::MAX)], &[], 2, "1");
+        check(&[(1, 3)], &[1, 2, 3], 10, "");
+        check(&[(2, 2), (5, 20)], &[2, 9], 10, "5:8");
+        check(&[(1, u32::MAX)], &[u32::MAX - 1], u32::MAX, "1:4294967293");
+    }
+}

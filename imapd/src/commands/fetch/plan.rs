@@ -1,0 +1,137 @@
+//! What a FETCH asks of every message, worked out once.
+
+use crate::types::{Encoding, Fetch, FetchAttribute, Numbering, SectionText};
+
+use message::{FieldSelection, FieldSet};
+
+/// What to send of each message.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The items, in the client's order.
+    pub(crate) items: Vec<Item>,
+    /// Only messages that changed after this.
+    pub(crate) changed_since: u64,
+    /// The items that read the body of unseen messages mark them \Seen.
+    pub(crate) marks_seen: bool,
+    /// Some item comes from the cache.
+    pub(crate) uses_cache: bool,
+    /// Some item is only in the message file, whatever the cache holds.
+    pub(crate) uses_file: bool,
+    /// MODSEQ is sent along where \Seen was set.
+    pub(crate) condstore: bool,
+    /// How strings travel.
+    pub(crate) encoding: Encoding,
+}
+
+/// An item of a FETCH.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// As asked for.
+    Plain(FetchAttribute),
+    /// `BODY[HEADER.FIELDS (...)]` and its like, with the names made ready for searching.
+    Fields(FetchAttribute, FieldSelection),
+}
+
+impl Plan {
+    /// The plan for `fetch`. `may_mark`: the session may set \Seen.
+    pub(crate) fn new(fetch: &Fetch, condstore: bool, may_mark: bool, encoding: Encoding) -> Plan {
+        let mut attributes = Vec::with_capacity(fetch.attributes.len() + 2);
+        // UID FETCH tells UIDs, CHANGEDSINCE mod-sequences, asked for or not (RFC 9051, 6.4.9; RFC 7162, 3.1.4.1).
+        if fetch.numbering == Numbering::Uid {
+            attributes.push(FetchAttribute::Uid);
+        }
+        attributes.extend(fetch.attributes.iter().filter(|a| !attributes.contains(a)).cloned().collect::<Vec<_>>());
+        if fetch.changed_since.is_some() && !attributes.contains(&FetchAttribute::ModSeq) {
+            attributes.push(FetchAttribute::ModSeq);
+        }
+        Plan {
+            changed_since: fetch.changed_since.unwrap_or(0),
+            marks_seen: may_mark && attributes.iter().any(FetchAttribute::sets_seen),
+            uses_cache: attributes.iter().any(uses_cache),
+            uses_file: attributes.iter().any(uses_file),
+            condstore,
+            encoding,
+            items: attributes.into_iter().map(Item::of).collect(),
+        }
+    }
+
+    /// Whether the client asked for `attribute`.
+    pub(crate) fn has(&self, attribute: &FetchAttribute) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::Plain(plain) if plain == attribute))
+    }
+}
+
+impl Item {
+    fn of(attribute: FetchAttribute) -> Item {
+        let FetchAttribute::BodySection { section, .. } = &attribute else { return Item::Plain(attribute) };
+        let set = |names: &[crate::types::AString]| FieldSet::new(names.iter().map(|name| name.as_bytes()));
+        let selection = match &section.text {
+            Some(SectionText::HeaderFields(names)) => FieldSelection::Only(set(names)),
+            Some(SectionText::HeaderFieldsNot(names)) => FieldSelection::Except(set(names)),
+            _ => return Item::Plain(attribute),
+        };
+        Item::Fields(attribute, selection)
+    }
+}
+
+/// Everything but what the index record itself holds: bodies need the section table.
+fn uses_cache(attribute: &FetchAttribute) -> bool {
+    use FetchAttribute::{Flags, InternalDate, ModSeq, Rfc822Size, Uid};
+    !matches!(attribute, Flags | InternalDate | ModSeq | Rfc822Size | Uid)
+}
+
+fn uses_file(attribute: &FetchAttribute) -> bool {
+    match attribute {
+        FetchAttribute::Rfc822 | FetchAttribute::Rfc822Header | FetchAttribute::Rfc822Text => true,
+        FetchAttribute::Binary { .. } => true,
+        // The cache holds the fields that clients ask for.
+        FetchAttribute::BodySection { section, .. } => {
+            !(section.part.is_empty() && matches!(section.text, Some(SectionText::HeaderFields(_))))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::SequenceSet;
+
+    fn plan(command: &str) -> Plan {
+        let request = crate::syntax::parse(command.as_bytes(), Encoding::Utf8).unwrap();
+        let crate::types::Arguments::Fetch(fetch) = request.arguments else { panic!("{command}") };
+        assert_eq!(fetch.set, SequenceSet::Saved);
+        Plan::new(&fetch, false, true, Encoding::Utf8)
+    }
+
+    #[test]
+    fn where_items_come_from() {
+        let check = |command: &str, cache, file, seen| {
+            let plan = plan(command);
+            assert_eq!((plan.uses_cache, plan.uses_file, plan.marks_seen), (cache, file, seen), "{command}");
+        };
+        check("a FETCH $ (UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE)", false, false, false);
+        check("a FETCH $ ENVELOPE", true, false, false);
+        check("a FETCH $ BODY.PEEK[HEADER.FIELDS (To)]", true, false, false);
+        check("a FETCH $ BODY.PEEK[1.HEADER.FIELDS (To)]", true, true, false);
+        check("a FETCH $ BODY.PEEK[HEADER.FIELDS.NOT (To)]", true, true, false);
+        check("a FETCH $ BODY[TEXT]", true, true, true);
+        check("a FETCH $ RFC822.HEADER", true, true, false);
+        check("a FETCH $ RFC822", true, true, true);
+        check("a FETCH $ BINARY.SIZE[1]", true, false, false);
+        check("a FETCH $ BINARY[1]", true, true, true);
+    }
+
+    #[test]
+    fn items_that_come_along() {
+        let check = |command: &str, attribute: FetchAttribute, count| {
+            let plan = plan(command);
+            assert!(plan.has(&attribute), "{command}");
+            assert_eq!(plan.items.len(), count, "{command}");
+        };
+        check("a UID FETCH $ FLAGS", FetchAttribute::Uid, 2);
+        check("a UID FETCH $ (UID FLAGS)", FetchAttribute::Uid, 2);
+        check("a FETCH $ FLAGS (CHANGEDSINCE 1)", FetchAttribute::ModSeq, 2);
+        check("a FETCH $ (FLAGS MODSEQ) (CHANGEDSINCE 1)", FetchAttribute::ModSeq, 2);
+    }
+}

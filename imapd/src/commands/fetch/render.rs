@@ -1,0 +1,180 @@
+//! One message's FETCH reply.
+
+use std::sync::Arc;
+
+use mailstore::disk::DiskFile;
+use mailstore::{CacheBuf, Error, Mailbox, Record};
+use message::Sections;
+
+use super::body;
+use super::plan::{Item, Plan};
+use crate::pieces::Pieces;
+use crate::reply::{FetchItems, fetch_end, fetch_start};
+use crate::types::{DateTime, FetchAttribute};
+
+/// Why a reply was not made.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The message file is needed, but this is not the place to open it.
+    NeedsFile,
+    /// The part's transfer encoding is unknown (RFC 3516, 4.3).
+    UnknownEncoding,
+    /// The section table in the cache cannot be read.
+    Damaged,
+    /// The store's.
+    Store(Error),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        Problem::Store(error)
+    }
+}
+
+impl From<mailstore::disk::Error> for Problem {
+    fn from(error: mailstore::disk::Error) -> Problem {
+        Problem::Store(error.into())
+    }
+}
+
+/// What is known of a message without its file.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    /// Its sequence number.
+    pub(crate) sequence: u32,
+    /// Its index record.
+    pub(crate) record: &'a Record,
+    /// Its flags as printed.
+    pub(crate) flags: &'a [&'a str],
+    /// FLAGS are told although nobody asked: this very command has set \Seen.
+    pub(crate) tell_flags: bool,
+}
+
+/// Where a message's items come from. The file is opened when an item needs it, once.
+pub(crate) struct Source<'a> {
+    /// The cache record; empty if the plan needs none.
+    pub(crate) cache: &'a CacheBuf,
+    sections: Option<Sections>,
+    file: File<'a>,
+}
+
+enum File<'a> {
+    /// May not be opened here.
+    Closed,
+    /// To be opened.
+    Of(&'a Arc<Mailbox>, mailstore::Uid),
+    Open(DiskFile),
+}
+
+impl<'a> Source<'a> {
+    /// Cache only: under the mailbox's lock, where no file is opened.
+    pub(crate) fn cached(cache: &'a CacheBuf) -> Source<'a> {
+        Source { cache, sections: None, file: File::Closed }
+    }
+
+    /// Cache and file.
+    pub(crate) fn filed(cache: &'a CacheBuf, mailbox: &'a Arc<Mailbox>, uid: mailstore::Uid) -> Source<'a> {
+        Source { cache, sections: None, file: File::Of(mailbox, uid) }
+    }
+
+    /// Where the parts are.
+    pub(super) fn sections(&mut self) -> Result<&Sections, Problem> {
+        if self.sections.is_none() {
+            self.sections = Some(body::table(self.cache)?);
+        }
+        self.sections.as_ref().ok_or(Problem::Damaged)
+    }
+
+    /// The message file.
+    pub(super) fn file(&mut self) -> Result<&DiskFile, Problem> {
+        if let File::Of(mailbox, uid) = self.file {
+            self.file = File::Open(mailbox.open_message(uid)?);
+        }
+        match &self.file {
+            File::Open(file) => Ok(file),
+            _ => Err(Problem::NeedsFile),
+        }
+    }
+}
+
+/// Appends the reply for one message. On failure, what was appended must be taken back.
+pub(crate) fn render(plan: &Plan, facts: &Facts<'_>, source: &mut Source<'_>, out: &mut Pieces) -> Result<(), Problem> {
+    let mut items = fetch_start(&mut out.text, facts.sequence);
+    for item in &plan.items {
+        match item {
+            Item::Plain(attribute) => plain(plan, facts, attribute, source, &mut items, out)?,
+            Item::Fields(FetchAttribute::BodySection { section, partial, .. }, selection) => {
+                items.body_section(&mut out.text, section, *partial, plan.encoding);
+                body::fields(source, section, selection, *partial, out)?;
+            }
+            Item::Fields(..) => {}
+        }
+    }
+    if facts.tell_flags {
+        if !plan.has(&FetchAttribute::Flags) {
+            items.flags(&mut out.text, facts.flags.iter().copied());
+        }
+        if plan.condstore && !plan.has(&FetchAttribute::ModSeq) {
+            items.mod_seq(&mut out.text, facts.record.modseq.get());
+        }
+    }
+    fetch_end(&mut out.text);
+    Ok(())
+}
+
+fn plain(
+    plan: &Plan,
+    facts: &Facts<'_>,
+    attribute: &FetchAttribute,
+    source: &mut Source<'_>,
+    items: &mut FetchItems,
+    out: &mut Pieces,
+) -> Result<(), Problem> {
+    let (record, text) = (facts.record, &mut out.text);
+    match attribute {
+        FetchAttribute::Uid => items.uid(text, record.uid.get()),
+        FetchAttribute::Flags => items.flags(text, facts.flags.iter().copied()),
+        FetchAttribute::ModSeq => items.mod_seq(text, record.modseq.get()),
+        FetchAttribute::Rfc822Size => items.size(text, u64::from(record.size)),
+        FetchAttribute::InternalDate => items.internal_date(text, internal_date(record)),
+        FetchAttribute::Envelope => ready_made(items, text, "ENVELOPE", source.cache.envelope()),
+        FetchAttribute::Body => ready_made(items, text, "BODY", source.cache.body()),
+        FetchAttribute::BodyStructure => ready_made(items, text, "BODYSTRUCTURE", source.cache.bodystructure()),
+        FetchAttribute::Rfc822 => {
+            items.ready_made(text, "RFC822");
+            return body::whole(source, message::SectionText::Content, out);
+        }
+        FetchAttribute::Rfc822Header => {
+            items.ready_made(text, "RFC822.HEADER");
+            return body::whole(source, message::SectionText::Header, out);
+        }
+        FetchAttribute::Rfc822Text => {
+            items.ready_made(text, "RFC822.TEXT");
+            return body::whole(source, message::SectionText::Text, out);
+        }
+        FetchAttribute::BodySection { section, partial, .. } => {
+            items.body_section(text, section, *partial, plan.encoding);
+            return body::section(source, section, *partial, out);
+        }
+        FetchAttribute::Binary { part, partial, .. } => {
+            items.binary(text, part, *partial);
+            return body::binary(source, part, *partial, out);
+        }
+        FetchAttribute::BinarySize(part) => {
+            let octets = body::binary_size(source, part)?;
+            items.binary_size(&mut out.text, part, octets);
+        }
+    }
+    Ok(())
+}
+
+fn ready_made(items: &mut FetchItems, out: &mut bytes::BytesMut, name: &str, value: &[u8]) {
+    items.ready_made(out, name);
+    out.extend_from_slice(value);
+}
+
+/// INTERNALDATE in the zone in which it was given. What no calendar holds (a damaged record) is the beginning of time.
+fn internal_date(record: &Record) -> DateTime {
+    let date = record.internal_date;
+    DateTime::from_seconds_in(date.seconds, i32::from(date.zone_minutes)).unwrap_or(DateTime::EPOCH)
+}
