@@ -46,3 +46,31 @@ pub use special_use::SpecialUse;
 pub use stage::{StageWriter, Staged};
 pub use subscription::MAX_SUBSCRIPTIONS;
 pub use uid_set::UidSet;
+
+#[cfg(test)]
+mod format_documents {
+    //! The byte tables stand beside the code and in docs/formats; this holds them together.
+
+    fn table(source: &str) -> Vec<&str> {
+        source
+            .lines()
+            .take_while(|l| l.starts_with("//!"))
+            .filter_map(|l| l.strip_prefix("//! "))
+            .filter(|l| l.starts_with('|'))
+            .collect()
+    }
+
+    #[test]
+    fn say_what_the_code_says() {
+        let rows = [
+            (include_str!("index/header.rs"), include_str!("../../docs/formats/index.md")),
+            (include_str!("index/record.rs"), include_str!("../../docs/formats/index.md")),
+            (include_str!("cache.rs"), include_str!("../../docs/formats/cache.md")),
+        ];
+        for (code, document) in rows {
+            let table = table(code);
+            assert!(table.len() > 5);
+            assert!(document.contains(&table.join("\n")), "the table of {:?} is another one", table[2]);
+        }
+    }
+}
