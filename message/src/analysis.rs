@@ -93,7 +93,7 @@ pub fn analyse(raw: &[u8], limits: &Limits) -> Analysis {
         bodystructure,
         body,
         sections: Sections::of(&structure).encode(),
-        headers: CachedHeaders::build(&raw[header.start..header.end.min(limits.header_bytes)]),
+        headers: CachedHeaders::build(&raw[header], limits.header_bytes),
         searchable: Searchable {
             from: addresses(Known::From),
             to: addresses(Known::To),

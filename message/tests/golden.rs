@@ -9,6 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use message::structure::Structure;
 use message::{Limits, analyse};
 
 mod imap_grammar;
@@ -32,6 +33,20 @@ fn answers_are_as_recorded() {
         samples += 1;
     }
     assert!(samples >= 10, "the samples are gone");
+}
+
+/// Unix line ends change sizes, but not what the parts are.
+#[test]
+fn line_ends_do_not_matter() {
+    let shape = |raw: &[u8]| -> Vec<_> {
+        let structure = Structure::scan(raw, &Limits::default());
+        structure.parts().iter().map(|part| (part.parent, part.kind, part.body_lines)).collect()
+    };
+    for mail in mails() {
+        let raw = fs::read(&mail).unwrap();
+        let unix: Vec<u8> = raw.iter().copied().filter(|&byte| byte != b'\r').collect();
+        assert_eq!(shape(&raw), shape(&unix), "{}", mail.display());
+    }
 }
 
 fn mails() -> Vec<PathBuf> {

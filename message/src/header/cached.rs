@@ -80,10 +80,11 @@ pub struct CachedHeaders<'a> {
 }
 
 impl<'a> CachedHeaders<'a> {
-    /// Makes the cached bytes of a message from its header block.
+    /// Makes the cached bytes of a message from the first `limit` bytes of its header block.
     #[must_use]
-    pub fn build(block: &[u8]) -> Vec<u8> {
-        let mut cached = vec![COMPLETE];
+    pub fn build(block: &[u8], limit: usize) -> Vec<u8> {
+        let mut cached = vec![if block.len() <= limit { COMPLETE } else { INCOMPLETE }];
+        let block = &block[..block.len().min(limit)];
         for field in Fields::new(block).filter(|field| is_cached(field.name)) {
             if cached.len() + field.lines.len() > MAX_CACHED_BYTES {
                 cached[0] = INCOMPLETE;
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn answers_without_the_file() {
         let block = b"Received: x\r\nFROM: joe\r\nX-Other: 1\r\nSubject: a\r\n b\r\n\r\n";
-        let bytes = CachedHeaders::build(block);
+        let bytes = CachedHeaders::build(block, usize::MAX);
         let cached = CachedHeaders::open(&bytes).unwrap();
         assert!(cached.is_complete());
         assert_eq!(cached.block(), b"FROM: joe\r\nSubject: a\r\n b\r\n");
@@ -172,12 +173,18 @@ mod tests {
     #[test]
     fn large_headers_are_marked() {
         let block = format!("From: joe\r\nTo: {}\r\nSubject: x\r\n\r\n", "a@example.com, ".repeat(10_000));
-        let bytes = CachedHeaders::build(block.as_bytes());
+        let bytes = CachedHeaders::build(block.as_bytes(), usize::MAX);
         assert!(bytes.len() <= MAX_CACHED_BYTES);
         let cached = CachedHeaders::open(&bytes).unwrap();
         assert!(!cached.is_complete());
         assert_eq!(cached.block(), b"From: joe\r\nSubject: x\r\n");
         assert_eq!(cached.answer(&FieldSet::new(["From"])), None);
+    }
+
+    #[test]
+    fn headers_beyond_the_limit_are_marked() {
+        let bytes = CachedHeaders::build(b"From: joe\r\nSubject: x\r\n", 11);
+        assert!(!CachedHeaders::open(&bytes).unwrap().is_complete());
     }
 
     #[test]

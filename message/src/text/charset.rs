@@ -17,9 +17,9 @@ pub fn decode_charset<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str
     match charset.map(Charset::named) {
         None | Some(Charset::Unknown | Charset::Utf8) => guess(bytes),
         Some(Charset::Utf7) => Cow::Owned(utf7::decode(bytes)),
-        // ISO-2022 and UTF-16 shift ASCII bytes to mean something else, so this must not look whether it is ASCII.
+        // A byte order mark says more than the name, which for UTF-16 does not even say the order.
+        Some(Charset::Label(encoding)) => encoding.decode(bytes).0,
         Some(Charset::Decoder(decode)) => Cow::Owned(decode(bytes)),
-        Some(Charset::Label(encoding)) => encoding.decode_without_bom_handling(bytes).0,
     }
 }
 
@@ -32,8 +32,8 @@ pub fn is_known_charset(name: &str) -> bool {
 enum Charset {
     Utf8,
     Utf7,
-    Decoder(fn(&[u8]) -> String),
     Label(&'static Encoding),
+    Decoder(fn(&[u8]) -> String),
     Unknown,
 }
 
@@ -50,16 +50,13 @@ impl Charset {
             "utf-7" | "utf7" | "unicode-1-1-utf-7" | "csutf7" | "csunicode11utf7" => return Self::Utf7,
             _ => (),
         }
-        // mail-parser knows more names, encoding_rs some others. "replacement" stands for charsets that are a danger to
+        // mail-parser knows some that browsers do not (IBM850). "replacement" stands for charsets that are a danger to
         // browsers and decodes to nothing; then the bytes themselves are the better text.
         match Encoding::for_label(lower.as_bytes()) {
             Some(encoding) if encoding == encoding_rs::REPLACEMENT => Self::Unknown,
             Some(encoding) if encoding == encoding_rs::UTF_8 => Self::Utf8,
-            label => match (charset_decoder(lower.as_bytes()), label) {
-                (Some(decode), _) => Self::Decoder(decode),
-                (None, Some(encoding)) => Self::Label(encoding),
-                (None, None) => Self::Unknown,
-            },
+            Some(encoding) => Self::Label(encoding),
+            None => charset_decoder(lower.as_bytes()).map_or(Self::Unknown, Self::Decoder),
         }
     }
 }
@@ -90,7 +87,7 @@ mod tests {
             (b"+ZeU-", Some("unicode-1-1-utf-7"), "\u{65e5}"),
             (b"\x82\xa0", Some("shift_jis"), "\u{3042}"),
             (b"\xfe\xff\0a", Some("utf-16"), "a"),
-            (b"a\0b", Some("utf-16le"), "a"),
+            (b"a\0b", Some("utf-16le"), "a\u{fffd}"),
             (b"\x9b", Some("ibm850"), "\u{f8}"),
             (b"abc", Some("hz-gb-2312"), "abc"),
         ] {
