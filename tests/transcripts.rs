@@ -1,6 +1,8 @@
 //! Plays every transcript below `tests/transcripts/`, each against a server of its own, and each as a test of its own:
 //! `cargo test --test transcripts -- expunge` plays those whose names contain `expunge`.
 
+#![allow(clippy::panic, reason = "a test reports trouble by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

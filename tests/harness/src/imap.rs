@@ -13,6 +13,19 @@ pub struct Imap {
     commands: u64,
 }
 
+/// A message as a FETCH showed it.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    /// Its UID, 0 if not asked for.
+    pub uid: u32,
+    /// The inside of its list of flags.
+    pub flags: String,
+    /// Its internal date.
+    pub date: String,
+    /// The one section that was asked for.
+    pub body: Vec<u8>,
+}
+
 /// What came back for one command.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -70,6 +83,15 @@ impl Imap {
     pub fn must(&mut self, command: &str) -> io::Result<Answer> {
         let answer = self.command(command)?;
         if answer.ok() { Ok(answer) } else { Err(io::Error::other(format!("{command}: {}", answer.status))) }
+    }
+
+    /// Runs a FETCH of any of UID, FLAGS, INTERNALDATE and one section.
+    ///
+    /// # Errors
+    /// As [`Imap::must`].
+    pub fn fetch(&mut self, command: &str) -> io::Result<Vec<Fetched>> {
+        let answer = self.must(command)?;
+        Ok(answer.untagged.iter().filter_map(|reply| fetched(&reply.0)).collect())
     }
 
     /// Appends a message, waiting for the server's consent to the literal; `options` are flags and date, as
@@ -164,7 +186,79 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// Reads `* n FETCH (...)`.
+fn fetched(reply: &[u8]) -> Option<Fetched> {
+    let mut rest = reply.strip_prefix(b"* ")?;
+    let start = rest.windows(8).position(|window| window == b" FETCH (")?;
+    rest = &rest[start + 8..];
+    let mut message = Fetched::default();
+    while !rest.is_empty() && rest[0] != b')' {
+        let (name, value) = split_item(rest)?;
+        let (value, after) = if name.starts_with(b"BODY[") { string(value)? } else { plain(value)? };
+        match name {
+            b"UID" => message.uid = std::str::from_utf8(&value).ok()?.parse().ok()?,
+            b"FLAGS" => message.flags = String::from_utf8_lossy(&value).into_owned(),
+            b"INTERNALDATE" => message.date = String::from_utf8_lossy(&value).into_owned(),
+            name if name.starts_with(b"BODY[") => message.body = value,
+            _ => {}
+        }
+        rest = after.strip_prefix(b" ").unwrap_or(after);
+    }
+    Some(message)
+}
+
+/// The name of a FETCH item, with its brackets, and what stands behind the space after it.
+fn split_item(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut depth = 0;
+    let end = rest.iter().position(|&byte| {
+        depth += i32::from(byte == b'[') - i32::from(byte == b']');
+        byte == b' ' && depth == 0
+    })?;
+    Some((&rest[..end], &rest[end + 1..]))
+}
+
+/// A number, a quoted string or a flat list.
+fn plain(value: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let (skip, end) = match value.first()? {
+        b'(' => (1, value.iter().position(|&byte| byte == b')')?),
+        b'"' => (1, 1 + value[1..].iter().position(|&byte| byte == b'"')?),
+        _ => (0, value.iter().position(|byte| b" )".contains(byte))?),
+    };
+    Some((value[skip..end].to_vec(), &value[end + skip..]))
+}
+
+/// A literal, a quoted string or NIL.
+fn string(value: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    if let Some(size) = value.strip_prefix(b"{") {
+        let close = size.iter().position(|&byte| byte == b'}')?;
+        let length: usize = std::str::from_utf8(&size[..close]).ok()?.parse().ok()?;
+        let content = size.get(close + 3..)?;
+        return Some((content.get(..length)?.to_vec(), &content[length..]));
+    }
+    if value.starts_with(b"NIL") {
+        return Some((Vec::new(), &value[3..]));
+    }
+    plain(value)
+}
+
 fn status(tag: &str, reply: &Reply) -> Option<String> {
     let rest = reply.0.strip_prefix(tag.as_bytes())?.strip_prefix(b" ")?;
     Some(String::from_utf8_lossy(rest).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fetch_replies_are_read() {
+        let reply = b"* 3 FETCH (UID 7 FLAGS (\\Seen Kept) INTERNALDATE \"17-Jul-1996 02:44:25 +0000\" \
+            BODY[HEADER.FIELDS (MESSAGE-ID)] {5}\r\na) \r\n)";
+        let message = fetched(reply).unwrap();
+        assert_eq!((message.uid, message.flags.as_str()), (7, "\\Seen Kept"));
+        assert_eq!(message.date, "17-Jul-1996 02:44:25 +0000");
+        assert_eq!(message.body, b"a) \r\n");
+        assert_eq!(fetched(b"* 1 FETCH (BODY[] NIL UID 2)").unwrap().uid, 2);
+        assert!(fetched(b"* 3 EXISTS").is_none());
+    }
 }

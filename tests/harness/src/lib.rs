@@ -21,10 +21,11 @@ mod server;
 mod tls;
 
 pub mod corpus;
+pub mod load;
 pub mod transcript;
 
 pub use connection::{Connection, PATIENCE, Reply};
-pub use imap::Imap;
+pub use imap::{Answer, Fetched, Imap};
 pub use lmtp::Lmtp;
 pub use log::unannounced;
 pub use server::{ADMIN, DOMAIN, Home, PASSWORD, Server};
