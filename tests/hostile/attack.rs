@@ -1,0 +1,156 @@
+//! What every attack has in common: a server with a user who has mail, a bystander whose commands are timed, and the
+//! look at the server afterwards.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use harness::transcript::Protocol;
+use harness::{Connection, Home, Imap, Server, corpus};
+
+/// The memory an attack may make the server use, in KiB. Nothing here needs more than a few command lines' worth; a debug
+/// build with its threads' stacks takes some 60 MiB before anybody attacks.
+const MEMORY: u64 = 400 << 10;
+
+/// How long a bystander may have to wait. An idle server answers within a millisecond; this is for a debug build that
+/// shares two cores with its attacker and with other tests. What it must catch is a server that stands still.
+const BYSTANDER: Duration = Duration::from_secs(5);
+
+/// A server under attack.
+pub(crate) struct Attack {
+    /// Its directory.
+    pub(crate) home: Home,
+    /// Its process.
+    pub(crate) server: Server,
+    bystander: Option<JoinHandle<Duration>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Attack {
+    /// Starts a server where `joe`, the attacker, and `sue`, the bystander, have three messages each.
+    pub(crate) fn begin() -> Self {
+        Self::begin_with(&[])
+    }
+
+    /// The same with settings of the server.
+    pub(crate) fn begin_with(settings: &[&str]) -> Self {
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let home = Home::new(env!("CARGO_BIN_EXE_angarium"), &settings);
+        for user in ["joe", "sue"] {
+            home.add_user(user);
+        }
+        let server = home.start();
+        for user in ["joe", "sue"] {
+            let mut imap = server.imap(user);
+            for number in 1..=3 {
+                assert!(imap.append("INBOX", "", &corpus::small(number)).unwrap().ok());
+            }
+        }
+        let over = Arc::new(AtomicBool::new(false));
+        let mut imap = server.imap("sue");
+        imap.must("SELECT INBOX").unwrap();
+        let told = Arc::clone(&over);
+        let bystander = std::thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            while !told.load(Ordering::Relaxed) {
+                let begin = Instant::now();
+                imap.must("FETCH 1:3 (FLAGS ENVELOPE)").expect("a bystander is served");
+                longest = longest.max(begin.elapsed());
+            }
+            longest
+        });
+        Self { home, server, bystander: Some(bystander), over }
+    }
+
+    /// A raw connection for IMAP, its greeting read.
+    pub(crate) fn stranger(&self) -> Connection {
+        let mut connection = self.raw(Protocol::Imap);
+        connection.reply().unwrap().expect("a greeting");
+        connection
+    }
+
+    /// A raw connection on which `joe` is logged in and has selected his INBOX.
+    pub(crate) fn insider(&self) -> Connection {
+        let mut imap = self.joe();
+        imap.must("SELECT INBOX").unwrap();
+        imap.connection
+    }
+
+    /// `joe`, logged in.
+    pub(crate) fn joe(&self) -> Imap {
+        self.server.imap("joe")
+    }
+
+    /// A connection on which nothing has been read.
+    pub(crate) fn raw(&self, protocol: Protocol) -> Connection {
+        Connection::open(self.server.address(protocol), protocol != Protocol::Lmtp).unwrap()
+    }
+
+    /// The look at the server afterwards, and its stop. Warnings are what attacks are for; errors and panics are not.
+    pub(crate) fn survived(mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        let longest = self.bystander.take().expect("one end").join().expect("the bystander was served to the end");
+        assert!(longest < BYSTANDER, "a bystander waited {longest:?}");
+        assert!(self.server.is_alive(), "the server is gone:\n{}", self.server.log());
+        let memory = self.server.peak_resident();
+        assert!(memory < MEMORY, "the server took {} MiB", memory >> 10);
+        let mut joe = self.joe();
+        joe.must("SELECT INBOX").expect("the attacker's own mail is still there");
+        drop(joe);
+        let log = self.server.log();
+        assert!(!log.contains("panicked at"), "{log}");
+        self.server.stop(&["WARN".to_owned()]);
+        self.home.check_store();
+    }
+}
+
+/// How a server may react to nonsense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reaction {
+    /// It said BAD or NO and goes on.
+    Refused(String),
+    /// It said BYE, or closed the connection.
+    HungUp,
+    /// It did as it was told.
+    Obeyed,
+}
+
+/// Sends bytes, as far as the server takes them, and reads what becomes of them: up to the reply with `tag`, or an untagged
+/// BAD, or the end.
+pub(crate) fn provoke(connection: &mut Connection, bytes: &[u8], tag: &str) -> Reaction {
+    // A server that has heard enough may close while we still talk.
+    let sent = connection.send(bytes);
+    react(connection, tag, sent)
+}
+
+/// The second half of [`provoke`].
+pub(crate) fn react(connection: &mut Connection, tag: &str, sent: io::Result<()>) -> Reaction {
+    let prefix = format!("{tag} ");
+    loop {
+        match connection.reply() {
+            Ok(Some(reply)) => {
+                let text = reply.to_string();
+                if text.starts_with("* BYE") {
+                    return Reaction::HungUp;
+                }
+                if text.starts_with("* BAD") {
+                    return Reaction::Refused(text);
+                }
+                if let Some(status) = text.strip_prefix(&prefix) {
+                    return if status.starts_with("OK") { Reaction::Obeyed } else { Reaction::Refused(text) };
+                }
+                assert!(!text.starts_with('+'), "the server wants more: {text}");
+            }
+            Ok(None) => return Reaction::HungUp,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Reaction::HungUp,
+            Err(error) => panic!("no reaction: {error} (sending: {sent:?})"),
+        }
+    }
+}
+
+/// Whether the session goes on after the nonsense.
+pub(crate) fn goes_on(connection: &mut Connection) -> bool {
+    provoke(connection, b"still NOOP\r\n", "still") == Reaction::Obeyed
+}
