@@ -1,6 +1,12 @@
 //! Real mail clients against the server: what a user would run. A test whose client is not installed says that it is
 //! skipped; `tests/run` installs them.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test reports trouble by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test reports trouble by panicking"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -34,7 +34,8 @@ pub struct Original {
 }
 
 /// Flags that an mbox can carry: its Status, its X-Status, and what a Maildir makes of them.
-const FLAGS: [(&str, &str, &str); 5] = [("O", "", ""), ("RO", "", "S"), ("RO", "F", "FS"), ("RO", "A", "RS"), ("O", "F", "F")];
+const FLAGS: [(&str, &str, &str); 5] =
+    [("O", "", ""), ("RO", "", "S"), ("RO", "F", "FS"), ("RO", "A", "RS"), ("O", "F", "F")];
 
 /// 2020-01-01, when the first message of an mbox arrives.
 const EPOCH: u64 = 1_577_836_800;
@@ -131,7 +132,8 @@ fn ctime(seconds: u64) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let days = seconds / 86_400;
     let (mut year, mut left) = (1970, days);
-    let length = |year: u64| if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) { 366 } else { 365 };
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let length = |year: u64| if is_leap(year) { 366 } else { 365 };
     while left >= length(year) {
         left -= length(year);
         year += 1;
