@@ -60,6 +60,8 @@ struct Found {
     phrase: Vec<u8>,
     /// Where in the phrase the words begin that no white space parts: a local part, if an `@` follows.
     run_start: usize,
+    /// The last word ends in a dot, so that white space behind it parts nothing.
+    dotted: bool,
     mailbox: Vec<u8>,
     host: Option<Vec<u8>>,
     route: Option<Vec<u8>>,
@@ -115,7 +117,7 @@ impl<F: FnMut(Address<'_>)> Parser<'_, F> {
     /// One word of a phrase or local part; anything that fits nowhere counts as one.
     fn word(&mut self, byte: u8, apart: bool) {
         let phrase = &mut self.found.phrase;
-        let dotted = byte == b'.' || phrase.ends_with(b".");
+        let dotted = byte == b'.' || self.found.dotted;
         let length = phrase.len();
         if apart && !phrase.is_empty() {
             phrase.push(b' ');
@@ -135,6 +137,7 @@ impl<F: FnMut(Address<'_>)> Parser<'_, F> {
             b'>' => _ = self.lexer.bump(),
             _ => phrase.extend(self.lexer.bump()),
         }
+        self.found.dotted = byte != b'"' && phrase.ends_with(b".");
         if self.found.complete {
             // Words behind an address belong to nothing.
             phrase.truncate(length);
@@ -160,6 +163,10 @@ impl<F: FnMut(Address<'_>)> Parser<'_, F> {
         }
         loop {
             self.lexer.skip_cfws();
+            if found.host.is_some() && matches!(self.lexer.peek(), Some(b',' | b';' | b'<')) {
+                // The closing bracket is missing.
+                return;
+            }
             match self.lexer.bump() {
                 None | Some(b'>') => return,
                 Some(b'"') if found.host.is_none() => _ = self.lexer.quoted_string(&mut found.mailbox),
@@ -310,6 +317,8 @@ mod tests {
         check("Joe User joe@x", &["Joe User|-|joe|x"]);
         check("[list] Joe <joe@x>", &["[list] Joe|-|joe|x"]);
         check("Joe <joe@x", &["Joe|-|joe|x"]);
+        check("Joe <joe@x, Ann <ann@y>", &["Joe|-|joe|x", "Ann|-|ann|y"]);
+        check("\"Joe Inc.\" joe@x", &["Joe Inc.|-|joe|x"]);
         check("Joe <joe@x> junk, ann@y", &["Joe|-|joe|x", "-|-|ann|y"]);
         check("Joe <joe@x> Ann <ann@y>", &["Joe|-|joe|x", "-|-|ann|y"]);
         check("<a@b@c>", &["-|-|a@b|c"]);
