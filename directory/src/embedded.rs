@@ -128,16 +128,11 @@ impl Directory for Embedded {
 
     fn resolve(&self, local: &str, domain: Option<&str>) -> Result<Resolution> {
         let rows = self.rows.read();
-        let of_user = |uid: &UserId| match rows.users.get(uid).map(|row| row.state) {
-            Some(UserState::Active) => Resolution::User(uid.clone()),
-            Some(UserState::Disabled) => Resolution::Disabled(uid.clone()),
-            Some(UserState::Pending) | None => Resolution::Unknown,
-        };
         let domain = match domain {
             Some(domain) => DomainName::parse(domain).ok(),
             None => {
                 if let Some(uid) = UserId::parse(local).ok().filter(|uid| rows.users.contains_key(uid)) {
-                    return Ok(of_user(&uid));
+                    return rows.recipient(&uid);
                 }
                 rows.primary().cloned()
             }
@@ -145,11 +140,11 @@ impl Directory for Embedded {
         let Some(address) = domain.and_then(|domain| Address::new(local, domain).ok()) else {
             return Ok(Resolution::Unknown);
         };
-        Ok(match rows.addresses.get(&address) {
-            Some(Owner::User(uid)) => of_user(uid),
-            Some(Owner::Alias) => Resolution::Alias(rows.reached_by(&address)),
-            None => Resolution::Unknown,
-        })
+        match rows.addresses.get(&address) {
+            Some(Owner::User(uid)) => rows.recipient(uid),
+            Some(Owner::Alias) => rows.recipients(&address),
+            None => Ok(Resolution::Unknown),
+        }
     }
 
     fn domains(&self) -> Result<Vec<Domain>> {

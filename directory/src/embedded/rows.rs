@@ -8,6 +8,7 @@
 //! | `alias/<address>` | [`Alias`] |
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,11 +17,12 @@ use durable::{Batch, Ledger, OpenReport, Options};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::Resolution;
 use crate::address::Address;
 use crate::alias::Alias;
 use crate::domain::{Domain, DomainName};
 use crate::error::{Error, Result};
-use crate::user::{User, UserId};
+use crate::user::{User, UserId, UserState};
 
 const DOMAIN: &str = "domain/";
 const USER: &str = "user/";
@@ -45,7 +47,7 @@ pub(super) enum Change {
 }
 
 /// All rows, and the addresses in them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Rows {
     pub(super) domains: BTreeMap<DomainName, Domain>,
     pub(super) users: BTreeMap<UserId, User>,
@@ -57,6 +59,13 @@ pub(super) struct Rows {
 #[derive(Serialize, Deserialize)]
 struct PasswordRow {
     hash: String,
+}
+
+/// Shows how many, never what: password hashes are among them, and whoever holds the directory may print it.
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("users", &self.users.len()).field("aliases", &self.aliases.len()).finish()
+    }
 }
 
 impl Rows {
@@ -116,7 +125,36 @@ impl Rows {
         self.domains.values().find(|d| d.primary).map(|d| &d.name)
     }
 
-    /// The users that an alias reaches, through other aliases too; each once, cycles or not.
+    /// What a user's own address resolves to. A pending user's mail waits for the mailbox: bounced, it would be lost.
+    pub(super) fn recipient(&self, user: &UserId) -> Result<Resolution> {
+        match self.users.get(user).map(|row| row.state) {
+            Some(UserState::Active) => Ok(Resolution::User(user.clone())),
+            Some(UserState::Disabled) => Ok(Resolution::Disabled(user.clone())),
+            Some(UserState::Pending) => Err(Error::Unavailable(format!("the mailbox of {user} is being made"))),
+            None => Ok(Resolution::Unknown),
+        }
+    }
+
+    /// What an alias resolves to: the users it reaches who take mail. If there are none the mail waits until somebody
+    /// looks; it was promised a reader, and "delivered to nobody" would lose it.
+    pub(super) fn recipients(&self, alias: &Address) -> Result<Resolution> {
+        let mut users = Vec::new();
+        let mut disabled = None;
+        for user in self.reached_by(alias) {
+            match self.recipient(&user)? {
+                Resolution::User(user) => users.push(user),
+                Resolution::Disabled(user) => disabled = Some(user),
+                Resolution::Alias(_) | Resolution::Unknown => {}
+            }
+        }
+        match (users.is_empty(), disabled) {
+            (false, _) => Ok(Resolution::Alias(users)),
+            (true, Some(user)) => Ok(Resolution::Disabled(user)),
+            (true, None) => Err(Error::Unavailable(format!("the alias {alias} reaches no user here"))),
+        }
+    }
+
+    /// The users that an alias names, directly or through other aliases; each once, cycles or not.
     pub(super) fn reached_by(&self, address: &Address) -> Vec<UserId> {
         let mut users = BTreeSet::new();
         let mut visited = BTreeSet::new();
@@ -222,9 +260,10 @@ fn read(key: &str, json: &durable::Json) -> Result<Change> {
 }
 
 fn parse<T: DeserializeOwned>(key: &str, json: &durable::Json) -> Result<T> {
-    json.parse().map_err(|e| Error::Corrupt { key: key.into(), what: e.to_string() })
+    // Not the error's text: it would show the value, which may be a password's hash.
+    json.parse().map_err(|e| Error::Corrupt { key: key.into(), what: format!("it is wrong at column {}", e.column()) })
 }
 
-fn unavailable(error: impl std::fmt::Display) -> Error {
+fn unavailable(error: impl fmt::Display) -> Error {
     Error::Unavailable(error.to_string())
 }

@@ -9,7 +9,7 @@ fn open(dir: &Path) -> Embedded {
         primary_domain: DomainName::parse("example.com").unwrap(),
         hash_cost: HashCost { memory_kib: 64, passes: 1 },
     };
-    Embedded::open(dir, Arc::new(RealDisk::default()), true, &settings).unwrap().0
+    Embedded::open(dir, Arc::new(RealDisk), true, &settings).unwrap().0
 }
 
 fn user(uid: &str, mail: &str) -> NewUser {
@@ -35,7 +35,8 @@ fn users_live_on() {
     assert_eq!(pending.display_name, "Joe Smith");
     let pw = Secret::new("joe-pw");
     assert_eq!(directory.authenticate("joe", &Secret::new("x")).unwrap(), None, "pending");
-    assert_eq!(directory.resolve("joe.smith", Some("example.com")).unwrap(), Resolution::Unknown, "pending");
+    let pending = directory.resolve("joe.smith", Some("example.com"));
+    assert!(matches!(pending, Err(Error::Unavailable(_))), "mail waits for the mailbox: {pending:?}");
     add(&directory, "joe", "joe.smith@example.com");
     for directory in [directory, open_again(dir.path())] {
         let account = directory.authenticate("JOE", &pw).unwrap().unwrap();
@@ -134,4 +135,55 @@ fn deleting_a_user_empties_aliases_to_a_fixed_point() {
     assert_eq!(directory.resolve("outermost", None).unwrap(), Resolution::Alias(vec![id("sue")]));
     assert_eq!(directory.authenticate("joe", &Secret::new("joe-pw")).unwrap(), None);
     add(&directory, "joe", "joe@example.com");
+}
+
+#[test]
+fn mail_never_goes_to_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    let at = |s: &str| Address::parse(&format!("{s}@example.com")).unwrap();
+    let id = |s: &str| UserId::parse(s).unwrap();
+    let alias = |name: &str, users: &[&str], remote: &[&str]| Alias {
+        address: at(name),
+        description: String::new(),
+        owners: vec![UserId::admin()],
+        users: users.iter().map(|s| id(s)).collect(),
+        aliases: Vec::new(),
+        remote: remote.iter().map(|s| (*s).to_owned()).collect(),
+        joinable: true,
+    };
+    let waits = |local: &str| matches!(directory.resolve(local, Some("example.com")), Err(Error::Unavailable(_)));
+    assert!(waits("postmaster"), "the administrator is not there yet");
+    add(&directory, "admin", "admin@example.com");
+    add(&directory, "off", "off@example.com");
+    directory.create_user(&user("new", "new@example.com"), &Secret::new("x")).unwrap();
+    directory
+        .with_user(&id("off"), |row| {
+            row.state = UserState::Disabled;
+            Ok(())
+        })
+        .unwrap();
+    let all = [
+        alias("far", &[], &["joe@elsewhere.org"]),
+        alias("stale", &["gone"], &[]),
+        alias("waiting", &["admin", "new"], &[]),
+        alias("some", &["admin", "off"], &[]),
+        alias("none", &["off"], &[]),
+    ];
+    directory.change(|_| Ok(all.into_iter().map(Change::Alias).collect())).unwrap();
+    for local in ["new", "far", "stale", "waiting"] {
+        assert!(waits(local), "{local}");
+    }
+    let resolve = |local: &str| directory.resolve(local, Some("example.com")).unwrap();
+    assert_eq!(resolve("some"), Resolution::Alias(vec![UserId::admin()]));
+    assert_eq!(resolve("none"), Resolution::Disabled(id("off")));
+}
+
+#[test]
+fn nothing_prints_a_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    let shown = format!("{directory:?} {:?}", directory.rows);
+    assert!(!shown.contains("argon2id"), "{shown}");
 }
