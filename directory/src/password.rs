@@ -27,6 +27,12 @@ impl Default for HashCost {
     }
 }
 
+/// Longest password in octets: longer than any passphrase, and what hashing it costs stays the same.
+const MAX_PASSWORD: usize = 1024;
+
+/// A stored hash that asks for more memory (KiB) than this is damaged: checking it would take the server's.
+const MAX_MEMORY_KIB: u32 = 1 << 20;
+
 /// How many right passwords are remembered; the whole memory is forgotten when it is full.
 const REMEMBERED: usize = 10_000;
 
@@ -52,6 +58,9 @@ pub(crate) struct Hasher {
     /// Keyed with a random key of this process; useless to whoever reads a core dump.
     key: [u8; 32],
     remembered: Mutex<HashMap<UserId, [u8; 32]>>,
+    /// How many hashes were made, so that a test can compare the work of logins.
+    #[cfg(test)]
+    made: std::sync::atomic::AtomicU64,
 }
 
 impl Hasher {
@@ -69,6 +78,8 @@ impl Hasher {
             at_once: std::thread::available_parallelism().map_or(2, usize::from) * 2,
             key,
             remembered: Mutex::default(),
+            #[cfg(test)]
+            made: std::sync::atomic::AtomicU64::default(),
         };
         hasher.decoy = hasher.hash(&generate_password()?)?;
         Ok(hasher)
@@ -79,6 +90,9 @@ impl Hasher {
         if password.is_empty() {
             return Err(Error::Invalid("a password can't be empty".into()));
         }
+        if password.expose().len() > MAX_PASSWORD || password.expose().contains(&0) {
+            return Err(Error::Invalid("a password has at most 1024 octets, none of them NUL".into()));
+        }
         self.limited(|| {
             let hash = self.argon.hash_password(password.expose());
             hash.map(|h| h.to_string()).map_err(|e| Error::Unavailable(format!("hashing a password: {e}")))
@@ -87,6 +101,9 @@ impl Hasher {
 
     /// Whether the password is the one of `hash`; `None` stands for a user who doesn't exist, and takes as long.
     pub(crate) fn verify(&self, user: &UserId, hash: Option<&str>, password: &Secret) -> bool {
+        if password.expose().len() > MAX_PASSWORD {
+            return false;
+        }
         let fingerprint = hash.map(|hash| self.fingerprint(hash, password));
         if let (Some(now), Some(then)) = (&fingerprint, self.remembered.lock().get(user))
             && bool::from(now.ct_eq(then))
@@ -95,7 +112,10 @@ impl Hasher {
         }
         let right = self.limited(|| {
             let parsed = PasswordHash::new(hash.unwrap_or(&self.decoy));
-            parsed.is_ok_and(|parsed| self.argon.verify_password(password.expose(), &parsed).is_ok())
+            parsed.is_ok_and(|parsed| {
+                let affordable = Params::try_from(&parsed).is_ok_and(|params| params.m_cost() <= MAX_MEMORY_KIB);
+                affordable && self.argon.verify_password(password.expose(), &parsed).is_ok()
+            })
         });
         let right = right && hash.is_some() && !password.is_empty();
         if let Some(fingerprint) = fingerprint.filter(|_| right) {
@@ -120,7 +140,14 @@ impl Hasher {
         *state.finalize().as_bytes()
     }
 
+    #[cfg(test)]
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     fn limited<T>(&self, work: impl FnOnce() -> T) -> T {
+        #[cfg(test)]
+        self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut running = self.running.lock();
         while *running >= self.at_once {
             self.free.wait(&mut running);
@@ -159,7 +186,13 @@ mod tests {
         let changed = hasher.hash(&wrong).unwrap();
         assert!(!hasher.verify(&joe, Some(&changed), &right), "the memory doesn't outlive a change");
         assert!(!hasher.verify(&joe, Some("rubbish"), &right));
-        assert!(hasher.hash(&Secret::new("")).is_err());
+        for bad in [b"".as_slice(), b"a\0b", &[b'x'; 1025]] {
+            assert!(matches!(hasher.hash(&Secret::new(bad)), Err(Error::Invalid(_))));
+        }
+        let greedy = hash.replace("m=64", "m=4000000000");
+        assert_ne!(greedy, hash);
+        assert!(!hasher.verify(&joe, Some(&greedy), &right), "a damaged hash must not take all memory");
+        assert_eq!(*hasher.running.lock(), 0);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Users: who has an INBOX.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,9 @@ pub struct User {
     /// Whether logins and mail are welcome.
     #[serde(default)]
     pub state: UserState,
+    /// Fields of a newer version, kept as they are.
+    #[serde(flatten)]
+    pub(crate) unknown: BTreeMap<String, serde_json::Value>,
 }
 
 /// A user to be made.
@@ -169,6 +173,7 @@ impl NewUser {
             admin: self.admin,
             groups: Vec::new(),
             state: UserState::Pending,
+            unknown: BTreeMap::new(),
         })
     }
 }
@@ -176,6 +181,14 @@ impl NewUser {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_newer_version_wrote_is_kept() {
+        let row = r#"{"uid":"joe","mail":"joe@example.com","vacation":{"on":true}}"#;
+        let user: User = serde_json::from_str(row).unwrap();
+        assert_eq!((user.state, user.admin), (UserState::Active, false));
+        assert_eq!(serde_json::to_value(&user).unwrap()["vacation"]["on"], true);
+    }
 
     #[test]
     fn user_ids() {

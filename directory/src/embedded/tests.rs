@@ -1,15 +1,19 @@
 //! The embedded directory in a directory of its own.
 
-use durable::disk::RealDisk;
+use durable::disk::{Fault, FaultyDisk, RealDisk};
 
 use super::*;
 
 fn open(dir: &Path) -> Embedded {
+    open_on(Arc::new(RealDisk), dir, true).unwrap()
+}
+
+fn open_on(disk: Arc<dyn Disk>, dir: &Path, create: bool) -> Result<Embedded> {
     let settings = Settings {
         primary_domain: DomainName::parse("example.com").unwrap(),
         hash_cost: HashCost { memory_kib: 64, passes: 1 },
     };
-    Embedded::open(dir, Arc::new(RealDisk), true, &settings).unwrap().0
+    Ok(Embedded::open(dir, disk, create, &settings)?.0)
 }
 
 fn user(uid: &str, mail: &str) -> NewUser {
@@ -177,6 +181,74 @@ fn mail_never_goes_to_nobody() {
     let resolve = |local: &str| directory.resolve(local, Some("example.com")).unwrap();
     assert_eq!(resolve("some"), Resolution::Alias(vec![UserId::admin()]));
     assert_eq!(resolve("none"), Resolution::Disabled(id("off")));
+}
+
+#[test]
+fn the_work_of_a_failed_login_does_not_tell_who_exists() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    let work = |login: &str, password: &str| {
+        let before = directory.hasher.made();
+        let _ = directory.authenticate(login, &Secret::new(password)).unwrap();
+        directory.hasher.made() - before
+    };
+    for login in ["joe", "nobody", "../no id", "", "joe@elsewhere.org"] {
+        for _ in 0..2 {
+            assert_eq!(work(login, "wrong"), 1, "{login:?}");
+        }
+    }
+    assert_eq!(work("joe", "joe-pw"), 1);
+    assert_eq!(work("joe", "joe-pw"), 0, "remembered");
+}
+
+#[test]
+fn a_crash_leaves_whole_changes() {
+    let run = |disk: Arc<FaultyDisk>, dir: &Path| -> Result<()> {
+        let directory = open_on(disk, dir, true)?;
+        directory.create_user(&user("admin", "admin@example.com"), &Secret::new("admin-pw"))?;
+        directory.create_domain(&DomainName::parse("example.org")?, "")?;
+        directory.create_user(&user("joe", "joe@example.org"), &Secret::new("joe-pw"))?;
+        directory.delete_user(&UserId::parse("joe")?)
+    };
+    let whole = Arc::new(FaultyDisk::new(Arc::new(RealDisk)));
+    run(whole.clone(), tempfile::tempdir().unwrap().path()).unwrap();
+    for at in 1..=whole.changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Arc::new(FaultyDisk::new(Arc::new(RealDisk)));
+        disk.set_fault(Some(Fault::Crash { at, torn: 50 }));
+        assert!(run(disk, dir.path()).is_err(), "crash at {at}");
+        let directory = open(dir.path());
+        for uid in ["admin", "joe"].map(|uid| UserId::parse(uid).unwrap()) {
+            let Some(row) = directory.user(&uid).unwrap() else { continue };
+            directory.activate_user(&uid).unwrap();
+            let password = Secret::new(format!("{uid}-pw"));
+            assert!(directory.authenticate(uid.as_str(), &password).unwrap().is_some(), "crash at {at}");
+            let resolution = directory.resolve(row.mail.local(), Some(row.mail.domain().as_str())).unwrap();
+            assert_eq!(resolution, Resolution::User(uid), "crash at {at}");
+        }
+        assert!(directory.domains().unwrap().iter().any(|domain| domain.primary));
+        for domain in directory.domains().unwrap() {
+            let postmaster = Address::new(POSTMASTER, domain.name).unwrap();
+            assert!(directory.alias(&postmaster).unwrap().is_some(), "crash at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_change_that_is_not_on_disk_is_not_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(FaultyDisk::new(Arc::new(RealDisk)));
+    let directory = open_on(disk.clone(), dir.path(), true).unwrap();
+    add(&directory, "joe", "joe@example.com");
+    disk.set_fault(Some(Fault::Fail { at: disk.changes() + 1, errno: rustix::io::Errno::NOSPC, lasting: false }));
+    let sue = user("sue", "sue@example.com");
+    assert!(matches!(directory.create_user(&sue, &Secret::new("x")), Err(Error::Unavailable(_))));
+    assert_eq!(directory.resolve("sue", None).unwrap(), Resolution::Unknown);
+    assert_eq!(directory.user(&sue.uid).unwrap(), None);
+    // The disk has room again, and what was read before never stopped working.
+    add(&directory, "sue", "sue@example.com");
+    assert!(directory.authenticate("joe", &Secret::new("joe-pw")).unwrap().is_some());
 }
 
 #[test]
