@@ -141,20 +141,4 @@ impl From<Failure> for CommandError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gaps_between_messages() {
-        let check = |asked: &[(u32, u32)], known: &[u32], uid_next, expected: &str| {
-            let known: UidSet = known.iter().copied().collect();
-            assert_eq!(gaps(&NumberSet::from_ranges(asked.to_vec()), &known, uid_next).to_string(), expected);
-        };
-        check(&[(1, u32::MAX)], &[2, 3, 7], 10, "1,4:6,8:9");
-        check(&[(1, u32::MAX)], &[], 1, "");
-        check(&[(1, u32::MAX)], &[], 2, "1");
-        check(&[(1, 3)], &[1, 2, 3], 10, "");
-        check(&[(2, 2), (5, 20)], &[2, 9], 10, "5:8");
-        check(&[(1, u32::MAX)], &[u32::MAX - 1], u32::MAX, "1:4294967293");
-    }
-}
+mod tests;

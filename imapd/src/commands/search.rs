@@ -104,7 +104,7 @@ fn answer(
         all: options.all.then_some(&numbers),
         mod_seq,
     };
-    let tag = context.tag.clone();
+    let Some(tag) = context.tag.clone() else { return };
     context.send(|out| reply::esearch(out, &tag, &result));
 }
 
@@ -127,22 +127,4 @@ impl From<SearchError> for CommandError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_answer_speaks_of() {
-        let found: UidSet = [3, 5, 9].into_iter().collect();
-        let check = |[min, max, all, count]: [bool; 4], expected: &[u32]| {
-            let options = ReturnOptions { min, max, all, count, save: true };
-            assert_eq!(told(&found, Some(options)).iter().collect::<Vec<_>>(), expected, "{options:?}");
-        };
-        check([true, false, false, false], &[3]);
-        check([false, true, false, false], &[9]);
-        check([true, true, false, false], &[3, 9]);
-        check([true, false, true, false], &[3, 5, 9]);
-        check([true, false, false, true], &[3, 5, 9]);
-        check([false; 4], &[3, 5, 9]);
-        assert_eq!(told(&found, None), found);
-    }
-}
+mod tests;

@@ -111,6 +111,10 @@ pub(crate) fn render(plan: &Plan, facts: &Facts<'_>, source: &mut Source<'_>, ou
         }
     }
     if facts.tell_flags {
+        // RFC 7162, 3.2.4: changed flags come with UID and mod-sequence.
+        if plan.condstore && !plan.has(&FetchAttribute::Uid) {
+            items.uid(&mut out.text, facts.record.uid.get());
+        }
         if !plan.has(&FetchAttribute::Flags) {
             items.flags(&mut out.text, facts.flags.iter().copied());
         }
