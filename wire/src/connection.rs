@@ -103,18 +103,12 @@ pub struct Connection {
 impl Connection {
     /// A connection over `stream`, with the limits and deadlines of one that is not logged in.
     pub fn new(stream: Stream, info: ConnectionInfo, limits: &Limits) -> Self {
-        let commands = CommandLimits {
-            line: limits.pre_auth_line,
-            literal: limits.pre_auth_literal,
-            non_sync_literal: limits.pre_auth_literal,
-            ..CommandLimits::PRE_AUTH
-        };
         Self {
             stream,
             info,
             input: BytesMut::new(),
             output: Output::default(),
-            commands: CommandFramer::new(commands),
+            commands: CommandFramer::new(CommandLimits::PRE_AUTH),
             lines: LineFramer::default(),
             times: Times {
                 idle: limits.idle,
@@ -239,6 +233,11 @@ impl Connection {
         self.stream.upgrade(tls, self.times.handshake).await?;
         self.info.tls = self.stream.tls();
         Ok(())
+    }
+
+    /// The bare stream, for what is not a line protocol. Its place among the allowed connections is given back.
+    pub fn into_stream(self) -> Stream {
+        self.stream
     }
 
     /// Sends what waits and says goodbye on the TLS layer. Errors mean that the peer is gone already.

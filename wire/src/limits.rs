@@ -54,21 +54,10 @@ pub const CONNECTIONS_PER_ADDRESS: u32 = 50;
 /// process itself, and every session may have a mailbox's files open besides.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
 
-/// The limits an administrator can change, as one value handed to every listener and session.
+/// The limits an administrator can change, as one value handed to every listener. Those of commands are
+/// [`CommandLimits`](crate::framing::CommandLimits), and a session's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest line before login, bytes. Default [`PRE_AUTH_LINE`].
-    pub pre_auth_line: usize,
-    /// Longest line after login, bytes. Default [`POST_AUTH_LINE`].
-    pub post_auth_line: usize,
-    /// Largest literal before login, bytes. Default [`PRE_AUTH_LITERAL`].
-    pub pre_auth_literal: u64,
-    /// All arguments of one command, bytes. Default [`COMMAND_ARGUMENTS`].
-    pub command_arguments: u64,
-    /// Literals in one command. Default [`COMMAND_LITERALS`].
-    pub command_literals: u32,
-    /// Largest message, bytes. Default [`MESSAGE_SIZE`].
-    pub message_size: u64,
     /// Connections from one address. Default [`CONNECTIONS_PER_ADDRESS`].
     pub connections_per_address: u32,
     /// Connections in all; `None` takes it from the descriptor limit less [`RESERVED_DESCRIPTORS`], halved because a
@@ -89,12 +78,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            pre_auth_line: PRE_AUTH_LINE,
-            post_auth_line: POST_AUTH_LINE,
-            pre_auth_literal: PRE_AUTH_LITERAL,
-            command_arguments: COMMAND_ARGUMENTS,
-            command_literals: COMMAND_LITERALS,
-            message_size: MESSAGE_SIZE,
             connections_per_address: CONNECTIONS_PER_ADDRESS,
             connections: None,
             pre_auth: PRE_AUTH,
