@@ -28,6 +28,8 @@ use rows::{Change, Owner, Rows};
 pub struct Settings {
     /// The server's own domain; made at the first start.
     pub primary_domain: DomainName,
+    /// Users who administer the server whatever their rows say.
+    pub admins: Vec<UserId>,
     /// What a password hash costs.
     pub hash_cost: HashCost,
 }
@@ -40,6 +42,7 @@ pub struct Embedded {
     /// One change at a time, from plan to memory.
     changing: Mutex<()>,
     hasher: Hasher,
+    admins: Vec<UserId>,
 }
 
 impl Embedded {
@@ -56,7 +59,13 @@ impl Embedded {
         let (ledger, report) = rows::open_ledger(config, disk, create)?;
         let rows = Rows::load(&ledger)?;
         let hasher = Hasher::new(settings.hash_cost)?;
-        let directory = Embedded { ledger, rows: RwLock::new(rows), changing: Mutex::default(), hasher };
+        let directory = Embedded {
+            ledger,
+            rows: RwLock::new(rows),
+            changing: Mutex::default(),
+            hasher,
+            admins: settings.admins.clone(),
+        };
         if directory.domains()?.iter().all(|d| !d.primary) {
             directory.make_domain(&settings.primary_domain, "", true)?;
         }
@@ -128,7 +137,11 @@ impl Directory for Embedded {
     fn account(&self, user: &UserId) -> Result<Option<Account>> {
         let rows = self.rows.read();
         let active = rows.users.get(user).filter(|row| row.state == UserState::Active);
-        Ok(active.map(|row| Account { user: row.uid.clone(), admin: row.admin, groups: row.groups.clone() }))
+        Ok(active.map(|row| Account {
+            user: row.uid.clone(),
+            admin: row.admin || self.admins.contains(&row.uid),
+            groups: row.groups.clone(),
+        }))
     }
 
     fn resolve(&self, local: &str, domain: Option<&str>) -> Result<Resolution> {

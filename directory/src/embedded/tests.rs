@@ -11,6 +11,7 @@ fn open(dir: &Path) -> Embedded {
 fn open_on(disk: Arc<dyn Disk>, dir: &Path, create: bool) -> Result<Embedded> {
     let settings = Settings {
         primary_domain: DomainName::parse("example.com").unwrap(),
+        admins: vec![UserId::parse("boss").unwrap()],
         hash_cost: HashCost { memory_kib: 64, passes: 1 },
     };
     Ok(Embedded::open(dir, disk, create, &settings)?.0)
@@ -258,4 +259,15 @@ fn nothing_prints_a_password() {
     add(&directory, "joe", "joe@example.com");
     let shown = format!("{directory:?} {:?}", directory.rows);
     assert!(!shown.contains("argon2id"), "{shown}");
+}
+
+#[test]
+fn configured_admins() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    for (uid, admin) in [("boss", true), ("joe", false), (ADMIN, true)] {
+        add(&directory, uid, &format!("{uid}@example.com"));
+        let account = directory.account(&UserId::parse(uid).unwrap()).unwrap().unwrap();
+        assert_eq!(account.admin, admin, "{uid}");
+    }
 }
