@@ -1,5 +1,6 @@
 //! What an administrator can set, with the reason for each default.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -102,6 +103,12 @@ impl Network {
     }
 }
 
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
 impl FromStr for Network {
     type Err = NetworkError;
 
@@ -154,6 +161,7 @@ mod tests {
         ];
         for (network, ip, expected) in rows {
             let network: Network = network.parse().unwrap();
+            assert_eq!(network.to_string().parse(), Ok(network));
             assert_eq!(network.contains(ip.parse().unwrap()), expected, "{network:?} {ip}");
         }
         for bad in ["", "10.0.0.0/33", "10.0.0.1/8", "::1/129", "10.0.0.0/", "10.0.0.0/-1", "localhost"] {
