@@ -21,7 +21,7 @@ pub const PASSWORD: &str = "correct horse";
 /// The domain of every address.
 pub const DOMAIN: &str = "example.org";
 
-/// Users whose login may manage all mailboxes.
+/// The user whose login may manage all mailboxes.
 pub const ADMIN: &str = "admin";
 
 /// How long a start may take: a debug build on a busy machine, with a store to recover.
@@ -123,9 +123,13 @@ impl Home {
         text(&output.stdout)
     }
 
-    /// Makes a user with [`PASSWORD`].
+    /// Makes a user with [`PASSWORD`]; [`ADMIN`] may manage all mailboxes.
     pub fn add_user(&self, name: &str) {
-        self.must_run(&["user", "add", name, "--password-stdin"], format!("{PASSWORD}\n").as_bytes());
+        let mut arguments = vec!["user", "add", name, "--password-stdin"];
+        if name == ADMIN {
+            arguments.push("--admin");
+        }
+        self.must_run(&arguments, format!("{PASSWORD}\n").as_bytes());
     }
 
     /// Starts the server and waits until it serves.
