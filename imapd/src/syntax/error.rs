@@ -7,7 +7,7 @@ use nom::error::{ErrorKind, ParseError};
 use super::Input;
 use crate::types::Tag;
 
-/// A command that does not parse. `Display` is the text of the `BAD` reply; it repeats nothing of the input, which may be a
+/// A command that does not parse. `Display` is the text of the reply: `NO` for [`Problem::BadName`], else `BAD`. It repeats nothing of the input, which may be a
 /// password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem} at octet {offset}")]
@@ -29,6 +29,8 @@ pub enum Problem {
     TooMany(&'static str),
     /// Well formed, but not to be had.
     Refused(&'static str),
+    /// A string, but no mailbox name: no mailbox is called so, which is NO, not BAD.
+    BadName(&'static str),
 }
 
 impl fmt::Display for Problem {
@@ -36,7 +38,7 @@ impl fmt::Display for Problem {
         match self {
             Problem::Expected(what) => write!(f, "Expected {what}"),
             Problem::TooMany(what) => write!(f, "Too many {what}"),
-            Problem::Refused(why) => f.write_str(why),
+            Problem::Refused(why) | Problem::BadName(why) => f.write_str(why),
         }
     }
 }
@@ -65,6 +67,11 @@ impl<'a> Fault<'a> {
     /// No alternative can fit.
     pub(super) fn refused(rest: Input<'a>, why: &'static str) -> nom::Err<Self> {
         nom::Err::Failure(Fault { rest, problem: Problem::Refused(why) })
+    }
+
+    /// No alternative can fit.
+    pub(super) fn bad_name(rest: Input<'a>, why: &'static str) -> nom::Err<Self> {
+        nom::Err::Failure(Fault { rest, problem: Problem::BadName(why) })
     }
 
     /// Something is missing at the end of `input`.

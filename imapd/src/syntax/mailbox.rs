@@ -25,7 +25,7 @@ pub(super) fn mailbox<'a>(encoding: Encoding) -> impl FnMut(Input<'a>) -> Parsed
         let name = decode(input, name.as_bytes(), encoding)?;
         match MailboxArg::new(&name) {
             Some(name) => Ok((rest, name)),
-            None => Err(Fault::refused(input, "Mailbox name holds NUL")),
+            None => Err(Fault::bad_name(input, "Mailbox name holds NUL")),
         }
     }
 }
@@ -42,7 +42,7 @@ pub(super) fn list_mailbox<'a>(encoding: Encoding) -> impl FnMut(Input<'a>) -> P
         let pattern = decode(input, &pattern, encoding)?;
         match ListPattern::new(&pattern) {
             Some(pattern) => Ok((rest, pattern)),
-            None => Err(Fault::refused(input, "Mailbox pattern holds NUL")),
+            None => Err(Fault::bad_name(input, "Mailbox pattern holds NUL")),
         }
     }
 }
@@ -80,8 +80,10 @@ pub(super) fn print_use_attr(out: &mut BytesMut, attr: &SpecialUse) {
 /// `at` is where to point if the name is bad.
 fn decode<'a>(at: Input<'a>, name: &[u8], encoding: Encoding) -> Result<String, nom::Err<Fault<'a>>> {
     match encoding {
-        Encoding::ModifiedUtf7 => modified_utf7::decode(name).map_err(|error| Fault::refused(at, explain(error))),
-        Encoding::Utf8 => String::from_utf8(name.to_vec()).map_err(|_| Fault::refused(at, "Mailbox name is not UTF-8")),
+        Encoding::ModifiedUtf7 => modified_utf7::decode(name).map_err(|error| Fault::bad_name(at, explain(error))),
+        Encoding::Utf8 => {
+            String::from_utf8(name.to_vec()).map_err(|_| Fault::bad_name(at, "Mailbox name is not UTF-8"))
+        }
     }
 }
 
