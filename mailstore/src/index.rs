@@ -8,7 +8,10 @@ mod file;
 mod header;
 mod record;
 
-pub(crate) use file::{IndexFile, Loaded};
+pub(crate) use file::{IndexFile, Loaded, quota_used};
 pub(crate) use header::{CACHE_START, Header};
 pub use record::Record;
 pub(crate) use record::{RECORD_SIZE, encode_all};
+
+/// The index's name in a mailbox directory.
+pub(crate) const FILE: &str = "cyrus.index";

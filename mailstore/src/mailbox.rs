@@ -44,6 +44,7 @@ pub(crate) use context::{Identity, Marks, Surroundings};
 pub use copy::CopyOptions;
 pub(crate) use create::create_files;
 pub use expunge::Expunged;
+pub(crate) use files::message_uid;
 pub use history::Changes;
 pub use reading::{ReaderState, Reading, Status};
 pub use store::{FlagOp, Permitted, StoreRequest, Stored};
@@ -112,10 +113,29 @@ impl Mailbox {
         self.publish();
     }
 
-    /// The mailbox was renamed, moved, or its ACL or quota root changed in the mailboxes database. The caller writes
-    /// cyrus.header ([`write_header_file`](Self::write_header_file)).
+    /// The mailbox was renamed, moved, or its ACL or quota root changed in the mailboxes database. What it uses is
+    /// charged to its new quota root from now on, in one step with that. The caller writes cyrus.header
+    /// ([`write_header_file`](Self::write_header_file)).
     pub(crate) fn set_identity(&self, identity: Identity) {
-        *self.identity.write() = identity;
+        {
+            let state = self.state.write();
+            let mut current = self.identity.write();
+            let same = match (&current.quota, &identity.quota) {
+                (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+                (None, None) => true,
+                _ => false,
+            };
+            if !same {
+                let used = state.header.quota_used();
+                if let Some(old) = &current.quota {
+                    old.credit(used.bytes, used.messages);
+                }
+                if let Some(new) = &identity.quota {
+                    new.take_over(used);
+                }
+            }
+            *current = identity;
+        }
         self.publish();
     }
 

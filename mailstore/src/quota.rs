@@ -139,6 +139,11 @@ impl QuotaRoot {
         self.room(&self.state.lock(), bytes, messages, check)
     }
 
+    /// Charges what a mailbox uses that was governed by another root until now.
+    pub(crate) fn take_over(&self, used: QuotaUsed) {
+        self.correct(QuotaUsed::default(), used);
+    }
+
     /// Takes back what was charged for messages that are gone.
     pub(crate) fn credit(&self, bytes: u64, messages: u64) {
         let mut state = self.state.lock();
@@ -160,13 +165,6 @@ impl QuotaRoot {
         state.used.bytes = change(state.used.bytes, before.bytes, after.bytes);
         state.used.messages = change(state.used.messages, before.messages, after.messages);
         state.unwritten = true;
-    }
-
-    /// Replaces the usage by a recount (`quota -f`); what it was before.
-    pub(crate) fn set_used(&self, used: QuotaUsed) -> QuotaUsed {
-        let mut state = self.state.lock();
-        state.unwritten |= state.used != used;
-        std::mem::replace(&mut state.used, used)
     }
 
     /// What the quota file should say, if it does not; it is taken as written from now on.

@@ -10,6 +10,7 @@ use super::header::{HEADER_SIZE, Header, HeaderError};
 use super::record::{RECORD_SIZE, Record};
 use crate::error::{Error, Result};
 use crate::ident::Uid;
+use crate::quota::QuotaUsed;
 use crate::raw::SharedMap;
 
 /// Below this many records the file is read whole at open (one `pread` is cheaper than mapping it) and mapped only when
@@ -35,6 +36,17 @@ pub(crate) struct Loaded {
     pub(crate) header: Header,
     /// How many whole records the file holds, at most `header.records`.
     pub(crate) records: u32,
+}
+
+/// What the quota root of the mailbox in `dir` is charged for it, by its index header alone. Nothing if there is no
+/// header to be believed: the mailbox's repair charges what it finds.
+pub(crate) fn quota_used(disk: &dyn Disk, dir: &Path) -> QuotaUsed {
+    let mut bytes = [0u8; HEADER_SIZE];
+    let header = disk.open_read(&dir.join(super::FILE)).ok().and_then(|file| {
+        let got = file.read_at(&mut bytes, 0).ok()?;
+        Header::decode(&bytes[..got]).ok()
+    });
+    header.map(|header| header.quota_used()).unwrap_or_default()
 }
 
 impl IndexFile {

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::flags::Keyword;
 use crate::header::{self, MailboxHeader};
 use crate::ident::UidValidity;
-use crate::index::{Header, IndexFile, Loaded, Record};
+use crate::index::{self, Header, IndexFile, Loaded, Record};
 use crate::mailbox::history::History;
 use crate::mailbox::reconcile::{self, Plan};
 use crate::mailbox::state::State;
@@ -24,7 +24,7 @@ use crate::seen::{self, Seen};
 use crate::uid_set::UidSet;
 
 /// The index's name in a mailbox directory.
-pub(crate) const INDEX: &str = "cyrus.index";
+pub(crate) const INDEX: &str = index::FILE;
 
 impl Mailbox {
     /// Opens the mailbox that `identity` describes. Its quota root's usage must count what the mailbox's index header
@@ -53,6 +53,15 @@ impl Mailbox {
             gone: AtomicBool::new(false),
             around,
         });
+        let (last_uid, modseq) = {
+            let header = &mailbox.state.read().header;
+            (header.last_uid, header.highest_modseq.get())
+        };
+        let marks = *mailbox.marks.lock();
+        if last_uid > marks.last_uid || modseq > marks.modseq {
+            // The repair has used numbers beyond the marks: another loss of the index must not use them again.
+            mailbox.raise_marks(last_uid, modseq)?;
+        }
         if !settle.is_empty() {
             let later = Arc::clone(&mailbox);
             mailbox.around.run_later(Box::new(move || {
@@ -71,7 +80,12 @@ fn open_header(disk: &dyn Disk, identity: &Identity) -> Result<Vec<Keyword>> {
     let (keywords, damage) = match disk.read(&path, header::MAX_SIZE) {
         Ok(bytes) => match MailboxHeader::decode(&bytes) {
             Ok(decoded) if decoded.damage.is_none() && decoded.header.unique_id == identity.unique_id => {
-                return Ok(decoded.header.keywords);
+                let current = contents(identity, decoded.header.keywords.clone());
+                // The row changed while the mailbox was closed, or a crash came before its copy was written.
+                if decoded.header != current {
+                    disk.replace_file(&path, &current.encode())?;
+                }
+                return Ok(current.keywords);
             }
             Ok(decoded) if decoded.header.unique_id != identity.unique_id => {
                 (Vec::new(), "belongs to another mailbox (unique id)")
@@ -89,15 +103,19 @@ fn open_header(disk: &dyn Disk, identity: &Identity) -> Result<Vec<Keyword>> {
         let aside = path.with_extension("header.bad");
         disk.rename(&path, &aside)?;
     }
-    let contents = MailboxHeader {
+    disk.replace_file(&path, &contents(identity, keywords.clone()).encode())?;
+    Ok(keywords)
+}
+
+/// What cyrus.header should say.
+fn contents(identity: &Identity, keywords: Vec<Keyword>) -> MailboxHeader {
+    MailboxHeader {
         quota_root: identity.quota.as_ref().map(|root| root.name().to_owned()),
         unique_id: identity.unique_id.clone(),
-        keywords: keywords.clone(),
+        keywords,
         acl: identity.acl.clone(),
         row: identity.row.clone(),
-    };
-    disk.replace_file(&path, &contents.encode())?;
-    Ok(keywords)
+    }
 }
 
 /// Everything in memory about the mailbox, and the expunged messages whose files are still among the live ones'.

@@ -108,6 +108,7 @@ pub(super) fn reconcile(
     mut header: Header,
     cache: &mut CacheFile,
 ) -> Result<Repaired> {
+    let found = header.clone();
     let disk = plan.around.disk();
     let modified = disk.metadata(&plan.identity.dir)?.modified;
     let clean = header.clean == Some((modified.secs, modified.nanos));
@@ -142,6 +143,12 @@ pub(super) fn reconcile(
                 tracing::warn!(event = "mailbox.counters.repaired", mailbox = %plan.identity.name);
                 header.exists = plan.live.len() as u32;
                 header.used = plan.used;
+            }
+            if header != found {
+                // Whoever sums up quota usage reads headers, also of mailboxes that are open.
+                header.clean = None;
+                header.boot_id = plan.around.boot_id();
+                index.write_header(&header)?;
             }
             index
         }

@@ -95,12 +95,14 @@ pub(super) fn identity(dir: &Path, marks: Marks) -> Identity {
 
 pub(super) fn create(bench: &Arc<Bench>, dir: &Path) {
     let around: Arc<dyn Surroundings> = Arc::clone(bench) as _;
-    create_files(&around, &identity(dir, *bench.marks.lock())).unwrap();
+    create_files(&around, &identity(dir, bench.marks())).unwrap();
     std::fs::create_dir_all(dir.join("stage.")).unwrap();
 }
 
 pub(super) fn open(bench: &Arc<Bench>, dir: &Path) -> Result<Arc<Mailbox>> {
-    Mailbox::open(Arc::clone(bench) as _, identity(dir, *bench.marks.lock()))
+    // Opening may raise the marks, so their lock must not be held over it.
+    let marks = bench.marks();
+    Mailbox::open(Arc::clone(bench) as _, identity(dir, marks))
 }
 
 pub(super) fn stage(bench: &Bench, dir: &Path, text: &str) -> Result<Arc<Staged>> {
