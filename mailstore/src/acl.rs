@@ -14,7 +14,7 @@ pub use identifier::{Access, Identifier};
 pub use rights::{Rights, RightsError};
 
 /// Most entries of one list: GETACL sends it in one reply, and every access check reads it whole.
-pub const MAX_ENTRIES: usize = 1000;
+pub(crate) const MAX_ENTRIES: usize = 1000;
 
 /// What the owner of a mailbox can do whatever its list says: see it, administer it, make and delete folders, annotate.
 pub const OWNER_RIGHTS: Rights =
@@ -163,7 +163,7 @@ impl fmt::Display for Acl {
 /// What LISTRIGHTS answers for `id` on a mailbox of `owner` (RFC 4314, 3.7): first the rights that `id` always has
 /// (maybe none), then each group of rights that can only be granted together. Ours stand alone, all of them.
 #[must_use]
-pub fn grantable(id: &Identifier, owner: Option<&str>) -> (Rights, Vec<Rights>) {
+pub(crate) fn grantable(id: &Identifier, owner: Option<&str>) -> (Rights, Vec<Rights>) {
     let required = match owner {
         Some(owner) if !id.is_negative() && id.name() == owner => OWNER_RIGHTS,
         _ => Rights::NONE,

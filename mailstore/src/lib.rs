@@ -11,12 +11,15 @@
 mod acl;
 mod cache;
 mod cache_file;
+mod check;
+mod duplicate;
 mod error;
 mod flags;
 mod header;
 mod ident;
 mod index;
 mod layout;
+mod list;
 mod mailbox;
 mod name;
 mod quota;
@@ -24,17 +27,21 @@ mod raw;
 mod seen;
 mod special_use;
 mod stage;
+mod store;
 mod subscription;
 pub mod uid_set;
 
 pub use acl::{ADMIN_RIGHTS, Access, Acl, AclMode, Identifier, OWNER_RIGHTS, Rights, RightsError};
 pub use cache::CacheBuf;
+pub use check::{CheckReport, Finding, Severity};
+pub use duplicate::Duplicates;
 pub use durable::disk;
 pub use error::{Error, ErrorKind, Result};
 pub use flags::{Keyword, KeywordBits, MAX_KEYWORDS, SystemFlags};
 pub use ident::{ContentHash, ModSeq, Timestamp, Uid, UidValidity, UniqueId};
 pub use index::Record;
 pub use layout::{DEFAULT_PARTITION, Layout};
+pub use list::{Row, RowState};
 pub use mailbox::{
     AppendOptions, Changes, CopyOptions, Expunged, FlagOp, Mailbox, NewMessage, Permitted, ReaderState, Reading,
     Status, StoreRequest, Stored,
@@ -44,6 +51,7 @@ pub use quota::{QuotaCheck, QuotaLimits, QuotaRoot, QuotaUsage, QuotaUsed, STORA
 pub use raw::sled_syncs;
 pub use special_use::SpecialUse;
 pub use stage::{StageWriter, Staged};
+pub use store::{CreateOptions, MAX_MAILBOXES_PER_USER, OpenReport, QuotaChange, Store, StoreOptions};
 pub use subscription::MAX_SUBSCRIPTIONS;
 pub use uid_set::UidSet;
 

@@ -1,0 +1,238 @@
+//! The store on a disk that dies at every single change: each operation is run once to count them, then once for each of
+//! them with a crash there, or a power cut, or an error. The store is opened again on what is left: it must be in order,
+//! and hold what it was said to hold.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use durable::disk::{Disk, Fault, FaultyDisk, RealDisk};
+use rustix::io::Errno;
+
+use super::tests::{append, name, names, options, rights};
+use super::*;
+use crate::acl::{AclMode, Identifier};
+use crate::quota::QuotaLimits;
+
+/// An operation on a store of joe and his folders a and a/b, and how to see that it happened.
+struct Case {
+    name: &'static str,
+    run: fn(&Store) -> Result<()>,
+    done: fn(&Store) -> bool,
+    /// Whether an interrupted operation may be seen half done, and is ended by doing it again.
+    repeatable: bool,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "create",
+        run: |store| store.create(&Access::user("joe"), &name("user/joe/new/x"), &CreateOptions::default()).map(drop),
+        done: |store| store.mailbox(&name("user/joe/new/x")).is_ok(),
+        repeatable: false,
+    },
+    Case {
+        name: "create user",
+        run: |store| store.create_user("sue", Some(QuotaLimits { storage_kib: Some(7), messages: None })).map(drop),
+        done: |store| {
+            let there = store.mailbox(&name("user/sue")).is_ok();
+            assert_eq!(store.quota(&name("user/sue")).is_ok(), there, "a quota root with its mailbox");
+            there
+        },
+        repeatable: false,
+    },
+    Case {
+        name: "delete with children",
+        run: |store| store.delete(&Access::user("joe"), &name("user/joe/a")),
+        done: |store| store.row(&name("user/joe/a")).is_none(),
+        repeatable: false,
+    },
+    Case {
+        name: "delete a leaf",
+        run: |store| store.delete(&Access::user("joe"), &name("user/joe/a/b")),
+        done: |store| store.row(&name("user/joe/a/b")).is_none(),
+        repeatable: false,
+    },
+    Case {
+        name: "delete and purge",
+        run: |store| {
+            store.delete(&Access::user("joe"), &name("user/joe/a"))?;
+            store.purge_deleted(now() + 10).map(drop)
+        },
+        done: |store| store.row(&name("user/joe/a")).is_none(),
+        repeatable: false,
+    },
+    Case {
+        name: "rename a tree",
+        run: |store| store.rename(&Access::user("joe"), &name("user/joe/a"), &name("user/joe/z/y")),
+        done: |store| {
+            let moved = store.row(&name("user/joe/z/y")).is_some();
+            assert_eq!(store.row(&name("user/joe/z/y/b")).is_some(), moved, "all or nothing");
+            assert_eq!(store.row(&name("user/joe/a")).is_none(), moved);
+            moved
+        },
+        repeatable: false,
+    },
+    Case {
+        name: "rename INBOX",
+        run: |store| store.rename(&Access::user("joe"), &name("user/joe"), &name("user/joe/old")),
+        done: |store| {
+            let exists = |text: &str| store.mailbox(&name(text)).map_or(0, |mailbox| mailbox.status().exists);
+            assert!(exists("user/joe") + exists("user/joe/old") > 0, "nothing is lost");
+            exists("user/joe") == 0 && exists("user/joe/old") == 1
+        },
+        repeatable: true,
+    },
+    Case {
+        name: "set an ACL",
+        run: |store| {
+            let sue = Identifier::parse("sue").unwrap();
+            store.set_acl(&Access::user("joe"), &name("user/joe/a"), &sue, AclMode::Add, rights("lr"))
+        },
+        done: |store| {
+            let sue = Identifier::parse("sue").unwrap();
+            store.row(&name("user/joe/a")).is_some_and(|row| row.acl.entry(&sue) == rights("lr"))
+        },
+        repeatable: false,
+    },
+    Case {
+        name: "set a quota",
+        run: |store| {
+            let limits = QuotaLimits { storage_kib: Some(9), messages: Some(3) };
+            store.set_quota(&name("user/joe/a"), Some(limits))
+        },
+        done: |store| store.quota(&name("user/joe/a")).is_ok(),
+        repeatable: false,
+    },
+    Case {
+        name: "lift a quota",
+        run: |store| store.set_quota(&name("user/joe"), None),
+        done: |store| store.quota(&name("user/joe")).is_err(),
+        repeatable: false,
+    },
+    Case {
+        name: "subscribe",
+        run: |store| store.subscribe("joe", &name("team")),
+        done: |store| {
+            let subscribed = store.subscriptions("joe").unwrap();
+            assert!(subscribed.contains(&name("user/joe")), "what was subscribed stays");
+            subscribed.contains(&name("team"))
+        },
+        repeatable: false,
+    },
+    Case {
+        name: "delete user",
+        run: |store| store.delete_user("joe"),
+        done: |store| names(store).iter().all(|name| name.starts_with("DELETED/")) && store.quota_roots().is_empty(),
+        repeatable: true,
+    },
+];
+
+/// What happens at the change whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Crash,
+    PowerCut(u64),
+    Error(Errno),
+}
+
+#[test]
+fn every_step_of_every_operation() {
+    let template = tempfile::tempdir().unwrap();
+    let before = prepare(template.path());
+    let (template, before) = (template.path(), &before);
+    // What a case waits for is mostly the disk.
+    std::thread::scope(|scope| {
+        for case in CASES {
+            scope.spawn(move || {
+                let changes = run(case, None, template, before);
+                assert!(changes > 0, "{}", case.name);
+                for at in 1..=changes {
+                    let other = if at % 2 == 0 { End::Error(Errno::NOSPC) } else { End::PowerCut(at / 2 % 4) };
+                    run(case, Some((at, End::Crash)), template, before);
+                    run(case, Some((at, other)), template, before);
+                }
+            });
+        }
+    });
+}
+
+/// Runs an operation on a copy of `template` with a fault at its `at`-th change. Returns how many changes it made.
+fn run(case: &Case, fault: Option<(u64, End)>, template: &Path, before: &[String]) -> u64 {
+    let dir = tempfile::tempdir().unwrap();
+    copy_tree(template, dir.path());
+    let graveyard = dir.path().join("graveyard");
+    std::fs::create_dir(&graveyard).unwrap();
+    let disk = Arc::new(FaultyDisk::with_power_cuts(Arc::new(RealDisk), &graveyard).unwrap());
+    let store = open(dir.path(), Arc::clone(&disk) as _, 1);
+    let start = disk.changes();
+    match fault {
+        Some((at, End::Crash | End::PowerCut(_))) => {
+            disk.set_fault(Some(Fault::Crash { at: start + at, torn: 3 }));
+        }
+        Some((at, End::Error(errno))) => disk.set_fault(Some(Fault::Fail { at: start + at, errno, lasting: false })),
+        None => {}
+    }
+    let acknowledged = (case.run)(&store).is_ok();
+    store.settle();
+    let changes = disk.changes() - start;
+    if !matches!(fault, Some((_, End::Crash | End::PowerCut(_)))) {
+        disk.set_fault(None);
+        // The process lives on after an error: what it says now must be what the next start says.
+        if fault.is_none() {
+            assert!(acknowledged && (case.done)(&store), "{}", case.name);
+        }
+    }
+    drop(store);
+    if let Some((_, End::PowerCut(seed))) = fault {
+        disk.lose_unsynced(seed).unwrap();
+    }
+    // It remembers open files, the lock among them.
+    drop(disk);
+    let context = format!("{} {fault:?} acknowledged {acknowledged}", case.name);
+    let store = open(dir.path(), Arc::new(RealDisk), 2);
+    let done = (case.done)(&store);
+    assert!(done || !acknowledged, "{context}: was promised");
+    if !done && !case.repeatable {
+        assert_eq!(names(&store), *before, "{context}: not half done");
+    }
+    let report = store.check_contents(&mut |_| {}).unwrap();
+    let damage: Vec<_> = report.findings.iter().filter(|f| f.severity == crate::check::Severity::Damage).collect();
+    assert!(damage.is_empty(), "{context}: {damage:#?}");
+    if !done && case.repeatable {
+        let repeated = (case.run)(&store);
+        assert!(repeated.is_ok() || case.name == "rename INBOX", "{context}: {repeated:?}");
+    }
+    changes
+}
+
+/// A store of joe with two folders, one message in each mailbox, closed in order. Returns the mailboxes' names.
+fn prepare(dir: &Path) -> Vec<String> {
+    let store = open(dir, Arc::new(RealDisk), 1);
+    store.create_user("joe", Some(QuotaLimits { storage_kib: Some(100), messages: None })).unwrap();
+    for text in ["user/joe/a", "user/joe/a/b"] {
+        store.create(&Access::user("joe"), &name(text), &CreateOptions::default()).unwrap();
+    }
+    for text in ["user/joe", "user/joe/a", "user/joe/a/b"] {
+        append(&store, text, 300).unwrap();
+    }
+    let before = names(&store);
+    store.close().unwrap();
+    before
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy_tree(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), &to).unwrap();
+        }
+    }
+}
+
+fn open(dir: &Path, disk: Arc<dyn Disk>, boot: u8) -> Arc<Store> {
+    let options = StoreOptions { boot_id: Some([boot; 16]), ..options(dir) };
+    Store::open(options, disk).unwrap().0
+}

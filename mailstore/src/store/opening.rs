@@ -1,0 +1,209 @@
+//! Opening the store, and what a start does about the work of a process that died: operations that were under way are
+//! ended or undone, and what lies about is removed. Mailboxes themselves are looked at when they are opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use durable::disk::{self, Disk, FileKind};
+use parking_lot::Mutex;
+
+use super::background::{Background, Tools};
+use super::directories::Directories;
+use super::names::NameLocks;
+use super::registry::Registry;
+use super::shared::Shared;
+use super::{Store, StoreOptions, owner};
+use crate::duplicate::Duplicates;
+use crate::error::Result;
+use crate::list::ledger::LedgerBacking;
+use crate::list::{Change, MailboxList, RowState};
+use crate::quota::roots::QuotaRoots;
+use crate::subscription::Subscriptions;
+
+/// What a start found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// The store is new.
+    pub created: bool,
+    /// The last owner stopped in order.
+    pub clean: bool,
+    /// Changes of the mailbox list that only the journal had.
+    pub replayed: u64,
+    /// Why the mailboxes database was made anew from journal and dump, or its journal from the database.
+    pub rebuilt: Vec<String>,
+    /// Entries of the mailboxes database that make no sense: key and reason. They are left there.
+    pub bad_rows: Vec<(String, String)>,
+    /// Operations that were under way, and what became of each.
+    pub completed: Vec<String>,
+    /// Staged messages and temporary files that were removed.
+    pub removed_files: u64,
+}
+
+impl Store {
+    /// Opens a store, and becomes its owner. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::InUse`](crate::Error::InUse) when it has another owner, who is named; `Unavailable` when the mailboxes
+    /// database can't be proved complete (nothing was changed then).
+    pub fn open(options: StoreOptions, disk: Arc<dyn Disk>) -> Result<(Arc<Store>, OpenReport)> {
+        let layout = options.layout.clone();
+        if options.create {
+            disk.create_dir_all(layout.config())?;
+        }
+        let owner = owner::take(&*disk, &layout)?;
+        let mut report = OpenReport { clean: take_clean_marker(&*disk, &layout.clean_marker())?, ..Default::default() };
+        let found = options.create && has_no_mailboxes(&*disk, &options)?;
+        let (backing, opened) = LedgerBacking::open(Arc::clone(&disk), &layout, found, options.salvage)?;
+        report.created = opened.created;
+        report.clean |= opened.created;
+        report.replayed = opened.replayed;
+        report.rebuilt.extend(opened.rebuilt.map(|rebuilt| rebuilt.why));
+        report.rebuilt.extend(opened.journal_renewed);
+        report.rebuilt.extend(opened.salvaged);
+        let (list, loaded) = MailboxList::load(Box::new(backing))?;
+        report.bad_rows = loaded.bad;
+
+        let directories = Directories { disk: Arc::clone(&disk), layout: layout.clone() };
+        complete(&list, &directories, &mut report)?;
+        clean_up(&directories, &mut report)?;
+
+        let list = Arc::new(list);
+        let roots = Arc::new(QuotaRoots::new(Arc::clone(&disk), layout.clone(), report.clean));
+        let tools = Tools { list: Arc::clone(&list), roots: Arc::clone(&roots), window: options.sync_window };
+        let (background, threads) = Background::start(tools)?;
+        let shared = Arc::new(Shared {
+            disk: Arc::clone(&disk),
+            boot_id: options.boot_id.unwrap_or_else(kernel_boot_id),
+            keeps_expunged: options.delayed_expunge,
+            strict: options.strict,
+            list: Arc::clone(&list),
+            background,
+        });
+        let store = Store {
+            registry: Arc::new(Registry::new(options.max_idle)),
+            names: NameLocks::new(),
+            subscriptions: Subscriptions::new(disk, layout.clone()),
+            duplicates: Duplicates::open(&layout.deliver_db()),
+            directories,
+            list,
+            roots,
+            shared,
+            threads: Mutex::new(threads),
+            closed: AtomicBool::new(false),
+            owner: Mutex::new(Some(owner)),
+            options,
+        };
+        tracing::info!(event = "store.opened", clean = report.clean, mailboxes = store.mailbox_count());
+        Ok((Arc::new(store), report))
+    }
+}
+
+/// Whether the last owner stopped in order. From here on the store counts as in use.
+fn take_clean_marker(disk: &dyn Disk, path: &Path) -> Result<bool> {
+    match disk.unlink(path) {
+        Ok(()) => {
+            disk.sync_dir(disk::parent(path))?;
+            Ok(true)
+        }
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether there is no mailbox on any partition, whose directories are made if they are missing: only then a missing
+/// mailboxes database means a new store, and not a lost one.
+fn has_no_mailboxes(disk: &dyn Disk, options: &StoreOptions) -> Result<bool> {
+    for (_, partition) in options.layout.partitions() {
+        disk.create_dir_all(partition)?;
+        let entries = disk.read_dir(partition)?;
+        let mailbox_tree =
+            |entry: &disk::DirEntry| entry.kind == FileKind::Directory && !entry.name.to_string_lossy().ends_with('.');
+        let lost_and_found = |entry: &disk::DirEntry| entry.name == "lost+found";
+        if entries.iter().any(|entry| mailbox_tree(entry) && !lost_and_found(entry)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Ends what was under way when the last owner died.
+fn complete(list: &MailboxList, directories: &Directories, report: &mut OpenReport) -> Result<()> {
+    for intent in list.intents() {
+        directories.carry_out(&intent)?;
+        list.apply(vec![Change::End(intent.key.clone())])?;
+        report.completed.push(format!("{} was renamed to {}", intent.old, intent.new));
+    }
+    let mut unfinished = Vec::new();
+    list.walk("", |row| {
+        if row.state != RowState::Active {
+            unfinished.push(Arc::clone(row));
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    for row in unfinished {
+        directories.wipe(&row.partition, &row.name)?;
+        list.apply(vec![Change::Drop { name: row.name.clone(), id: row.unique_id.clone(), last: true }])?;
+        let what = if row.state == RowState::Creating { "its creation was undone" } else { "it was deleted" };
+        report.completed.push(format!("{}: {what}", row.name));
+    }
+    for line in &report.completed {
+        tracing::warn!(event = "store.recovered", what = line);
+    }
+    Ok(())
+}
+
+/// Removes staged messages, which nobody was told are accepted, and temporary files.
+fn clean_up(directories: &Directories, report: &mut OpenReport) -> Result<()> {
+    let Directories { disk, layout } = directories;
+    for (name, _) in layout.partitions() {
+        let stage = layout.stage_dir(name)?;
+        disk.create_dir_all(&stage)?;
+        for entry in disk.read_dir(&stage)? {
+            if entry.kind != FileKind::Directory {
+                disk.unlink(&stage.join(entry.name))?;
+                report.removed_files += 1;
+            }
+        }
+    }
+    if report.clean {
+        return Ok(());
+    }
+    let mut dirs = vec![layout.config().to_owned()];
+    for parent in [layout.quota_dir(), layout.config().join("user")] {
+        dirs.extend(subdirectories(&**disk, &parent)?);
+    }
+    for dir in dirs {
+        for name in disk::leftover_temporaries(&**disk, &dir)? {
+            disk.unlink(&dir.join(name))?;
+            report.removed_files += 1;
+        }
+    }
+    Ok(())
+}
+
+fn subdirectories(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>> {
+    match disk.read_dir(dir) {
+        Ok(entries) => Ok(entries
+            .into_iter()
+            .filter(|entry| entry.kind == FileKind::Directory)
+            .map(|entry| dir.join(entry.name))
+            .collect()),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Which run of the kernel this is: what was written under another one may not have reached the disk. Where the kernel
+/// doesn't say, every start counts as another run.
+fn kernel_boot_id() -> [u8; 16] {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: Vec<u8> = text.bytes().filter_map(|b| char::from(b).to_digit(16)).map(|d| d as u8).collect();
+    let mut id = [0; 16];
+    if digits.len() == 32 {
+        id.iter_mut().zip(digits.chunks(2)).for_each(|(byte, pair)| *byte = pair[0] << 4 | pair[1]);
+    } else if getrandom::fill(&mut id).is_err() {
+        tracing::error!(event = "store.boot_id.unknown");
+    }
+    id
+}
