@@ -2,6 +2,7 @@
 //! without a connection; written on the session's task, without a lock.
 
 use bytes::{Bytes, BytesMut};
+use mailstore::CacheBuf;
 use mailstore::disk::DiskFile;
 use wire::{Connection, WriteError};
 
@@ -98,6 +99,12 @@ impl Pieces {
 
 /// Below this, octets are copied behind their neighbours.
 const COPY_BELOW: usize = 1024;
+
+/// What a cache record that was copied out holds in memory, near enough: a message of ten thousand parts has megabytes.
+pub(crate) fn cached_octets(cache: &CacheBuf) -> usize {
+    let items = [cache.envelope(), cache.bodystructure(), cache.body(), cache.sections(), cache.headers()];
+    items.iter().map(|item| item.len()).sum()
+}
 
 /// Writes pieces, waiting while the client does not take them.
 pub(crate) async fn write(connection: &mut Connection, pieces: Vec<Piece>) -> Result<(), WriteError> {

@@ -63,8 +63,8 @@ pub(crate) fn make(mailbox: &Arc<Mailbox>, plan: &Plan, reader: &str, messages: 
     let mut out = Pieces::default();
     let drafts = under_lock(mailbox, plan, reader, messages, &mut made, &mut out)?;
     for (at, draft) in &drafts {
-        if out.held() > HELD {
-            // Drafts are in order, so all before this one are done.
+        // When every message is a draft, all before this one are done; else drafts are few, and others behind them are done.
+        if plan.uses_file && out.held() > HELD {
             made.done = *at;
             break;
         }
@@ -113,8 +113,9 @@ fn under_lock(
     let mut drafts = Vec::new();
     let uids: UidSet = messages.iter().map(|wanted| wanted.uid).collect();
     let mut records = reading.records_of(&uids).peekable();
+    let mut copied = 0;
     for (at, wanted) in messages.iter().enumerate() {
-        if out.held() > HELD {
+        if out.held() + copied > HELD {
             made.done = at;
             return Ok(drafts);
         }
@@ -147,6 +148,7 @@ fn under_lock(
                 out.rewind(start);
                 let flags = flags.into_iter().map(str::to_owned).collect();
                 let cache = std::mem::take(&mut cache);
+                copied += crate::pieces::cached_octets(&cache);
                 drafts.push((at, Draft { sequence: wanted.sequence, record, flags, tell_flags, cache }));
             }
             Err(Problem::UnknownEncoding) => return Err(Failure::UnknownEncoding),

@@ -17,6 +17,8 @@ use crate::types::{DateKind, EnvelopeField, Relation};
 const CHUNK: usize = 1024;
 /// The same when files may be needed: their cache records wait in memory for the lock to be let go.
 const CHUNK_WITH_FILES: usize = 64;
+/// Octets of cache records that may wait: a chunk ends early when messages have thousands of parts.
+const HELD: usize = 1024 * 1024;
 
 /// The messages among `candidates` that pass `test`.
 pub(crate) fn evaluate(
@@ -33,9 +35,9 @@ pub(crate) fn evaluate(
     while let Some(first) = candidates.min() {
         let last = candidates.select(size as u32 - 1).or(candidates.max()).unwrap_or(first);
         let chunk: UidSet = candidates.range(first..=last).collect();
-        candidates.remove_range(first..=last);
-        let undecided = decide(mailbox, test, reader, &chunk, &mut found)?;
-        for message in undecided {
+        let rest = decide(mailbox, test, reader, &chunk, &mut found)?;
+        candidates.remove_range(first..=rest.stopped_at.unwrap_or(last));
+        for message in rest.messages {
             let uid = message.record.uid.get();
             if message.passes(mailbox, test)? {
                 found.insert(uid);
@@ -50,6 +52,14 @@ pub(crate) fn highest_mod_seq(mailbox: &Arc<Mailbox>, uids: &UidSet) -> Option<u
     mailbox.read_many().records_of(uids).map(|record| record.modseq.get()).max()
 }
 
+/// What index and cache did not decide.
+#[derive(Default)]
+struct Rest {
+    messages: Vec<Undecided>,
+    /// The last message looked at, if it was not the last of the chunk.
+    stopped_at: Option<u32>,
+}
+
 /// Decides what index and cache can decide, under the lock; returns the rest.
 fn decide(
     mailbox: &Arc<Mailbox>,
@@ -57,16 +67,17 @@ fn decide(
     reader: &str,
     chunk: &UidSet,
     found: &mut UidSet,
-) -> Result<Vec<Undecided>, Error> {
+) -> Result<Rest, Error> {
     let reading = mailbox.read_many();
     let seen_by = reading.reader(reader);
     let mut cache = CacheBuf::default();
-    let mut undecided = Vec::new();
+    let keywords: Arc<[Keyword]> = reading.keywords().into();
+    let (mut rest, mut held) = (Rest::default(), 0);
     for record in reading.records_of(chunk) {
         let known = Known { record, seen: seen_by.has_seen(record.uid) };
         let mut message = Message {
             known,
-            keywords: reading.keywords(),
+            keywords: &keywords,
             cache: &mut cache,
             cached: false,
             reading: Some(&reading),
@@ -77,19 +88,24 @@ fn decide(
             Some(false) => {}
             None => {
                 message.load_cache()?;
-                let keywords = reading.keywords().to_vec();
-                undecided.push(Undecided { record, seen: known.seen, keywords, cache: std::mem::take(&mut cache) });
+                let keywords = Arc::clone(&keywords);
+                held += crate::pieces::cached_octets(&cache);
+                rest.messages.push(Undecided { record, seen: known.seen, keywords, cache: std::mem::take(&mut cache) });
             }
         }
+        if held > HELD {
+            rest.stopped_at = Some(record.uid.get());
+            break;
+        }
     }
-    Ok(undecided)
+    Ok(rest)
 }
 
 /// A message that takes its file to decide: what was copied out under the lock.
 struct Undecided {
     record: Record,
     seen: bool,
-    keywords: Vec<Keyword>,
+    keywords: Arc<[Keyword]>,
     cache: CacheBuf,
 }
 
