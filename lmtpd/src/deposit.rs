@@ -1,10 +1,13 @@
 //! What LMTP needs of the directory and the store, as one trait: the protocol is tested against a store in memory, and
 //! this page says which of its questions may block.
 
+mod live;
+
 use std::sync::Arc;
 
-use mailstore::MailboxName;
-use mailstore::{Error, Uid};
+use mailstore::{Access, Error, MailboxName, Uid};
+
+pub(crate) use live::Live;
 
 /// The directory and the store, as LMTP sees them.
 pub(crate) trait Deposit: Send + Sync + 'static {
@@ -16,16 +19,19 @@ pub(crate) trait Deposit: Send + Sync + 'static {
     /// Whose address `local@domain` is. The local part is taken as it is: `+` has no meaning here. May block.
     fn resolve(&self, local: &str, domain: Option<&str>) -> Resolution;
 
+    /// What is known of a user who posts. May block.
+    fn access(&self, user: &str) -> Access;
+
     /// What `submitter` may do with the mailbox; nothing if there is none. Does not block.
-    fn door(&self, mailbox: &MailboxName, submitter: &Submitter) -> Option<Door>;
+    fn door(&self, mailbox: &MailboxName, submitter: &Access) -> Option<Door>;
 
     /// The mailbox whose name is `wanted` but for the case of letters. Does not block.
     fn find_ignoring_case(&self, wanted: &MailboxName) -> Option<MailboxName>;
 
-    /// Whether the mailbox's quota has room for `size` more octets; 0 asks whether it takes anything. Does not block.
-    fn has_room(&self, mailbox: &MailboxName, size: u64) -> bool;
+    /// Whether the mailbox's quota has room for a message of `size` octets. May block.
+    fn has_room(&self, mailbox: &MailboxName, size: u64, quota: Quota) -> bool;
 
-    /// Begins a message that will be delivered to `mailbox` among others. Does not block.
+    /// Begins a message that will be delivered to `mailbox` among others. May block, but not for long: it makes no file yet.
     fn stage(&self, mailbox: &MailboxName) -> Result<Self::Stage, Error>;
 
     /// Ends a message and makes it durable. Blocks.
@@ -59,23 +65,14 @@ pub(crate) trait Stage: Send + 'static {
 /// Whose an address is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resolution {
-    /// This user's.
-    User(String),
+    /// That of these users: one, or those whom an alias reaches.
+    Users(Vec<String>),
     /// Nobody's.
     Unknown,
     /// That of a user who takes no mail.
     Disabled,
     /// The directory cannot say now.
     Unavailable,
-}
-
-/// Who posts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Submitter {
-    /// Nobody known.
-    Anonymous,
-    /// This user, vouched for by the client.
-    User(String),
 }
 
 /// What a submitter may do with a mailbox.

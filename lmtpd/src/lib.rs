@@ -27,5 +27,38 @@ mod settings;
 mod syntax;
 mod trace;
 
+use std::sync::Arc;
+
+use directory::Directory;
+use mailstore::Store;
+use tokio_util::sync::CancellationToken;
+use wire::{Connection, Tls};
+
+use deposit::Live;
+use session::Shared;
+
 pub use reply::OverQuota;
 pub use settings::{BareLineEnds, Network, NetworkError, Settings};
+
+/// The LMTP service: what all its sessions share.
+pub struct Lmtp(Arc<Shared<Live>>);
+
+impl Lmtp {
+    /// A service that delivers into `store` to whom `directory` knows. With `tls`, STARTTLS is offered.
+    #[must_use]
+    pub fn new(settings: Settings, store: Arc<Store>, directory: Arc<dyn Directory>, tls: Option<Tls>) -> Self {
+        Self(Arc::new(Shared::new(settings, Live { store, directory }, tls)))
+    }
+
+    /// Serves one connection until the client leaves or `shutdown` is cancelled; a message that is being received then
+    /// is received and answered first. Connections that are not trusted ([`Settings::trusted`]) are turned away.
+    pub async fn serve(self: Arc<Self>, conn: Connection, shutdown: CancellationToken) {
+        session::serve(Arc::clone(&self.0), conn, shutdown).await;
+    }
+}
+
+impl std::fmt::Debug for Lmtp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lmtp").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}

@@ -28,10 +28,6 @@ pub(crate) const DOMAIN: usize = 255;
 /// its end is found, because fields in it are removed.
 pub(crate) const HEADER: usize = 1024 * 1024;
 
-/// What is handed to a blocking thread at once: most messages fit and take a single hand-over; larger ones are written
-/// in steps of this while the next step is read. Two of them is the memory one connection takes.
-pub(crate) const BATCH: usize = 256 * 1024;
-
 /// Octets read and thrown away of one refused message before the connection is closed: its size was announced to be too
 /// much, so that only a broken client gets here.
 pub(crate) const DISCARD: u64 = 256 * 1024 * 1024;
@@ -41,6 +37,3 @@ pub(crate) const COMMAND_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// From the first octet of one body to its last, however slowly they come.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-
-/// Room made in the read buffer at a time.
-pub(crate) const READ: usize = 64 * 1024;

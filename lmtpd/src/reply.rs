@@ -65,7 +65,8 @@ impl Reply {
         }
     }
 
-    /// The first line without its CRLF, for the log.
+    /// The first line without its CRLF.
+    #[cfg(test)]
     pub(crate) fn summary(&self) -> String {
         let text = self.lines.first().map_or("", |line| line.as_ref());
         format!("{} {} {text}", self.code, self.status)
@@ -130,6 +131,11 @@ impl Refusal {
             Self::BadMessage(_) => "bad-message",
             Self::Store(_) => "store-failed",
         }
+    }
+
+    /// Whether the client is told to try again. A full mailbox is no reason to send a message again to those who have it.
+    pub(crate) fn is_temporary(self) -> bool {
+        self.reply(OverQuota::Permanent).code() < 500
     }
 
     /// The one table of refusals on the wire (RFC 5321, 4.2; RFC 3463).

@@ -6,11 +6,12 @@
 //! | `joe+Lists/rust@`, `joe+Lists.rust@` | `user/joe/Lists/rust` if it is there and the submitter has `p`, else `user/joe` |
 //! | `+team/x@`, `postuser+team/x@`  | the shared mailbox `team/x`, with `p` only                                    |
 //!
-//! An address is first looked up whole: somebody may have one with a `+` in it.
+//! An address is first looked up whole: somebody may have one with a `+` in it. An alias means the mailboxes of all whom
+//! it reaches here; an MTA usually has expanded it before it comes to us.
 
-use mailstore::MailboxName;
+use mailstore::{Access, MailboxName};
 
-use crate::deposit::{Deposit, Door, Resolution, Submitter};
+use crate::deposit::{Deposit, Door, Resolution};
 use crate::reply::Refusal;
 use crate::settings::Settings;
 use crate::syntax::Address;
@@ -24,43 +25,51 @@ pub(crate) struct Route {
     pub(crate) fallback: Option<MailboxName>,
 }
 
-/// Finds the mailbox of `recipient`. May block.
+/// Finds the mailboxes of `recipient`: one, unless it is an alias. May block.
 pub(crate) fn route(
     deposit: &impl Deposit,
     settings: &Settings,
     recipient: &Address,
-    submitter: &Submitter,
-) -> Result<Route, Refusal> {
+    submitter: &Access,
+) -> Vec<Result<Route, Refusal>> {
     let domain = recipient.domain.as_ref().map(ToString::to_string);
     let domain = domain.as_deref();
     let split = recipient.local.split_once('+');
     if let Some((user, shared)) = split
         && user.eq_ignore_ascii_case(&settings.post_user)
     {
-        return shared_mailbox(deposit, settings, shared, submitter);
+        return vec![shared_mailbox(deposit, settings, shared, submitter)];
     }
-    match resolve(deposit, &recipient.local, domain) {
-        Ok(user) => users_mailbox(deposit, settings, &user, None, submitter),
-        Err(Refusal::UnknownAddress) => {
-            let (user, folder) = split.ok_or(Refusal::UnknownAddress)?;
-            let user = resolve(deposit, user, domain)?;
-            users_mailbox(deposit, settings, &user, Some(folder), submitter)
-        }
-        Err(refusal) => Err(refusal),
-    }
+    let (found, folder) = match (resolve(deposit, &recipient.local, domain), split) {
+        (Err(Refusal::UnknownAddress), Some((user, folder))) => (resolve(deposit, user, domain), Some(folder)),
+        (found, _) => (found, None),
+    };
+    let of_user = |user: &String| users_mailbox(deposit, settings, user, folder, submitter);
+    found.map_or_else(|refusal| vec![Err(refusal)], |users| users.iter().map(of_user).collect())
 }
 
-/// The user whose address this is.
-pub(crate) fn resolve(deposit: &impl Deposit, local: &str, domain: Option<&str>) -> Result<String, Refusal> {
+/// The users whom this address reaches; at least one.
+pub(crate) fn resolve(deposit: &impl Deposit, local: &str, domain: Option<&str>) -> Result<Vec<String>, Refusal> {
     if local.is_empty() {
         return Err(Refusal::UnknownAddress);
     }
     match deposit.resolve(local, domain) {
-        Resolution::User(user) => Ok(user),
-        Resolution::Unknown => Err(Refusal::UnknownAddress),
+        Resolution::Users(users) if !users.is_empty() => Ok(users),
+        Resolution::Users(_) | Resolution::Unknown => Err(Refusal::UnknownAddress),
         Resolution::Disabled => Err(Refusal::Disabled),
         Resolution::Unavailable => Err(Refusal::DirectoryDown),
     }
+}
+
+/// What one reply says of an alias's several mailboxes. A temporary failure counts most: the client comes again, and who
+/// has the message already does not get it twice. Then success: a bounce would tell the sender that nobody got it.
+pub(crate) fn one_of_many<T: Copy>(results: impl IntoIterator<Item = Result<T, Refusal>>) -> Result<T, Refusal> {
+    let rank = |result: &Result<T, Refusal>| match result {
+        Err(refusal) if refusal.is_temporary() => 0,
+        Ok(_) => 1,
+        Err(_) => 2,
+    };
+    results.into_iter().min_by_key(rank).unwrap_or(Err(Refusal::UnknownAddress))
 }
 
 fn users_mailbox(
@@ -68,7 +77,7 @@ fn users_mailbox(
     settings: &Settings,
     user: &str,
     folder: Option<&str>,
-    submitter: &Submitter,
+    submitter: &Access,
 ) -> Result<Route, Refusal> {
     let inbox = MailboxName::inbox(user).map_err(|_| Refusal::UnknownAddress)?;
     if deposit.door(&inbox, submitter).is_none() {
@@ -88,10 +97,11 @@ fn shared_mailbox(
     deposit: &impl Deposit,
     settings: &Settings,
     path: &str,
-    submitter: &Submitter,
+    submitter: &Access,
 ) -> Result<Route, Refusal> {
-    // A shared mailbox has no owner; `+user/joe@` is no back door into joe's folders.
-    let shared = |path: &str| MailboxName::parse(path).ok().filter(|name| name.owner().is_none());
+    // `+user/joe@` is no back door into joe's folders, and what was deleted keeps its ACL but takes no mail.
+    let is_shared = |name: &MailboxName| name.owner().is_none() && !name.is_deleted();
+    let shared = |path: &str| MailboxName::parse(path).ok().filter(is_shared);
     let found = candidates(deposit, settings, path, shared)
         .find_map(|mailbox| deposit.door(&mailbox, submitter).map(|door| (mailbox, door)));
     match found {
@@ -122,15 +132,15 @@ mod tests {
     use crate::session::fake::FakeDeposit;
     use crate::syntax::forward_path;
 
-    fn check_with(settings: &Settings, submitter: &Submitter, address: &str, expected: Result<&str, Refusal>) {
+    fn check_with(settings: &Settings, submitter: &Access, address: &str, expected: Result<&str, Refusal>) {
         let deposit = FakeDeposit::example();
         let recipient = forward_path(&format!("TO:<{address}>")).unwrap().0;
-        let got = route(&deposit, settings, &recipient, submitter).map(|route| route.mailbox.to_string());
+        let got = route(&deposit, settings, &recipient, submitter).remove(0).map(|route| route.mailbox.to_string());
         assert_eq!(got, expected.map(str::to_owned), "{address} from {submitter:?}");
     }
 
     fn check(address: &str, expected: Result<&str, Refusal>) {
-        check_with(&Settings::default(), &Submitter::Anonymous, address, expected);
+        check_with(&Settings::default(), &Access::anonymous(), address, expected);
     }
 
     #[test]
@@ -150,6 +160,25 @@ mod tests {
     }
 
     #[test]
+    fn aliases() {
+        let (deposit, settings) = (FakeDeposit::example(), Settings::default());
+        for (address, expected) in [
+            ("staff@example.com", &["user/joe", "user/sue"][..]),
+            ("staff+Lists@example.com", &["user/joe/Lists", "user/sue"]),
+        ] {
+            let recipient = forward_path(&format!("TO:<{address}>")).unwrap().0;
+            let routes = route(&deposit, &settings, &recipient, &Access::anonymous());
+            let names: Vec<_> = routes.into_iter().map(|route| route.unwrap().mailbox.to_string()).collect();
+            assert_eq!(names, expected);
+        }
+        check("empty@example.com", Err(Refusal::UnknownAddress));
+        let (full, down) = (Refusal::OverQuota, Refusal::DirectoryDown);
+        assert_eq!(one_of_many([Err(full), Ok(1)]), Ok(1));
+        assert_eq!(one_of_many([Ok(1), Err(down), Err(full)]), Err(down));
+        assert_eq!(one_of_many::<()>([Err(full), Err(Refusal::Disabled)]), Err(full));
+    }
+
+    #[test]
     fn folders() {
         check("joe+Lists@example.com", Ok("user/joe/Lists"));
         check("joe+Lists/rust@example.com", Ok("user/joe/Lists/rust"));
@@ -163,11 +192,11 @@ mod tests {
         check("\"joe+../sue\"@example.com", Ok("user/joe"));
         check("\"joe+/etc\"@example.com", Ok("user/joe"));
         check("nobody+Lists@example.com", Err(Refusal::UnknownAddress));
-        let joe = Submitter::User("joe".to_owned());
+        let joe = Access::user("joe");
         check_with(&Settings::default(), &joe, "joe+Private@example.com", Ok("user/joe/Private"));
         let fuzzy = Settings { fuzzy_folders: true, ..Settings::default() };
-        check_with(&fuzzy, &Submitter::Anonymous, "joe+lists.RUST@example.com", Ok("user/joe/Lists/rust"));
-        check_with(&fuzzy, &Submitter::Anonymous, "joe+private@example.com", Ok("user/joe"));
+        check_with(&fuzzy, &Access::anonymous(), "joe+lists.RUST@example.com", Ok("user/joe/Lists/rust"));
+        check_with(&fuzzy, &Access::anonymous(), "joe+private@example.com", Ok("user/joe"));
     }
 
     #[test]
@@ -179,9 +208,10 @@ mod tests {
         check("+nowhere@example.com", Err(Refusal::UnknownAddress));
         check("+user/joe@example.com", Err(Refusal::UnknownAddress));
         check("+user.joe.Lists@example.com", Err(Refusal::UnknownAddress));
+        check("+DELETED/team/5f@example.com", Err(Refusal::UnknownAddress));
         check("+@example.com", Err(Refusal::UnknownAddress));
         let post_user = Settings { post_user: "bb".to_owned(), ..Settings::default() };
-        check_with(&post_user, &Submitter::Anonymous, "bb+team@example.com", Ok("team"));
-        check_with(&post_user, &Submitter::Anonymous, "+team@example.com", Err(Refusal::UnknownAddress));
+        check_with(&post_user, &Access::anonymous(), "bb+team@example.com", Ok("team"));
+        check_with(&post_user, &Access::anonymous(), "+team@example.com", Err(Refusal::UnknownAddress));
     }
 }

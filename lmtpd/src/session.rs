@@ -21,13 +21,14 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mailstore::Access;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use wire::{Connection, Peer, ReadError, Tls};
 
 use crate::commands::{self, States, Verb};
 use crate::delivery::{Addressee, InFlight};
-use crate::deposit::{Deposit, Submitter};
+use crate::deposit::Deposit;
 use crate::incoming::Incoming;
 use crate::limits;
 use crate::reply::Reply;
@@ -63,7 +64,7 @@ pub(crate) struct Sender {
     greeted: Greeted,
     /// The reverse path; `None` is the null sender.
     from: Option<Address>,
-    submitter: Submitter,
+    submitter: Access,
     utf8: bool,
     /// The size that the client announced.
     size: u64,
@@ -76,7 +77,15 @@ pub(crate) struct Sender {
 pub(crate) struct Recipients {
     sender: Sender,
     /// Those accepted, in the order in which they will be answered.
-    accepted: Vec<(Address, Addressee)>,
+    accepted: Vec<Recipient>,
+}
+
+/// An address that RCPT accepted.
+#[derive(Debug)]
+pub(crate) struct Recipient {
+    address: Address,
+    /// Who gets a copy: at least one, more if the address is an alias.
+    addressees: Vec<Addressee>,
 }
 
 /// BDAT has begun the message.

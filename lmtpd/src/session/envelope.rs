@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use mailstore::Access;
 use tracing::info;
 
-use super::{Greeted, Next, Recipients, Sender, Session, State};
+use super::{Greeted, Next, Recipient, Recipients, Sender, Session, State};
 use crate::delivery::Addressee;
-use crate::deposit::{Deposit, Quota, Submitter};
+use crate::deposit::{Deposit, Quota};
 use crate::limits;
 use crate::reply::{Refusal, Reply};
-use crate::route::{Route, resolve, route};
-use crate::settings::Settings;
+use crate::route::{Route, one_of_many, resolve, route};
 use crate::syntax::{Address, MailParameters, RcptParameters, SyntaxError, forward_path, reverse_path};
 
 impl<D: Deposit> Session<D> {
@@ -28,7 +28,7 @@ impl<D: Deposit> Session<D> {
         // RFC 4954, 5: an identity that we have no reason to trust is as good as none.
         let submitter = match parameters.submitter {
             Some(identity) if !identity.is_empty() && self.trusts_submitter() => self.submitter(identity).await,
-            _ => Submitter::Anonymous,
+            _ => Access::anonymous(),
         };
         let sender = Sender { greeted, from, submitter, utf8: parameters.utf8, size: parameters.size, attempts: 0 };
         (State::Sender(sender), Next::Reply(Reply::new(250, "2.1.0", "Ok")))
@@ -53,9 +53,10 @@ impl<D: Deposit> Session<D> {
             (false, true) => Quota::With,
             (false, false) => Quota::Before,
         };
-        match self.find_mailbox(&to, &recipients.sender, quota).await {
-            Ok(route) => {
-                recipients.accepted.push((to, Addressee { route, quota }));
+        match self.find_mailboxes(&to, &recipients.sender, quota).await {
+            Ok(routes) => {
+                let addressees = routes.into_iter().map(|route| Addressee { route, quota }).collect();
+                recipients.accepted.push(Recipient { address: to, addressees });
                 (State::Recipients(recipients), Next::Reply(Reply::new(250, "2.1.5", "Ok")))
             }
             Err(refusal) => {
@@ -66,14 +67,20 @@ impl<D: Deposit> Session<D> {
         }
     }
 
-    /// The mailbox of a recipient, if it takes mail now. The directory may be far away, so this leaves the reactor.
-    async fn find_mailbox(&self, to: &Address, sender: &Sender, quota: Quota) -> Result<Route, Refusal> {
+    /// The mailboxes of a recipient that take mail now; at least one. The directory may be far away, so this leaves the
+    /// reactor.
+    async fn find_mailboxes(&self, to: &Address, sender: &Sender, quota: Quota) -> Result<Vec<Route>, Refusal> {
         let (shared, to, submitter, size) =
             (Arc::clone(&self.shared), to.clone(), sender.submitter.clone(), sender.size);
         let found = tokio::task::spawn_blocking(move || {
-            let found = route(&shared.deposit, &shared.settings, &to, &submitter)?;
-            check_room(&shared.deposit, &shared.settings, &found, quota, size)?;
-            Ok(found)
+            let has_room = |route: Route| match shared.deposit.has_room(&route.mailbox, size, quota) {
+                true => Ok(route),
+                false => Err(Refusal::OverQuota),
+            };
+            let routes = route(&shared.deposit, &shared.settings, &to, &submitter).into_iter();
+            let routes: Vec<_> = routes.map(|route| route.and_then(has_room)).collect();
+            one_of_many(routes.iter().map(|route| route.as_ref().map(drop).map_err(|refusal| *refusal)))?;
+            Ok(routes.into_iter().flatten().collect())
         });
         found.await.unwrap_or_else(|panic| {
             tracing::error!(event = "lmtp.recipient.panicked", error = %panic);
@@ -82,13 +89,16 @@ impl<D: Deposit> Session<D> {
     }
 
     /// The user behind an `AUTH=` identity: an address, or a user ID. One that is not ours is nobody we know.
-    async fn submitter(&self, identity: String) -> Submitter {
+    async fn submitter(&self, identity: String) -> Access {
         let shared = Arc::clone(&self.shared);
         let resolved = tokio::task::spawn_blocking(move || {
             let (local, domain) = identity.rsplit_once('@').map_or((identity.as_str(), None), |(l, d)| (l, Some(d)));
-            resolve(&shared.deposit, local, domain)
+            match resolve(&shared.deposit, local, domain).as_deref() {
+                Ok([user]) => shared.deposit.access(user),
+                _ => Access::anonymous(),
+            }
         });
-        resolved.await.ok().and_then(Result::ok).map_or(Submitter::Anonymous, Submitter::User)
+        resolved.await.unwrap_or_else(|_| Access::anonymous())
     }
 }
 
@@ -97,17 +107,6 @@ impl Recipients {
     fn into_state<D: Deposit>(self) -> State<D> {
         if self.accepted.is_empty() { State::Sender(self.sender) } else { State::Recipients(self) }
     }
-}
-
-fn check_room(
-    deposit: &impl Deposit,
-    settings: &Settings,
-    route: &Route,
-    quota: Quota,
-    size: u64,
-) -> Result<(), Refusal> {
-    let size = if settings.strict_quota { size } else { 0 };
-    if quota == Quota::Ignore || deposit.has_room(&route.mailbox, size) { Ok(()) } else { Err(Refusal::OverQuota) }
 }
 
 fn parse_mail(arguments: &str) -> Result<(Option<Address>, MailParameters), SyntaxError> {

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use mailstore::MailboxName;
-use mailstore::{Error, Uid};
+use mailstore::{Access, Error, MailboxName, Uid};
 use parking_lot::Mutex;
 
-use crate::deposit::{Deposit, Door, Quota, Resolution, Stage, Submitter};
+use crate::deposit::{Deposit, Door, Quota, Resolution, Stage};
 
 /// What a mailbox holds and how it behaves.
 #[derive(Debug, Default)]
@@ -84,6 +83,7 @@ impl FakeDeposit {
             add("user/joe/Fleeting", OPEN, |mailbox| mailbox.vanishes = true);
             add("team", OPEN, nothing);
             add("team/open", OPEN, nothing);
+            add("DELETED/team/5f", OPEN, nothing);
             add("readable", READABLE, nothing);
             add("hidden", CLOSED, nothing);
             add("user/full", CLOSED, |mailbox| mailbox.full = true);
@@ -110,18 +110,22 @@ impl Deposit for FakeDeposit {
             return Resolution::Unknown;
         }
         match local.to_lowercase().as_str() {
-            user @ ("joe" | "sue" | "full" | "filling" | "broken" | "new") => Resolution::User(user.to_owned()),
-            "jürgen" | "joseph" => Resolution::User("joe".to_owned()),
-            "a+b" => Resolution::User("plus".to_owned()),
+            user @ ("joe" | "sue" | "full" | "filling" | "broken" | "new") => Resolution::Users(vec![user.to_owned()]),
+            "jürgen" | "joseph" => Resolution::Users(vec!["joe".to_owned()]),
+            "a+b" => Resolution::Users(vec!["plus".to_owned()]),
+            "staff" => Resolution::Users(vec!["joe".to_owned(), "sue".to_owned()]),
+            "mixed" => Resolution::Users(vec!["filling".to_owned(), "joe".to_owned()]),
+            "worse" => Resolution::Users(vec!["joe".to_owned(), "broken".to_owned()]),
+            "empty" => Resolution::Users(Vec::new()),
             "off" => Resolution::Disabled,
             "later" => Resolution::Unavailable,
             _ => Resolution::Unknown,
         }
     }
 
-    fn door(&self, mailbox: &MailboxName, submitter: &Submitter) -> Option<Door> {
+    fn door(&self, mailbox: &MailboxName, submitter: &Access) -> Option<Door> {
         let door = self.mailboxes.lock().get(mailbox.as_str())?.door?;
-        let is_owner = matches!(submitter, Submitter::User(user) if mailbox.owner() == Some(user));
+        let is_owner = !submitter.anonymous && mailbox.owner() == Some(&submitter.user);
         Some(if is_owner { OPEN } else { door })
     }
 
@@ -131,8 +135,12 @@ impl Deposit for FakeDeposit {
         MailboxName::parse(name).ok()
     }
 
-    fn has_room(&self, mailbox: &MailboxName, _: u64) -> bool {
-        !self.mailboxes.lock().get(mailbox.as_str()).is_some_and(|mailbox| mailbox.full)
+    fn access(&self, user: &str) -> Access {
+        Access::user(user)
+    }
+
+    fn has_room(&self, mailbox: &MailboxName, _: u64, quota: Quota) -> bool {
+        quota == Quota::Ignore || !self.mailboxes.lock().get(mailbox.as_str()).is_some_and(|mailbox| mailbox.full)
     }
 
     fn stage(&self, _: &MailboxName) -> Result<FakeStage, Error> {

@@ -7,13 +7,14 @@ use tracing::{error, info};
 use wire::ReadError;
 use wire::framing::{DotFramer, DotPiece};
 
-use super::{Chunks, End, Recipients, Session, State};
-use crate::delivery::{Delivered, Outcome, deliver};
+use super::{Chunks, End, Recipient, Recipients, Session, State};
+use crate::delivery::{Addressee, Delivered, Outcome, deliver};
 use crate::deposit::Deposit;
 use crate::incoming::Incoming;
 use crate::intake::Intake;
 use crate::limits;
 use crate::reply::{Refusal, Reply};
+use crate::route::one_of_many;
 use crate::syntax::{Address, BdatArguments};
 use crate::trace::Trace;
 
@@ -79,15 +80,16 @@ impl<D: Deposit> Session<D> {
             host: &settings.host_name,
             delivery: &delivery,
             recipient: match &recipients.accepted[..] {
-                [(only, _)] => Some(only),
+                [only] => Some(&only.address),
                 _ => None,
             },
             time: &jiff::Zoned::now(),
         };
         let intake = Intake::new(trace.to_header(), settings.bare_line_ends);
         // A stage is of one partition: the first recipient's. The store copies for those on others.
-        let stage = match recipients.accepted.first() {
-            Some((_, addressee)) => deposit.stage(&addressee.route.mailbox),
+        let first = recipients.accepted.first().and_then(|recipient| recipient.addressees.first());
+        let stage = match first {
+            Some(addressee) => deposit.stage(&addressee.route.mailbox),
             None => Err(mailstore::Error::Invalid("no recipients".to_owned())),
         };
         Chunks { incoming: Incoming::new(stage, intake, settings.message_size), recipients, delivery }
@@ -97,7 +99,7 @@ impl<D: Deposit> Session<D> {
     async fn complete(&mut self, message: Chunks<D>) -> Result<State<D>, End> {
         let Chunks { recipients: Recipients { sender, accepted }, incoming, delivery } = message;
         let received = incoming.size();
-        let (addresses, addressees): (Vec<_>, Vec<_>) = accepted.into_iter().unzip();
+        let (recipients, addressees) = split(accepted);
         let outcome = match incoming.finish().await {
             Err(refusal) => Outcome { results: vec![Err(refusal); addressees.len()], size: received, message_id: None },
             Ok(stage) => {
@@ -114,8 +116,9 @@ impl<D: Deposit> Session<D> {
                 })
             }
         };
-        for result in &outcome.results {
-            let reply = match result {
+        let mut copies = outcome.results.iter();
+        for (_, count) in &recipients {
+            let reply = match one_of_many(copies.by_ref().take(*count).copied()) {
                 Ok(Delivered::As(_)) => Reply::new(250, "2.1.5", format!("Ok, delivered as {delivery}")),
                 Ok(Delivered::Duplicate) => Reply::new(250, "2.1.5", "Ok, came before"),
                 Err(refusal) => refusal.reply(self.shared.settings.over_quota),
@@ -126,12 +129,12 @@ impl<D: Deposit> Session<D> {
         self.conn.flush().await.map_err(ReadError::from)?;
         self.messages += 1;
         self.commands = 0;
-        self.log(&delivery, sender.from.as_ref(), &addresses, &outcome);
+        self.log(&delivery, sender.from.as_ref(), &recipients, &outcome);
         Ok(State::Greeted(sender.greeted))
     }
 
-    /// One line for the message, one for each recipient.
-    fn log(&self, delivery: &str, sender: Option<&Address>, addresses: &[Address], outcome: &Outcome) {
+    /// One line for the message, one for each copy.
+    fn log(&self, delivery: &str, sender: Option<&Address>, recipients: &[(Address, usize)], outcome: &Outcome) {
         let conn = self.conn.info().id;
         let sender = sender.map(Address::to_string).unwrap_or_default();
         let count =
@@ -148,7 +151,8 @@ impl<D: Deposit> Session<D> {
             duplicates = count(|result| matches!(result, Ok(Delivered::Duplicate))),
             refused = count(Result::is_err),
         );
-        for (recipient, result) in addresses.iter().zip(&outcome.results) {
+        let of_copies = recipients.iter().flat_map(|(recipient, count)| std::iter::repeat_n(recipient, *count));
+        for (recipient, result) in of_copies.zip(&outcome.results) {
             match result {
                 Ok(Delivered::As(uid)) => info!(event = "lmtp.recipient.delivered", conn, delivery, %recipient, %uid),
                 Ok(Delivered::Duplicate) => {
@@ -181,4 +185,15 @@ impl<D: Deposit> Session<D> {
         }
         Ok(())
     }
+}
+
+/// Recipients with the number of their copies, and the copies' addressees.
+fn split(accepted: Vec<Recipient>) -> (Vec<(Address, usize)>, Vec<Addressee>) {
+    let mut addressees = Vec::with_capacity(accepted.len());
+    let counted = accepted.into_iter().map(|recipient| {
+        let count = recipient.addressees.len();
+        addressees.extend(recipient.addressees);
+        (recipient.address, count)
+    });
+    (counted.collect(), addressees)
 }

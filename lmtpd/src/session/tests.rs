@@ -199,6 +199,18 @@ async fn each_recipient_gets_its_own_reply() {
 }
 
 #[tokio::test]
+async fn aliases_get_one_reply() {
+    let service = service();
+    let input = data(&["staff@example.com", "mixed@example.com", "worse@example.com"], MESSAGE);
+    let expected = ["250 2.1.0", "250 2.1.5", "250 2.1.5", "250 2.1.5", "354", "250 2.1.5", "250 2.1.5", "451 4.2.0"];
+    check(&service, &input, &expected).await;
+    assert_eq!(service.deposit.messages("user/joe").len(), 1);
+    assert_eq!(service.deposit.messages("user/sue").len(), 1);
+    check(&service, &input, &expected).await;
+    assert_eq!(service.deposit.messages("user/joe").len(), 1, "who has it does not get it again");
+}
+
+#[tokio::test]
 async fn one_mailbox_gets_one_copy() {
     let service = service();
     let both = data(&["joe@example.com", "joseph@example.com"], "\r\nno Message-ID\r\n");
