@@ -5,9 +5,9 @@ use std::io::{self, BufRead, ErrorKind};
 /// Longest piece of a line that is held: 64 KiB. A longer line comes in pieces.
 pub(crate) const PIECE: usize = 64 * 1024;
 
-/// A reader of lines.
-pub(crate) struct Lines<R> {
-    reader: R,
+/// Where we are in an input. The input itself is passed to each call: it may be the console's standard input, which is
+/// wanted for reporting between two calls.
+pub(crate) struct Lines {
     /// The current piece.
     piece: Vec<u8>,
     /// Offset of the octet behind the piece.
@@ -27,19 +27,19 @@ pub(crate) struct Piece {
     pub(crate) ends: bool,
 }
 
-impl<R: BufRead> Lines<R> {
-    /// Lines of `reader`, whose first octet is the one at `offset` of the file.
-    pub(crate) fn new(reader: R, offset: u64) -> Self {
-        Self { reader, piece: Vec::new(), offset, at_start: true }
+impl Lines {
+    /// Lines of an input whose first octet is the one at `offset` of its file.
+    pub(crate) fn new(offset: u64) -> Self {
+        Self { piece: Vec::new(), offset, at_start: true }
     }
 
     /// Reads the next piece; `None` at the end of the input.
-    pub(crate) fn advance(&mut self) -> io::Result<Option<Piece>> {
+    pub(crate) fn advance(&mut self, reader: &mut dyn BufRead) -> io::Result<Option<Piece>> {
         self.piece.clear();
         let (offset, starts) = (self.offset, self.at_start);
         let mut ends = false;
         while !ends && self.piece.len() < PIECE {
-            let available = match self.reader.fill_buf() {
+            let available = match reader.fill_buf() {
                 Ok(available) => available,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -52,7 +52,7 @@ impl<R: BufRead> Lines<R> {
             let lf = memchr::memchr(b'\n', &available[..room]);
             let taken = lf.map_or(room, |lf| lf + 1);
             self.piece.extend_from_slice(&available[..taken]);
-            self.reader.consume(taken);
+            reader.consume(taken);
             self.offset += taken as u64;
             ends = lf.is_some();
         }
@@ -82,9 +82,10 @@ mod tests {
         let long = "x".repeat(PIECE + 10);
         let text = format!("a\n\n{long}\nlast");
         for capacity in [1, 7, 1 << 20] {
-            let mut lines = Lines::new(BufReader::with_capacity(capacity, text.as_bytes()), 100);
+            let mut reader = BufReader::with_capacity(capacity, text.as_bytes());
+            let mut lines = Lines::new(100);
             let mut got = Vec::new();
-            while let Some(piece) = lines.advance().unwrap() {
+            while let Some(piece) = lines.advance(&mut reader).unwrap() {
                 assert!(lines.piece().len() <= PIECE);
                 got.push((piece.offset, piece.starts, piece.ends, lines.piece().len()));
             }

@@ -38,9 +38,12 @@ pub enum Quoting {
     Mboxo,
 }
 
-/// A reader of messages.
-pub(crate) struct Mbox<R> {
-    lines: Lines<R>,
+/// Takes a message's octets.
+type Sink<'a> = dyn FnMut(&[u8]) + 'a;
+
+/// Where we are in an mbox file. The input is passed to each call, as for [`Lines`].
+pub(crate) struct Mbox {
+    lines: Lines,
     /// The same file, to look ahead in.
     ahead: Option<File>,
     quoting: Quoting,
@@ -79,13 +82,18 @@ pub(crate) enum MboxError {
     Read(#[from] io::Error),
 }
 
-impl<R: BufRead> Mbox<R> {
+impl Mbox {
     /// Messages of `reader`, which stands at `offset` of its file.
-    pub(crate) fn new(reader: R, offset: u64, ahead: Option<File>, quoting: Quoting) -> Result<Self, MboxError> {
-        let mut lines = Lines::new(reader, offset);
+    pub(crate) fn new(
+        reader: &mut dyn BufRead,
+        offset: u64,
+        ahead: Option<File>,
+        quoting: Quoting,
+    ) -> Result<Self, MboxError> {
+        let mut lines = Lines::new(offset);
         // Empty lines at the beginning are what is left of a message that was cut off.
         let next = loop {
-            match lines.advance()? {
+            match lines.advance(reader)? {
                 None => break None,
                 Some(piece) => match from_line(lines.piece()) {
                     Some(date) => break Some(Entry { offset: piece.offset, date }),
@@ -109,13 +117,13 @@ impl<R: BufRead> Mbox<R> {
 
     /// Reads the message that [`Mbox::next_entry`] announced to its end. Its octets go to `sink` with CRLF line ends; what
     /// `sink` thinks of them is its own business, the message is read to the end all the same.
-    pub(crate) fn read(&mut self, sink: &mut dyn FnMut(&[u8])) -> io::Result<Ending> {
+    pub(crate) fn read(&mut self, reader: &mut dyn BufRead, sink: &mut Sink<'_>) -> io::Result<Ending> {
         let mut text = Text { canonical: Canonical::default(), ends_line: true };
-        let (status, in_body) = self.header(&mut text, sink)?;
+        let (status, in_body) = self.header(reader, &mut text, sink)?;
         if in_body {
             match status.content_length.and_then(|length| self.counted_end(length)) {
-                Some(end) => self.counted_body(end, &mut text, sink)?,
-                None => self.body(&mut text, sink)?,
+                Some(end) => self.counted_body(reader, end, &mut text, sink)?,
+                None => self.body(reader, &mut text, sink)?,
             }
         }
         text.canonical.end(text.ends_line, &mut self.gathered);
@@ -126,10 +134,10 @@ impl<R: BufRead> Mbox<R> {
     }
 
     /// Reads the header, its empty line included, and whether a body may follow.
-    fn header(&mut self, text: &mut Text, sink: &mut dyn FnMut(&[u8])) -> io::Result<(Status, bool)> {
+    fn header(&mut self, reader: &mut dyn BufRead, text: &mut Text, sink: &mut Sink<'_>) -> io::Result<(Status, bool)> {
         let mut header = Vec::new();
         let mut in_body = false;
-        while let Some(piece) = self.lines.advance()? {
+        while let Some(piece) = self.lines.advance(reader)? {
             if self.is_next(piece) {
                 break;
             }
@@ -146,10 +154,10 @@ impl<R: BufRead> Mbox<R> {
     }
 
     /// Reads to the next From_ line.
-    fn body(&mut self, text: &mut Text, sink: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    fn body(&mut self, reader: &mut dyn BufRead, text: &mut Text, sink: &mut Sink<'_>) -> io::Result<()> {
         // An empty line is held back until it is known not to belong to a From_ line.
         let mut empty_line = false;
-        while let Some(piece) = self.lines.advance()? {
+        while let Some(piece) = self.lines.advance(reader)? {
             if self.is_next(piece) {
                 return Ok(());
             }
@@ -167,8 +175,14 @@ impl<R: BufRead> Mbox<R> {
     }
 
     /// Reads a body that is known to end at `end`, and on to the From_ line behind it.
-    fn counted_body(&mut self, end: u64, text: &mut Text, sink: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        while let Some(piece) = self.lines.advance()? {
+    fn counted_body(
+        &mut self,
+        reader: &mut dyn BufRead,
+        end: u64,
+        text: &mut Text,
+        sink: &mut Sink<'_>,
+    ) -> io::Result<()> {
+        while let Some(piece) = self.lines.advance(reader)? {
             if piece.offset < end {
                 self.put_piece(text, 0, sink);
             } else if self.is_next(piece) {
@@ -216,18 +230,18 @@ impl<R: BufRead> Mbox<R> {
         wanted && line[marks..].starts_with(b"From ")
     }
 
-    fn put_piece(&mut self, text: &mut Text, skip: usize, sink: &mut dyn FnMut(&[u8])) {
+    fn put_piece(&mut self, text: &mut Text, skip: usize, sink: &mut Sink<'_>) {
         let piece = &self.lines.piece()[skip..];
         text.put(piece, &mut self.gathered);
         self.relieve(sink);
     }
 
-    fn put(&mut self, text: &mut Text, octets: &[u8], sink: &mut dyn FnMut(&[u8])) {
+    fn put(&mut self, text: &mut Text, octets: &[u8], sink: &mut Sink<'_>) {
         text.put(octets, &mut self.gathered);
         self.relieve(sink);
     }
 
-    fn relieve(&mut self, sink: &mut dyn FnMut(&[u8])) {
+    fn relieve(&mut self, sink: &mut Sink<'_>) {
         if self.gathered.len() >= GATHERED {
             sink(&self.gathered);
             self.gathered.clear();
@@ -262,11 +276,11 @@ mod tests {
 
     const FROM: &str = "From joe@example.com Sun Nov 22 20:34:06 2026\n";
 
-    fn read_all(mut mbox: Mbox<impl BufRead>) -> Vec<(u64, String)> {
+    fn read_all(mut mbox: Mbox, reader: &mut dyn BufRead) -> Vec<(u64, String)> {
         let mut messages = Vec::new();
         while let Some(entry) = mbox.next_entry() {
             let mut text = Vec::new();
-            let ending = mbox.read(&mut |octets| text.extend_from_slice(octets)).unwrap();
+            let ending = mbox.read(reader, &mut |octets| text.extend_from_slice(octets)).unwrap();
             assert!(!ending.has_nul);
             messages.push((entry.offset, String::from_utf8(text).unwrap()));
         }
@@ -275,8 +289,9 @@ mod tests {
 
     fn check_as(quoting: Quoting, input: &str, expected: &[&str]) {
         for capacity in [1, 3, 64, 1 << 16] {
-            let reader = io::BufReader::with_capacity(capacity, input.as_bytes());
-            let messages = read_all(Mbox::new(reader, 0, None, quoting).unwrap());
+            let mut reader = io::BufReader::with_capacity(capacity, input.as_bytes());
+            let mbox = Mbox::new(&mut reader, 0, None, quoting).unwrap();
+            let messages = read_all(mbox, &mut reader);
             let texts: Vec<_> = messages.iter().map(|(_, text)| text.as_str()).collect();
             assert_eq!(texts, expected, "{input:?}");
             for (offset, _) in messages {
@@ -316,8 +331,9 @@ mod tests {
         let read = |input: &str| {
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(input.as_bytes()).unwrap();
-            let mbox = Mbox::new(input.as_bytes(), 0, Some(file), Quoting::Mboxrd).unwrap();
-            read_all(mbox).into_iter().map(|(_, text)| text).collect::<Vec<_>>()
+            let mut reader = input.as_bytes();
+            let mbox = Mbox::new(&mut reader, 0, Some(file), Quoting::Mboxrd).unwrap();
+            read_all(mbox, &mut reader).into_iter().map(|(_, text)| text).collect::<Vec<_>>()
         };
         let right = read(&counted(body.len()));
         assert_eq!(right, [format!("\r\n{}", body.replace('\n', "\r\n")), "B: 2\r\n\r\n".to_owned()]);
@@ -332,8 +348,9 @@ mod tests {
 
     #[test]
     fn what_is_no_mbox() {
-        let error =
-            |input: &str| Mbox::new(input.as_bytes(), 0, None, Quoting::Mboxrd).err().map(|error| error.to_string());
+        let error = |input: &str| {
+            Mbox::new(&mut input.as_bytes(), 0, None, Quoting::Mboxrd).err().map(|error| error.to_string())
+        };
         assert!(error("Subject: x\n\ny\n").unwrap().contains("no mbox file"));
         assert!(error("\nFrom joe\n").unwrap().contains("offset 1"));
         assert!(error(&"x".repeat(1 << 20)).is_some());
@@ -342,22 +359,24 @@ mod tests {
     #[test]
     fn bad_messages_do_not_hide_good_ones() {
         let input = format!("{FROM}A: 1\n\na\0b\n\n{FROM}B: 2\n\nx\n");
-        let mut mbox = Mbox::new(input.as_bytes(), 0, None, Quoting::Mboxrd).unwrap();
+        let mut reader = input.as_bytes();
+        let mut mbox = Mbox::new(&mut reader, 0, None, Quoting::Mboxrd).unwrap();
         mbox.next_entry().unwrap();
-        assert!(mbox.read(&mut |_| ()).unwrap().has_nul);
+        assert!(mbox.read(&mut reader, &mut |_| ()).unwrap().has_nul);
         let second = mbox.next_entry().unwrap();
         assert_eq!(second.offset as usize, FROM.len() + 11);
-        assert!(!mbox.read(&mut |_| ()).unwrap().has_nul);
+        assert!(!mbox.read(&mut reader, &mut |_| ()).unwrap().has_nul);
     }
 
     #[test]
     fn memory_is_bounded() {
         let long_line = "y".repeat(5 << 20);
         let input = format!("{FROM}A: {long_line}\n{}\n{long_line}\n{FROM}B: 2\n", "C: 3\n".repeat(300_000));
-        let mut mbox = Mbox::new(input.as_bytes(), 0, None, Quoting::Mboxrd).unwrap();
+        let mut reader = input.as_bytes();
+        let mut mbox = Mbox::new(&mut reader, 0, None, Quoting::Mboxrd).unwrap();
         let mut largest = 0;
         while mbox.next_entry().is_some() {
-            mbox.read(&mut |octets| largest = largest.max(octets.len())).unwrap();
+            mbox.read(&mut reader, &mut |octets| largest = largest.max(octets.len())).unwrap();
         }
         assert!(largest < 3 * HEADER, "{largest}");
     }
