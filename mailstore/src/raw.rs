@@ -6,5 +6,5 @@ mod map;
 mod sigbus;
 mod sync_shim;
 
-pub(crate) use map::{Poisoned, SharedMap};
+pub(crate) use map::SharedMap;
 pub use sync_shim::syncs as sled_syncs;

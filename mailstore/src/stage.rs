@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     fn writer(dir: &Path, limit: u64) -> StageWriter {
-        StageWriter::new(Arc::new(RealDisk::default()), dir, limit)
+        StageWriter::new(Arc::new(RealDisk), dir, limit)
     }
 
     #[test]

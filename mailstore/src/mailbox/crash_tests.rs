@@ -140,7 +140,7 @@ fn every_step_of_every_operation() {
 fn try_once(case: &Case, end: Option<(u64, End)>) -> u64 {
     let dir = tempfile::tempdir().unwrap();
     let graveyard = tempfile::tempdir().unwrap();
-    let faulty = Arc::new(FaultyDisk::with_power_cuts(Arc::new(RealDisk::default()), graveyard.path()).unwrap());
+    let faulty = Arc::new(FaultyDisk::with_power_cuts(Arc::new(RealDisk), graveyard.path()).unwrap());
     let bench = Bench::on(Arc::clone(&faulty) as Arc<dyn Disk>);
     create(&bench, dir.path());
     faulty.sync_dir(dir.path()).unwrap();
@@ -171,7 +171,7 @@ fn try_once(case: &Case, end: Option<(u64, End)>) -> u64 {
         _ => [1; 16],
     };
     let context = format!("{} at step {end:?} of {steps}", case.name);
-    let reopened = Bench::booted(Arc::new(RealDisk::default()), boot);
+    let reopened = Bench::booted(Arc::new(RealDisk), boot);
     reopened.set_marks(marks);
     let mailbox = open(&reopened, dir.path()).unwrap_or_else(|e| panic!("{context}: {e}"));
     reopened.run();

@@ -16,6 +16,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use durable::disk::leftover_temporaries;
 use message::Limits;
 
 use crate::cache;
@@ -181,6 +182,10 @@ impl Files {
     fn list(plan: &Plan<'_>) -> Result<Files> {
         let disk = &**plan.around.disk();
         let dir = &plan.identity.dir;
+        // Left by a crash: nobody else has the mailbox open, so nobody is writing them.
+        for name in leftover_temporaries(disk, dir)? {
+            disk.unlink(&dir.join(name))?;
+        }
         Ok(Files { live: message_files(disk, dir)?, aside: message_files(disk, &dir.join(EXPUNGED_DIR))? })
     }
 

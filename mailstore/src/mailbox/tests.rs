@@ -127,7 +127,7 @@ pub(super) fn message(bench: &Bench, dir: &Path, n: u32) -> Result<NewMessage> {
 
 fn filled(messages: u32) -> (tempfile::TempDir, Arc<Bench>, Arc<Mailbox>) {
     let dir = tempfile::tempdir().unwrap();
-    let bench = Bench::on(Arc::new(RealDisk::default()));
+    let bench = Bench::on(Arc::new(RealDisk));
     create(&bench, dir.path());
     let mailbox = open(&bench, dir.path()).unwrap();
     for n in 1..=messages {
@@ -370,7 +370,7 @@ fn a_power_cut_may_cost_numbers_but_reuses_none() {
     let (dir, bench, mailbox) = filled(2);
     let marks = *bench.marks.lock();
     drop(mailbox);
-    let rebooted = Bench::booted(Arc::new(RealDisk::default()), [2; 16]);
+    let rebooted = Bench::booted(Arc::new(RealDisk), [2; 16]);
     *rebooted.marks.lock() = marks;
     let mailbox = open(&rebooted, dir.path()).unwrap();
     assert_eq!(mailbox.status().uid_next, marks.last_uid + 1);

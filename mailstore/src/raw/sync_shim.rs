@@ -16,6 +16,7 @@ pub fn syncs() -> u64 {
 /// Takes the C library's place: a full data sync of the file, whatever range was asked for.
 // SAFETY: the symbol has the C library's signature and contract (0, or -1 with errno set, which fdatasync gives).
 #[unsafe(no_mangle)]
+#[expect(unreachable_pub, reason = "the linker reaches it")]
 pub extern "C" fn sync_file_range(
     fd: libc::c_int,
     _offset: libc::off64_t,

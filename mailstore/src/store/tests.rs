@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use durable::disk::{Disk, RealDisk};
+use durable::disk::RealDisk;
 
 use super::*;
 use crate::acl::{AclMode, Identifier};
 use crate::error::ErrorKind;
 use crate::flags::SystemFlags;
-use crate::mailbox::Permitted;
+use crate::mailbox::{CopyOptions, Permitted};
 use crate::quota::{QuotaCheck, QuotaLimits, QuotaUsed};
 use crate::special_use::SpecialUse;
 use crate::uid_set::UidSet;
@@ -559,5 +559,3 @@ fn copies_into_a_full_mailbox_are_refused() {
     assert_eq!(kind(sue.append(&[message(&store, 1).unwrap()], &late)), ErrorKind::OverQuota);
     check(&store);
 }
-
-use crate::mailbox::CopyOptions;
