@@ -70,7 +70,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         std::fs::write(&path, vec![7u8; 20_000]).unwrap();
-        let file = RealDisk::default().open_read(Path::new(&path)).unwrap();
+        let file = RealDisk.open_read(Path::new(&path)).unwrap();
         let map = SharedMap::new(&file, 65_536).unwrap().unwrap();
         let mut buf = [0u8; 100];
         map.read(19_900, &mut buf).unwrap();
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(map.read(8_192, &mut buf), Err(Poisoned));
         // Other mappings are not touched.
         std::fs::write(dir.path().join("g"), vec![9u8; 5_000]).unwrap();
-        let other = RealDisk::default().open_read(&dir.path().join("g")).unwrap();
+        let other = RealDisk.open_read(&dir.path().join("g")).unwrap();
         let other = SharedMap::new(&other, 5_000).unwrap().unwrap();
         other.read(4_000, &mut buf).unwrap();
         assert_eq!(buf, [9; 100]);
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_growing_file_needs_no_new_mapping() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = RealDisk::default();
+        let disk = RealDisk;
         let file = disk.create_new(&dir.path().join("f")).unwrap();
         let map = SharedMap::new(&file, 1 << 20).unwrap().unwrap();
         disk.write_at(&file, &[3; 10], 500_000).unwrap();
