@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use line::{Line, encode, parse};
 pub(crate) use scan::{Inspection, LineReader, inspect, replay};
-pub(crate) use writer::{AppendError, JournalWriter};
+pub(crate) use writer::{JournalWriter, WriteError};
 
 /// The longest line that is written or read: a batch that renames a tree of 100,000 mailboxes fits, and a reader of
 /// damaged bytes stays bounded.

@@ -22,6 +22,7 @@ mod maintain;
 mod memory_index;
 mod open;
 mod recover;
+mod report;
 mod sled_index;
 
 use std::{
@@ -42,7 +43,7 @@ use copies::Copies;
 pub use error::{Error, OpenError};
 use index::{Index, IndexRows};
 pub use maintain::VerifyReport;
-pub use open::{OpenReport, Options, Rebuilt, TornTail};
+pub use report::{OpenReport, Options, Rebuilt, TornTail};
 
 /// See the module text. Shared by reference: every method takes `&self`.
 #[derive(Debug)]

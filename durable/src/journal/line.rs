@@ -58,6 +58,14 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_document_is_a_journal() {
+        let document = include_str!("../../../docs/formats/journal.md");
+        let example = document.split("Example:").nth(1).unwrap().split("```").nth(1).unwrap();
+        let lines: Vec<_> = example.lines().skip(1).map(|line| parse(line.as_bytes()).expect(line)).collect();
+        assert_eq!(lines.iter().map(|line| (line.seq, line.synced)).collect::<Vec<_>>(), [(0, 0), (1, 0), (2, 1)]);
+    }
+
+    #[test]
     fn signs_and_missing_fields_are_refused() {
         for body in ["+1 0 []", "1 -0 []", "1 0", "1", "", " 0 []", "18446744073709551616 0 []"] {
             let line = format!("{:08x} {body}", crc32fast::hash(body.as_bytes()));

@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::atomic::Ordering};
 use parking_lot::MutexGuard;
 
 use super::{Batch, Error, Ledger, batch::Row};
-use crate::journal::{AppendError, JournalWriter};
+use crate::journal::{JournalWriter, WriteError};
 
 /// Batches that wait for their turn, and results that wait for their threads.
 #[derive(Debug, Default)]
@@ -90,11 +90,11 @@ impl Ledger {
             let payloads = group.iter().map(|waiting| waiting.payload.as_str());
             match journal.append(&*self.disk, payloads) {
                 Ok(()) => (first, journal.last()),
-                Err(AppendError::Undone(error)) => {
+                Err(WriteError::Undone(error)) => {
                     tracing::error!(event = "ledger.append.failed", ledger = self.copies.name(), %error);
                     return Err(Error::Refused(error.into()));
                 }
-                Err(AppendError::Broken(error)) => return Err(self.latch(&error.to_string())),
+                Err(WriteError::Broken(error)) => return Err(self.latch(&error.to_string())),
             }
         };
         self.showing.store(last, Ordering::Release);

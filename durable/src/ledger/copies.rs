@@ -30,7 +30,8 @@ pub(super) struct Listing {
 
 impl Listing {
     pub(super) fn is_empty(&self) -> bool {
-        !self.active && self.archived.is_empty() && self.dumps.is_empty()
+        // A mark of a clean stop alone is the trace of a ledger that lost everything else: not a new one.
+        !self.active && self.archived.is_empty() && self.dumps.is_empty() && self.clean.is_none()
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Error, Ledger, memory_index::MemoryIndex, open::now, recover::Eviden
 use crate::{
     disk,
     dump::{self, DumpName, DumpWriter},
-    journal,
+    journal::{self, WriteError},
 };
 
 /// A dump at least this often, if there was a change (seconds).
@@ -47,7 +47,12 @@ impl Ledger {
         self.last_dump.store(seq, Ordering::Release);
         self.last_dump_time.store(time, Ordering::Release);
         let (disk, copies) = (&*self.disk, &self.copies);
-        self.between_groups(|journal| journal.rotate(disk, copies.dir(), copies.name())).map_err(copy)?;
+        self.between_groups(|journal| journal.rotate(disk, copies.dir(), copies.name())).map_err(
+            |error| match error {
+                WriteError::Undone(error) => copy(error),
+                WriteError::Broken(error) => self.latch(&error.to_string()),
+            },
+        )?;
         self.prune().map_err(copy)
     }
 

@@ -6,7 +6,8 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicI64, AtomicU64},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -17,73 +18,13 @@ use super::{
     copies::{Copies, Listing},
     index::Index,
     recover::{CaughtUp, Evidence, Shortfall, count_rows},
+    report::{OpenReport, Options, Rebuilt, TornTail},
     sled_index::{IndexOpenError, SledIndex},
 };
 use crate::{
     disk::{Disk, DiskFile, parent},
-    journal::{self, Inspection, JournalWriter},
+    journal::{self, Inspection, JournalWriter, WriteError},
 };
-
-/// How a ledger is opened.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Found the ledger if there is no trace of one. Only for a store that is known to be new: an empty directory where a
-    /// mailbox list should be must stop the server, not empty it.
-    pub create: bool,
-    /// Take the most complete of index, dump and journal even if something is missing: for the administrator's repair
-    /// command, never for the server.
-    pub salvage: bool,
-    /// Bytes of sled's page cache, which should be twice the data: the default of 256 MiB is right for half a million rows
-    /// of 200 bytes. It is a ceiling, not a reservation.
-    pub cache_bytes: u64,
-    /// What [`OpenError::Incomplete`] tells the administrator to do.
-    pub repair: String,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { create: false, salvage: false, cache_bytes: 256 << 20, repair: "restore it from a backup".into() }
-    }
-}
-
-/// What opening found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OpenReport {
-    /// The ledger is new.
-    pub created: bool,
-    /// The last stop was clean.
-    pub clean: bool,
-    /// How many batches the index lacked and got from the journal.
-    pub replayed: u64,
-    /// Bytes at the end of the journal that a crash had torn; they were never acknowledged.
-    pub torn: Option<TornTail>,
-    /// The index was moved aside and made anew.
-    pub rebuilt: Option<Rebuilt>,
-    /// The journal was damaged, missing or behind the index, which proved complete; it was put aside and begun anew.
-    pub journal_renewed: Option<String>,
-    /// Only with [`Options::salvage`]: what could not be proved.
-    pub salvaged: Vec<String>,
-}
-
-/// A torn tail that was cut.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TornTail {
-    /// The journal.
-    pub path: PathBuf,
-    /// How much was cut.
-    pub bytes: u64,
-}
-
-/// An index that was made anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rebuilt {
-    /// What was wrong with the old one.
-    pub why: String,
-    /// Where the old one is, if there was one.
-    pub moved_to: Option<PathBuf>,
-    /// The batch number of the dump it was made from; `None` if the journal alone was enough.
-    pub dump: Option<u64>,
-}
 
 pub(super) fn open(
     dir: &Path,
@@ -113,6 +54,9 @@ pub(super) fn open(
     }
 }
 
+/// How long an owner that is going away is waited for; a second server gets its refusal after it.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
 fn take_lock(disk: &dyn Disk, copies: &Copies) -> Result<DiskFile, OpenError> {
     let path = copies.lock();
     let file = match disk.open_rw(&path) {
@@ -122,7 +66,16 @@ fn take_lock(disk: &dyn Disk, copies: &Copies) -> Result<DiskFile, OpenError> {
         },
         opened => opened?,
     };
-    if file.try_lock()? { Ok(file) } else { Err(OpenError::InUse(path)) }
+    // A lock outlives its owner by moments: a process that ends, or one that it is just starting, which has the descriptor
+    // until it runs its own program.
+    let since = Instant::now();
+    while !file.try_lock()? {
+        if since.elapsed() > LOCK_PATIENCE {
+            return Err(OpenError::InUse(path));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(file)
 }
 
 struct Opening<'a> {
@@ -146,7 +99,8 @@ impl Opening<'_> {
     fn found(self) -> Result<(Ledger, OpenReport), OpenError> {
         self.copies.tidy(&*self.disk, &self.listing)?;
         // The journal first: an index without a journal would be a ledger that lost its record.
-        let journal = JournalWriter::start(&*self.disk, self.copies.dir(), self.copies.name(), 0)?;
+        let journal = JournalWriter::start(&*self.disk, self.copies.dir(), self.copies.name(), 0)
+            .map_err(WriteError::into_disk)?;
         self.disk.create_dir_all(parent(self.dir))?;
         let index = self.open_index(self.dir)?.map_err(OpenError::Index)?;
         self.settle(&index)?;
@@ -246,7 +200,8 @@ impl Opening<'_> {
     ) -> Result<Option<Recovered>, OpenError> {
         let sources = self.listing.dumps.iter().map(Some).chain([None]);
         for source in sources {
-            let scratch = beside(self.dir, &format!(".rebuild-{}", std::process::id()));
+            // Nobody else builds here: we hold the lock. What is there is a crash's.
+            let scratch = beside(self.dir, ".rebuild");
             remove_tree(&scratch);
             let index = self.open_index(&scratch)?.map_err(OpenError::Index)?;
             let built = match source {
@@ -381,7 +336,8 @@ impl Opening<'_> {
             }
         }
         report.journal_renewed = renew;
-        Ok(JournalWriter::start(&*self.disk, self.copies.dir(), self.copies.name(), applied)?)
+        JournalWriter::start(&*self.disk, self.copies.dir(), self.copies.name(), applied)
+            .map_err(|error| error.into_disk().into())
     }
 
     fn log(&self, report: &OpenReport) {

@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod model;
 mod process;
 
 use std::{collections::BTreeMap, fs, path::PathBuf, thread};

@@ -96,6 +96,43 @@ fn an_error_at_every_change_loses_nothing() {
     }
 }
 
+/// As [`run`], but goes on after each error that is not final, as a server does.
+fn persist(home: &Home, disk: Arc<dyn Disk>) -> Outcome {
+    let mut outcome = Outcome { acknowledged: 0, attempted: 0 };
+    let Ok((ledger, _)) = home.try_open(disk, &creating()) else { return outcome };
+    while outcome.acknowledged < 9 {
+        outcome.attempted = outcome.acknowledged + 1;
+        match ledger.apply(batch(outcome.attempted)) {
+            Ok(seq) => assert_eq!(seq, outcome.attempted),
+            Err(Error::Refused(_)) => continue,
+            Err(_) => break,
+        }
+        outcome.acknowledged = outcome.attempted;
+        if outcome.acknowledged.is_multiple_of(2) {
+            let _ = ledger.dump_now();
+        }
+    }
+    outcome
+}
+
+#[test]
+fn going_on_after_an_error_loses_nothing() {
+    let whole = Arc::new(FaultyDisk::new(Arc::new(RealDisk)));
+    assert_eq!(persist(&Home::new(), whole.clone()).acknowledged, 9);
+    for at in 1..=whole.changes() {
+        for lost_index in [false, true] {
+            let home = Home::new();
+            let disk = Arc::new(FaultyDisk::new(Arc::new(RealDisk)));
+            disk.set_fault(Some(Fault::Fail { at, errno: Errno::NOSPC, lasting: false }));
+            let outcome = persist(&home, disk);
+            if lost_index {
+                let _ = fs::remove_dir_all(home.dir());
+            }
+            reopen(&home, &outcome, &format!("error at {at}, index lost: {lost_index}"));
+        }
+    }
+}
+
 #[test]
 fn a_full_disk_refuses_and_recovers_without_a_restart() {
     let home = Home::new();

@@ -204,6 +204,17 @@ fn missing_copies() {
 }
 
 #[test]
+fn a_ledger_that_lost_everything_is_not_a_new_one() {
+    let home = sample(9, true);
+    fs::remove_dir_all(home.dir()).unwrap();
+    for file in home.files("rows.journal").into_iter().chain(home.files(".dump")) {
+        fs::remove_file(home.copy(&file)).unwrap();
+    }
+    let opened = home.try_open(Arc::new(RealDisk), &creating());
+    assert!(matches!(opened, Err(OpenError::Incomplete { .. })), "{opened:?}");
+}
+
+#[test]
 fn salvage_takes_the_newest_of_all() {
     let home = sample(9, true);
     fs::remove_dir_all(home.dir()).unwrap();
