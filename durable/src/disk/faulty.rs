@@ -7,6 +7,7 @@
 //! 3. made by [`FaultyDisk::with_power_cuts`], let it also forget what was never synced
 //!    ([`FaultyDisk::lose_unsynced`]): bytes without `fdatasync`, names without a directory sync.
 
+mod loss;
 mod power;
 
 use std::{
