@@ -19,7 +19,7 @@ use wire::framing::{Fragment, Literal};
 
 use crate::access;
 use crate::asked::Asked;
-use crate::context::Context;
+use crate::context::{Context, Imap};
 use crate::outcome::{CommandError, Done, Outcome};
 use crate::reply::Code;
 use crate::session::Authenticated;
@@ -35,7 +35,12 @@ pub(crate) async fn run(context: &mut Context, user: &mut Authenticated, fragmen
     let Some(first) = fragment.literal else { return Err(CommandError::bad("Expected a literal")) };
     let name = user.account.name(&prefix.mailbox)?;
     let account = Arc::clone(&user.account);
-    let opened = context.blocking(move |server| server.store.open_for(&account.access, &name, access::INSERT)).await;
+    let open = move |server: &Imap| {
+        let opened = server.store.open_for(&account.access, &name, access::INSERT)?;
+        server.store.check_quota(&name, first.len, 1, QuotaCheck::Enforce)?;
+        Ok::<_, mailstore::Error>(opened)
+    };
+    let opened = context.blocking(open).await;
     let (mailbox, rights) = opened.map_err(CommandError::or_try_create)?;
 
     let into = Into { mailbox: Arc::clone(&mailbox), permitted: access::permitted(rights) };

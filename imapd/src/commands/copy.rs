@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use mailstore::{CopyOptions, Mailbox, QuotaCheck, Rights, Uid, UidSet, UidValidity};
+use mailstore::{CopyOptions, Mailbox, QuotaCheck, Rights, Store, Uid, UidSet, UidValidity};
 
 use crate::access;
-use crate::context::Context;
+use crate::context::{Context, Imap};
 use crate::outcome::{CommandError, Done, Outcome};
 use crate::reply::Code;
 use crate::session::Selected;
@@ -66,8 +66,12 @@ async fn run(
         return Err(CommandError::refused(Code::ExpungeIssued, "Some of the messages are gone"));
     }
     let (mailbox, reader) = (Arc::clone(&selected.mailbox), selected.account().reader().to_owned());
-    let (validity, pairs) =
-        context.blocking(move |_| transfer_all(&mailbox, &uids, &target, &reader, rights, originals)).await?;
+    let work = move |server: &Imap| {
+        let quota = quota_check(&server.store, &mailbox, &target, originals);
+        let options = CopyOptions { reader: &reader, permitted: access::permitted(rights), quota };
+        transfer_all(&mailbox, &uids, &target, &options, originals)
+    };
+    let (validity, pairs) = context.blocking(work).await?;
     if pairs.is_empty() {
         return Ok(None);
     }
@@ -77,18 +81,22 @@ async fn run(
     Ok(Some(Code::CopyUid(validity.get(), from, to)))
 }
 
+/// A user whose quota is full must still be able to tidy up: what stays below one quota root uses no more of it.
+fn quota_check(store: &Store, from: &Mailbox, to: &Mailbox, originals: Originals) -> QuotaCheck {
+    let same_root = store.quota_root_of(&from.name()) == store.quota_root_of(&to.name());
+    if originals == Originals::Go && same_root { QuotaCheck::Ignore } else { QuotaCheck::Enforce }
+}
+
 fn transfer_all(
     mailbox: &Arc<Mailbox>,
     uids: &UidSet,
     target: &Arc<Mailbox>,
-    reader: &str,
-    rights: Rights,
+    options: &CopyOptions<'_>,
     originals: Originals,
 ) -> Result<(UidValidity, Vec<(Uid, Uid)>), mailstore::Error> {
-    let options = CopyOptions { reader, permitted: access::permitted(rights), quota: QuotaCheck::Enforce };
     let pairs = match originals {
-        Originals::Stay => mailbox.copy_to(uids, target, &options)?,
-        Originals::Go => mailbox.move_to(uids, target, &options)?,
+        Originals::Stay => mailbox.copy_to(uids, target, options)?,
+        Originals::Go => mailbox.move_to(uids, target, options)?,
     };
     Ok((target.status().uid_validity, pairs))
 }
