@@ -193,14 +193,7 @@ impl Directory for Embedded {
             if rows.users.get(&row.uid).is_some_and(|old| old.state != UserState::Pending) {
                 return Err(Error::Exists(format!("the user {} exists already", row.uid)));
             }
-            match rows.addresses.get(&row.mail) {
-                Some(Owner::User(uid)) if *uid == row.uid => {}
-                Some(Owner::User(uid)) => {
-                    return Err(Error::Exists(format!("the address {} belongs to the user {uid}", row.mail)));
-                }
-                Some(Owner::Alias) => return Err(Error::Exists(format!("the address {} is an alias", row.mail))),
-                None => {}
-            }
+            rows.require_free(&row.mail, &row.uid)?;
             Ok(vec![Change::User(row.clone()), Change::Password(row.uid.clone(), hash)])
         })?;
         Ok(row)
@@ -210,6 +203,25 @@ impl Directory for Embedded {
         self.with_user(user, |row| {
             row.state = UserState::Active;
             Ok(())
+        })
+    }
+
+    fn update_user(&self, user: &User) -> Result<()> {
+        user.check()?;
+        self.change(|rows| {
+            let old = rows.users.get(&user.uid).ok_or_else(|| Error::NoUser(user.uid.to_string()))?;
+            if !rows.domains.contains_key(user.mail.domain()) {
+                return Err(Error::NoDomain(user.mail.domain().to_string()));
+            }
+            for address in user.alternates.iter().chain([&user.mail]) {
+                rows.require_free(address, &user.uid)?;
+            }
+            let state = match (old.state, user.state) {
+                // Only the one who makes the mailbox can say that it is there.
+                (UserState::Pending, _) => UserState::Pending,
+                (state, UserState::Pending) | (_, state) => state,
+            };
+            Ok(vec![Change::User(User { state, ..user.clone() })])
         })
     }
 

@@ -108,6 +108,14 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// [`Error::NoUser`], or the directory's.
     fn activate_user(&self, user: &UserId) -> Result<()>;
 
+    /// Stores a changed user: names, addresses, groups, quota, rights, and whether the user is disabled. A pending user stays
+    /// pending.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`], [`Error::Exists`] for an address that is taken, [`Error::NoDomain`], [`Error::Invalid`],
+    /// [`Error::Protected`] for an `admin` who would be disabled or no administrator any more, or the directory's.
+    fn update_user(&self, user: &User) -> Result<()>;
+
     /// Changes a password. Logins with the old one fail from now on.
     ///
     /// # Errors

@@ -129,6 +129,9 @@ pub struct User {
     /// Whether logins and mail are welcome.
     #[serde(default)]
     pub state: UserState,
+    /// The quota in MiB: `None` is none, 0 takes no mail at all.
+    #[serde(default)]
+    pub quota_limit_mib: Option<u64>,
     /// Fields of a newer version, kept as they are.
     #[serde(flatten)]
     pub(crate) unknown: BTreeMap<String, serde_json::Value>,
@@ -155,15 +158,8 @@ impl NewUser {
     /// # Errors
     /// [`Error::Invalid`] for a name that is too long or has control characters.
     pub(crate) fn into_user(self) -> Result<User> {
-        for text in [&self.given_name, &self.surname] {
-            if text.chars().count() > MAX_TEXT || text.chars().any(char::is_control) {
-                return Err(Error::Invalid(
-                    "a name has at most 256 characters, none of them control characters".into(),
-                ));
-            }
-        }
         let display_name = format!("{} {}", self.given_name.trim(), self.surname.trim()).trim().to_owned();
-        Ok(User {
+        let user = User {
             uid: self.uid,
             mail: self.mail,
             given_name: self.given_name,
@@ -173,8 +169,45 @@ impl NewUser {
             admin: self.admin,
             groups: Vec::new(),
             state: UserState::Pending,
+            quota_limit_mib: None,
             unknown: BTreeMap::new(),
-        })
+        };
+        user.check()?;
+        Ok(user)
+    }
+}
+
+impl User {
+    /// What must hold for a user alone; whether addresses are free is a matter of all users.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] or [`Error::Protected`] with the rule that is broken.
+    pub(crate) fn check(&self) -> Result<()> {
+        for text in [&self.given_name, &self.surname, &self.display_name] {
+            if text.chars().count() > MAX_TEXT || text.chars().any(char::is_control) {
+                return Err(Error::Invalid(
+                    "a name has at most 256 characters, none of them control characters".into(),
+                ));
+            }
+        }
+        for (position, address) in self.alternates.iter().enumerate() {
+            if address.domain() != self.mail.domain() {
+                return Err(Error::Invalid(format!("{address} must be in the domain {}", self.mail.domain())));
+            }
+            if *address == self.mail || self.alternates[..position].contains(address) {
+                return Err(Error::Invalid(format!("{address} is given twice")));
+            }
+        }
+        // A group becomes an identifier of access lists, `group:NAME`, where names are made like user IDs.
+        if let Some(group) = self.groups.iter().find(|group| UserId::parse(group).ok().is_none_or(|id| id.0 != **group))
+        {
+            return Err(Error::Invalid(format!("{group:?} can't be the name of a group")));
+        }
+        let demoted = !self.admin || self.state == UserState::Disabled;
+        if self.uid.as_str() == ADMIN && demoted {
+            return Err(Error::Protected("the user admin can't be disabled and stays an administrator".into()));
+        }
+        Ok(())
     }
 }
 

@@ -125,6 +125,18 @@ impl Rows {
         self.domains.values().find(|d| d.primary).map(|d| &d.name)
     }
 
+    /// One namespace for all addresses of the server, whoever owns them.
+    pub(super) fn require_free(&self, address: &Address, user: &UserId) -> Result<()> {
+        match self.addresses.get(address) {
+            Some(Owner::User(owner)) if owner == user => Ok(()),
+            Some(Owner::User(owner)) => {
+                Err(Error::Exists(format!("the address {address} belongs to the user {owner}")))
+            }
+            Some(Owner::Alias) => Err(Error::Exists(format!("the address {address} is an alias"))),
+            None => Ok(()),
+        }
+    }
+
     /// What a user's own address resolves to. A pending user's mail waits for the mailbox: bounced, it would be lost.
     pub(super) fn recipient(&self, user: &UserId) -> Result<Resolution> {
         match self.users.get(user).map(|row| row.state) {

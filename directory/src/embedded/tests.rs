@@ -253,6 +253,61 @@ fn a_change_that_is_not_on_disk_is_not_seen() {
 }
 
 #[test]
+fn a_changed_user_keeps_the_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    directory.create_domain(&DomainName::parse("example.org").unwrap(), "").unwrap();
+    for uid in ["admin", "joe", "sue"] {
+        add(&directory, uid, &format!("{uid}@example.com"));
+    }
+    let at = |s: &str| Address::parse(s).unwrap();
+    let joe = directory.user(&UserId::parse("joe").unwrap()).unwrap().unwrap();
+    let refused = |change: &dyn Fn(&mut User)| {
+        let mut row = joe.clone();
+        change(&mut row);
+        directory.update_user(&row).unwrap_err()
+    };
+    assert!(matches!(refused(&|joe| joe.mail = at("sue@example.com")), Error::Exists(_)));
+    assert!(matches!(refused(&|joe| joe.mail = at("joe@elsewhere.org")), Error::NoDomain(_)));
+    assert!(matches!(refused(&|joe| joe.alternates = vec![at("postmaster@example.com")]), Error::Exists(_)));
+    assert!(matches!(refused(&|joe| joe.alternates = vec![at("joe@example.org")]), Error::Invalid(_)));
+    assert!(matches!(refused(&|joe| joe.alternates = vec![joe.mail.clone()]), Error::Invalid(_)));
+    assert!(matches!(refused(&|joe| joe.alternates = vec![at("j@example.com"); 2]), Error::Invalid(_)));
+    assert!(matches!(refused(&|joe| joe.groups = vec!["a b".into()]), Error::Invalid(_)));
+    assert!(matches!(refused(&|joe| joe.display_name = "a\nb".into()), Error::Invalid(_)));
+    assert!(matches!(refused(&|joe| joe.uid = UserId::parse("new").unwrap()), Error::NoUser(_)));
+    assert_eq!(directory.user(&joe.uid).unwrap().unwrap(), joe, "a refusal changes nothing");
+
+    let mut row = joe.clone();
+    (row.mail, row.alternates) = (at("joseph@example.com"), vec![joe.mail.clone()]);
+    (row.groups, row.quota_limit_mib) = (vec!["staff".into()], Some(100));
+    directory.update_user(&row).unwrap();
+    let resolve = |local: &str| directory.resolve(local, Some("example.com")).unwrap();
+    assert_eq!(
+        (resolve("joseph"), resolve("joe")),
+        (Resolution::User(joe.uid.clone()), Resolution::User(joe.uid.clone()))
+    );
+    row.alternates.clear();
+    row.state = UserState::Disabled;
+    directory.update_user(&row).unwrap();
+    assert_eq!((resolve("joseph"), resolve("joe")), (Resolution::Disabled(joe.uid.clone()), Resolution::Unknown));
+    assert_eq!(directory.authenticate("joe", &Secret::new("joe-pw")).unwrap(), None);
+    row.state = UserState::Active;
+    directory.update_user(&row).unwrap();
+    let account = directory.authenticate("joe", &Secret::new("joe-pw")).unwrap().unwrap();
+    assert_eq!(account.groups, ["staff"]);
+
+    let mut new = directory.create_user(&user("new", "new@example.com"), &Secret::new("x")).unwrap();
+    new.state = UserState::Active;
+    directory.update_user(&new).unwrap();
+    assert_eq!(directory.user(&new.uid).unwrap().unwrap().state, UserState::Pending, "no mailbox yet");
+
+    let mut admin = directory.user(&UserId::admin()).unwrap().unwrap();
+    admin.admin = false;
+    assert!(matches!(directory.update_user(&admin), Err(Error::Protected(_))));
+}
+
+#[test]
 fn nothing_prints_a_password() {
     let dir = tempfile::tempdir().unwrap();
     let directory = open(dir.path());
