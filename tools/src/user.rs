@@ -1,0 +1,118 @@
+//! Users: an account in the directory and an INBOX in the store, made together.
+
+use std::io::{self, BufRead, Read};
+
+use directory::{Address, Directory, DomainName, NewUser, Secret, User, UserId};
+use mailstore::Store;
+
+use crate::Console;
+use crate::error::CommandError;
+
+/// Longest password: 1,020 octets, what a SASL exchange can carry.
+pub(crate) const MAX_PASSWORD: u64 = 1020;
+
+/// A user to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddUser {
+    /// The user ID.
+    pub user: String,
+    /// The mail address; `None`: the user ID in the primary domain.
+    pub mail: Option<String>,
+    /// First name.
+    pub given_name: String,
+    /// Last name.
+    pub surname: String,
+    /// Whether the user administers the server.
+    pub admin: bool,
+}
+
+impl AddUser {
+    /// A user of whom only the ID is known.
+    pub fn new(user: &str) -> Self {
+        Self { user: user.to_owned(), mail: None, given_name: String::new(), surname: String::new(), admin: false }
+    }
+}
+
+/// Makes a user and the INBOX. Nobody can log in before both are there; after a crash in between, the same again ends it.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn add_user(
+    store: &Store,
+    directory: &dyn Directory,
+    request: &AddUser,
+    password: &Secret,
+) -> Result<User, CommandError> {
+    let uid = UserId::parse(&request.user)?;
+    let mail = match &request.mail {
+        Some(mail) => Address::parse(mail)?,
+        None => Address::new(uid.as_str(), primary_domain(directory)?)?,
+    };
+    let new = NewUser {
+        uid: uid.clone(),
+        mail,
+        given_name: request.given_name.clone(),
+        surname: request.surname.clone(),
+        // Whoever else may: this user was made for it.
+        admin: request.admin || uid == UserId::admin(),
+    };
+    let user = directory.create_user(&new, password)?;
+    store.create_user(uid.as_str(), None).map_err(|problem| CommandError::Mailbox { user: uid.clone(), problem })?;
+    directory.activate_user(&uid)?;
+    Ok(user)
+}
+
+/// Changes a password.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn set_password(directory: &dyn Directory, user: &str, password: &Secret) -> Result<(), CommandError> {
+    Ok(directory.set_password(&UserId::parse(user)?, password)?)
+}
+
+/// Lists all users or those of a domain, a line for each.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn list_users(
+    directory: &dyn Directory,
+    domain: Option<&str>,
+    json: bool,
+    console: &mut dyn Console,
+) -> Result<(), CommandError> {
+    let domain = domain.map(DomainName::parse).transpose()?;
+    for user in directory.users(domain.as_ref())? {
+        let line = if json {
+            serde_json::to_string(&user).map_err(io::Error::other)?
+        } else {
+            let admin = if user.admin { " (admin)" } else { "" };
+            format!("{:20} {} {}{admin}", user.uid.as_str(), user.mail, user.display_name).trim_end().to_owned()
+        };
+        console.out(&line)?;
+    }
+    Ok(())
+}
+
+/// Reads a password: one line of standard input, without its end.
+///
+/// # Errors
+/// [`CommandError::NoPassword`], [`CommandError::BadPassword`].
+pub fn read_password(console: &mut dyn Console) -> Result<Secret, CommandError> {
+    let mut line = Vec::new();
+    console.stdin().take(MAX_PASSWORD + 2).read_until(b'\n', &mut line)?;
+    let end = line.iter().rposition(|octet| !matches!(octet, b'\n' | b'\r')).map_or(0, |last| last + 1);
+    line.truncate(end);
+    if line.is_empty() {
+        return Err(CommandError::NoPassword);
+    }
+    if line.len() as u64 > MAX_PASSWORD || line.contains(&0) {
+        return Err(CommandError::BadPassword);
+    }
+    Ok(Secret::new(line))
+}
+
+fn primary_domain(directory: &dyn Directory) -> Result<DomainName, CommandError> {
+    let primary = directory.domains()?.into_iter().find(|domain| domain.primary);
+    let missing = || directory::Error::NoDomain("(the primary one)".to_owned());
+    Ok(primary.ok_or_else(missing)?.name)
+}
