@@ -1,0 +1,220 @@
+//! Reading a configuration text, and everything that can be wrong with it: all of it at once, each with its line.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::section::Section;
+use super::{Config, for_each_section};
+
+/// Something wrong in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Problem {
+    /// The line, from 1.
+    pub(crate) line: usize,
+    /// What is wrong and what was meant.
+    pub(crate) text: String,
+}
+
+/// The problems as `file:line: text`, one a line.
+pub(crate) fn list(file: &Path, problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        let _ = writeln!(text, "{}:{}: {}", file.display(), problem.line, problem.text);
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// Reads a configuration text.
+pub(crate) fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut checker = Checker { text, problems: Vec::new() };
+    for error in errors {
+        checker.note(error.span().map_or(0, |span| span.start), format!("not TOML: {}", error.message()));
+    }
+    let mut config = Config::default();
+    if checker.problems.is_empty() {
+        for (name, value) in document.get_ref() {
+            checker.section(&mut config, name, value);
+        }
+    }
+    if checker.problems.is_empty() {
+        return Ok(config);
+    }
+    checker.problems.sort();
+    checker.problems.dedup();
+    Err(checker.problems)
+}
+
+struct Checker<'t> {
+    text: &'t str,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn note(&mut self, at: usize, text: String) {
+        let before = &self.text.as_bytes()[..at.min(self.text.len())];
+        let line = 1 + before.iter().filter(|&&octet| octet == b'\n').count();
+        self.problems.push(Problem { line, text });
+    }
+
+    fn section(&mut self, config: &mut Config, name: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {
+        let (key, at) = (name.get_ref().as_ref(), name.span().start);
+        let mut known = Vec::new();
+        macro_rules! try_section {
+            ($field:ident: $section:ty) => {
+                if key == <$section>::TABLE {
+                    return self.options(&mut config.$field, value);
+                }
+                known.push(<$section>::TABLE);
+            };
+        }
+        for_each_section!(try_section);
+        if value.get_ref().is_table() {
+            let meant = meant(key, known.iter().copied(), "the sections are");
+            return self.note(at, format!("unknown section [{key}]{meant}"));
+        }
+        // An option above the first section: say where it belongs.
+        let mut homes = Vec::new();
+        macro_rules! find_home {
+            ($field:ident: $section:ty) => {
+                if <$section>::options().iter().any(|option| option.name == key) {
+                    homes.push(format!("[{}]", <$section>::TABLE));
+                }
+            };
+        }
+        for_each_section!(find_home);
+        self.note(
+            at,
+            match homes.is_empty() {
+                true => format!("{key} stands outside of any section, and no section has such an option"),
+                false => format!("{key} stands outside of any section; it belongs into {}", homes.join(" or ")),
+            },
+        );
+    }
+
+    fn options<S: Section>(&mut self, section: &mut S, value: &Spanned<DeValue<'_>>) {
+        let Some(table) = value.get_ref().as_table() else {
+            let text = format!("{} is a section: write [{}] on a line of its own", S::TABLE, S::TABLE);
+            return self.note(value.span().start, text);
+        };
+        for (name, value) in table {
+            let key = name.get_ref().as_ref();
+            match section.set(key, value.get_ref()) {
+                Some(Ok(())) => {}
+                Some(Err(problem)) => self.note(value.span().start, format!("{key}: {problem}")),
+                None => {
+                    let options = S::options();
+                    let meant = meant(key, options.iter().map(|option| option.name), "its options are");
+                    self.note(name.span().start, format!("unknown option {key} in [{}]{meant}", S::TABLE));
+                }
+            }
+        }
+    }
+}
+
+/// "; did you mean ...?", or all there is to choose from.
+fn meant<'a>(found: &str, known: impl Iterator<Item = &'a str>, all: &str) -> String {
+    let known: Vec<_> = known.collect();
+    let nearest = known.iter().map(|known| (distance(found, known), known)).min();
+    match nearest {
+        // A third of the letters may be wrong.
+        Some((distance, nearest)) if distance * 3 <= nearest.len().max(3) => format!("; did you mean {nearest}?"),
+        _ => format!("; {all} {}", known.join(", ")),
+    }
+}
+
+/// How many letters must be inserted, removed, replaced or swapped with their neighbour to make `a` of `b`; `-` and `_`
+/// and case do not count.
+fn distance(a: &str, b: &str) -> usize {
+    let letters = |text: &str| -> Vec<char> {
+        text.chars().take(64).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
+    };
+    let (a, b) = (letters(a), letters(b));
+    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &[&str]) {
+        let problems = parse(text).err().unwrap_or_default();
+        let found: Vec<_> = problems.iter().map(|problem| format!("{}: {}", problem.line, problem.text)).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn good_files() {
+        check("", &[]);
+        check("[server]\nhostname = 'mail.example.com'\n[imap]\nlisten = ['0.0.0.0:143', '[::]:143']\n", &[]);
+        check("[limits]\nmessage_size = '20 MiB'\nconnections = 5_000\n", &[]);
+        let config = parse("[store]\ndelete_mode = 'immediate'\n").unwrap();
+        assert_eq!(config.store.delete_mode, crate::config::options::Mode::Immediate);
+    }
+
+    #[test]
+    fn problems_name_line_and_meaning() {
+        check("[sever]\n", &["1: unknown section [sever]; did you mean server?"]);
+        check(
+            "[pop3]\n",
+            &["1: unknown section [pop3]; the sections are server, store, imap, lmtp, quota, tls, limits, log"],
+        );
+        check(
+            "[store]\n\ndelete-mode = 'delayed'\n",
+            &["3: unknown option delete-mode in [store]; did you mean delete_mode?"],
+        );
+        check(
+            "[store]\nedlete_mdoe = 'delayed'\n",
+            &["2: unknown option edlete_mdoe in [store]; did you mean delete_mode?"],
+        );
+        check("[quota]\nlimit = 3\n", &["2: unknown option limit in [quota]; its options are warn_percent"]);
+        check(
+            "[store]\ndelete_mode = 'later'\n",
+            &[
+                "2: delete_mode: unknown value \"later\"; expected \"delayed\" or \"immediate\", for example \"delayed\"",
+            ],
+        );
+        check("spool = '/x'\n", &["1: spool stands outside of any section; it belongs into [store]"]);
+        check("listen = []\n", &["1: listen stands outside of any section; it belongs into [imap] or [lmtp]"]);
+        check("colour = 1\n", &["1: colour stands outside of any section, and no section has such an option"]);
+        check("imap = 3\n", &["1: imap is a section: write [imap] on a line of its own"]);
+    }
+
+    #[test]
+    fn all_problems_at_once_in_order() {
+        check(
+            "[store]\nx = 1\n[imap]\nlisten = '1'\n[log]\nlevel = 3\n",
+            &[
+                "2: unknown option x in [store]; its options are config_dir, spool, durability, delete_mode, expunge_mode, \
+             keep_deleted",
+                "4: listen: found string, expected a list in square brackets, for example [\"127.0.0.1:1143\"]",
+                "6: level: found integer, expected a string in quotes, for example \"text\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn text_that_is_not_toml() {
+        for text in ["[store\n", "[store]\nspool = /var\n", "[store]\nspool = 'a'\nspool = 'b'\n", "\u{0}", "a b c"] {
+            let problems = parse(text).unwrap_err();
+            assert!(problems.iter().all(|problem| problem.text.starts_with("not TOML: ")), "{text}: {problems:?}");
+        }
+    }
+}

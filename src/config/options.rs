@@ -1,0 +1,194 @@
+//! Every option of the server: what it means, its unit, its default and why.
+//!
+//! These texts are the administrator's documentation: `docs/angarium.toml` is printed from them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lmtpd::Network;
+use wire::limits;
+
+use super::section::section;
+use super::value::{Size, Span, words};
+
+section! {
+    /// Who this server is.
+    struct Server in "server" {
+        /// The name it greets clients with and writes into Received: lines. Unset: the name of the machine.
+        hostname: Option<String> = None => r#""mail.example.com""#,
+        /// The primary domain: a user name without a domain belongs to it. It is created at the first start and not
+        /// changed by this option afterwards. Unset: the name of the machine.
+        domain: Option<String> = None => r#""example.com""#,
+        /// Users who may manage all mailboxes. "admin" is created at the first start, with a password that is printed
+        /// once.
+        admins: Vec<String> = vec!["admin".to_owned()],
+        /// How long sessions may take to end when the server stops, before they are cut off: enough to finish a delivery.
+        shutdown_wait: Span = Span(Duration::from_secs(20)),
+    }
+}
+
+section! {
+    /// Where mail is kept, and how safely.
+    struct Store in "store" {
+        /// The directory of everything but messages: the mailbox list, the directory of users, subscriptions, sockets.
+        /// Relative paths begin at the directory of this file. Unset: /var/imap for a configuration below /etc, else
+        /// var/imap.
+        config_dir: Option<PathBuf> = None => r#""/var/imap""#,
+        /// The directory of messages. It must be one file system, because a message for many is stored once and linked.
+        /// Unset: /var/spool/imap for a configuration below /etc, else var/spool/imap.
+        spool: Option<PathBuf> = None => r#""/var/spool/imap""#,
+        /// "safe": a message that was accepted survives a power cut; a change of flags survives a crash of the server at
+        /// once and a power cut after a second. "strict": flags are synced too, at the price of a disk write for each
+        /// STORE.
+        durability: Durability = Durability::Safe,
+        /// "delayed": a deleted mailbox is kept under a hidden name for keep_deleted and can be brought back.
+        /// "immediate": it is gone.
+        delete_mode: Mode = Mode::Delayed,
+        /// "delayed": an expunged message is kept, invisible, for keep_deleted and can be brought back with unexpunge.
+        /// "immediate": it is gone.
+        expunge_mode: Mode = Mode::Delayed,
+        /// How long deleted mailboxes and expunged messages are kept: a week, so that what was deleted on a Friday can
+        /// still be asked for after the weekend.
+        keep_deleted: Span = Span::days(7),
+    }
+}
+
+section! {
+    /// Mail clients. Everybody's mailboxes appear in the alternate namespace (folders beside the INBOX, other users below
+    /// "user/", shared folders at the top) and "/" separates names; neither can be changed.
+    struct Imap in "imap" {
+        /// Addresses for IMAP with STARTTLS. The official port is 143; the default needs no privilege and is reached from
+        /// this machine only.
+        listen: Vec<SocketAddr> = vec![loopback(1143)],
+        /// Addresses for IMAP over TLS from the first octet. The official port is 993.
+        listen_tls: Vec<SocketAddr> = vec![loopback(1993)],
+        /// Allow LOGIN over unencrypted connections from other machines. From this machine it is always allowed.
+        allow_plaintext: bool = false,
+        /// Silence after login until a client is disconnected: 30 minutes, the least RFC 9051 allows.
+        idle_timeout: Span = Span(limits::IDLE),
+    }
+}
+
+section! {
+    /// How mail comes in: Postfix (or another MTA) delivers over LMTP.
+    struct Lmtp in "lmtp" {
+        /// Addresses for LMTP over TCP. It knows no login: see trusted_networks.
+        listen: Vec<SocketAddr> = vec![loopback(2424)],
+        /// A Unix socket for LMTP. Unset: socket/lmtp below config_dir. Who can reach the directory may deliver.
+        socket: Option<PathBuf> = None => r#""/var/imap/socket/lmtp""#,
+        /// Networks whose hosts may deliver over TCP. Hosts outside of them are refused: whoever may deliver may write
+        /// any mail to any user.
+        trusted_networks: Vec<Network> = lmtpd::Settings::default().trusted,
+        /// What a full mailbox answers: true, 552, so the sender learns of it at once; false, 452, so the MTA tries again
+        /// for days.
+        over_quota_permanent: bool = true,
+        /// Count the message itself against the quota. false: what arrives while usage is below the limit is taken
+        /// whatever its size, so usage may exceed the limit by one message.
+        strict_quota: bool = false,
+        /// Messages with a CR or an LF that is not part of a CRLF: "refuse" them, because servers that disagree on where a
+        /// line ends can be made to disagree on where a message ends (SMTP smuggling), or "repair" them.
+        bare_line_ends: BareLineEnds = BareLineEnds::Refuse,
+        /// Store a message once per mailbox, however often it is delivered within three days: an MTA that lost our
+        /// answer sends it again.
+        suppress_duplicates: bool = true,
+        /// Find folders of "user+folder@" regardless of case when there is none of that very name.
+        fuzzy_folders: bool = false,
+        /// The local part before "+shared/folder" that stands for no user. Empty: "+shared/folder@".
+        postuser: String = String::new(),
+    }
+}
+
+section! {
+    /// Quotas.
+    struct Quota in "quota" {
+        /// Percent of its quota above which a mailbox's owner is warned when it is selected.
+        warn_percent: u32 = 90,
+    }
+}
+
+section! {
+    /// Encryption. Read again at SIGHUP.
+    struct Tls in "tls" {
+        /// The certificate, with its chain, in PEM. Unset: tls/cert.pem below config_dir; if that does not exist, a
+        /// self-signed one is made.
+        certificate: Option<PathBuf> = None => r#""/etc/ssl/mail.pem""#,
+        /// Its private key in PEM, readable by the server only. Unset: tls/key.pem below config_dir.
+        key: Option<PathBuf> = None => r#""/etc/ssl/private/mail.pem""#,
+    }
+}
+
+section! {
+    /// What a client may cost. The defaults suit a server for some thousand users; the reasons are in wire/src/limits.rs.
+    struct Limits in "limits" {
+        /// Largest message.
+        message_size: Size = Size(limits::MESSAGE_SIZE),
+        /// Connections in all. Unset: half the descriptors the system allows this process.
+        connections: Option<u32> = None => "5000",
+        /// Connections from one address (one /64 for IPv6). This machine is exempt.
+        connections_per_address: u32 = limits::CONNECTIONS_PER_ADDRESS,
+        /// Time from connecting to being logged in.
+        login_timeout: Span = Span(limits::PRE_AUTH),
+        /// Time for a TLS handshake.
+        tls_handshake: Span = Span(limits::TLS_HANDSHAKE),
+        /// Silence inside a message until the connection is closed.
+        body_stalled: Span = Span(limits::BODY_STALLED),
+        /// How long a client may leave its answers unread.
+        output_stalled: Span = Span(limits::OUTPUT_STALLED),
+    }
+}
+
+section! {
+    /// The log, on standard error: systemd and container runtimes collect it there.
+    struct Log in "log" {
+        /// "text" for people, "json" for machines.
+        format: LogFormat = LogFormat::Text,
+        /// "error", "warn", "info", "debug" or "trace", or a filter by part such as "info,imapd=debug". Read again at
+        /// SIGHUP.
+        level: String = "info".to_owned(),
+    }
+}
+
+words! {
+    /// When changes are synced to disk.
+    Durability: "\"safe\" or \"strict\"", "\"safe\"" {
+        /// Messages before they are acknowledged, flags soon after.
+        Safe = "safe",
+        /// Both before they are acknowledged.
+        Strict = "strict",
+    }
+}
+
+words! {
+    /// Whether what is deleted can be brought back.
+    Mode: "\"delayed\" or \"immediate\"", "\"delayed\"" {
+        /// For a while.
+        Delayed = "delayed",
+        /// No.
+        Immediate = "immediate",
+    }
+}
+
+words! {
+    /// What to do with a CR or LF on its own.
+    BareLineEnds: "\"refuse\" or \"repair\"", "\"refuse\"" {
+        /// Refuse the message.
+        Refuse = "refuse",
+        /// Make it a CRLF.
+        Repair = "repair",
+    }
+}
+
+words! {
+    /// The form of the log's lines.
+    LogFormat: "\"text\" or \"json\"", "\"text\"" {
+        /// `key=value`.
+        Text = "text",
+        /// One object a line.
+        Json = "json",
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
