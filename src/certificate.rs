@@ -1,0 +1,79 @@
+//! The certificate of a server that was given none: self-signed, made once, good for trying things out and for
+//! STARTTLS between machines that do not check.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use tools::Exit;
+use tracing::{info, warn};
+use wire::Tls;
+
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// Loads the configured certificate; makes one if none is configured and none is there.
+///
+/// # Errors
+/// The certificate cannot be used, or none can be written.
+pub(crate) fn load(config: &Config) -> Result<Tls, Failure> {
+    let (certificate, key, named) = config.certificate();
+    if !named && !certificate.exists() {
+        make(&certificate, &key, &config.hostname())?;
+        info!(event = "tls.certificate.created", file = %certificate.display());
+    }
+    warn_if_readable(&key);
+    Ok(Tls::load(&certificate, &key)?)
+}
+
+fn make(certificate: &Path, key: &Path, hostname: &str) -> Result<(), Failure> {
+    let names = vec![hostname.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names)
+        .map_err(|problem| Failure::new(Exit::Software, format!("cannot make a certificate: {problem}")))?;
+    // The key first: a certificate without it would be taken for a whole pair by the next start.
+    write(key, 0o600, &made.signing_key.serialize_pem())?;
+    write(certificate, 0o644, &made.cert.pem())
+}
+
+fn write(path: &Path, mode: u32, text: &str) -> Result<(), Failure> {
+    let written = || -> std::io::Result<()> {
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    written().map_err(|problem| Failure::new(Exit::CantCreate, format!("{}: {problem}", path.display())))
+}
+
+fn warn_if_readable(key: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(key).map_or(0, |found| found.permissions().mode());
+    if mode & 0o007 != 0 {
+        warn!(event = "tls.key.exposed", file = %key.display(), mode = format!("{:o}", mode & 0o7777));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made_once_and_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("angarium.toml");
+        fs::write(&file, "").unwrap();
+        let config = Config::read(&file).unwrap();
+        load(&config).unwrap();
+        let (certificate, key, _) = config.certificate();
+        let before = fs::read(&certificate).unwrap();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&key).unwrap().permissions()) & 0o777, 0o600);
+        load(&config).unwrap();
+        assert_eq!(fs::read(&certificate).unwrap(), before);
+        // Half a pair is an error that names the file, not a reason to make another.
+        fs::remove_file(&key).unwrap();
+        assert!(load(&config).unwrap_err().text.contains("key.pem"));
+    }
+}

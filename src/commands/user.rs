@@ -1,0 +1,96 @@
+//! `angarium user`: people with a mailbox.
+
+use admin::control::Input;
+use clap::{Arg, ArgAction, ArgMatches};
+use tools::user::{AddUser, add_user, list_users, read_password, set_password};
+use tools::{Console, Exit};
+
+use super::{Command, Run, StoreCommand};
+use crate::failure::Failure;
+use crate::services::Services;
+use crate::terminal;
+
+pub(super) const COMMAND: Command = Command { spec, links: &[], run: Run::Store(StoreCommand { input, run }) };
+
+fn spec() -> clap::Command {
+    let name = || Arg::new("USER").required(true).help("User ID: the login name, and the owner of user/USER");
+    let from_stdin = || {
+        Arg::new("password-stdin")
+            .long("password-stdin")
+            .action(ArgAction::SetTrue)
+            .help("Read the password from a line of standard input even if that is a terminal")
+    };
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    clap::Command::new("user")
+        .about("Add and list users, change passwords")
+        .subcommand_required(true)
+        .subcommand(
+            clap::Command::new("add")
+                .about("Add a user with an INBOX")
+                .long_about(
+                    "Add a user with an INBOX. The password is asked for on the terminal, or is one line of standard \
+                     input if that is not a terminal.",
+                )
+                .arg(name())
+                .arg(text("mail", "ADDRESS", "Mail address [default: USER in the primary domain]"))
+                .arg(text("given-name", "NAME", "First name"))
+                .arg(text("surname", "NAME", "Last name"))
+                .arg(Arg::new("admin").long("admin").action(ArgAction::SetTrue).help("May manage all mailboxes"))
+                .arg(from_stdin()),
+        )
+        .subcommand(
+            clap::Command::new("list")
+                .about("List users")
+                .arg(text("domain", "DOMAIN", "Of this domain only"))
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON object a line")),
+        )
+        .subcommand(clap::Command::new("passwd").about("Change a password").arg(name()).arg(from_stdin()))
+}
+
+/// The password, asked for where the administrator sits: the server has no terminal.
+fn input(matches: &ArgMatches) -> Result<Input, Failure> {
+    let Some((name @ ("add" | "passwd"), matches)) = matches.subcommand() else { return Ok(Input::None) };
+    debug_assert!(!name.is_empty());
+    if !matches.get_flag("password-stdin")
+        && let Some(password) = terminal::ask_new_password(&user_of(matches))?
+    {
+        return Ok(Input::Octets(format!("{password}\n").into_bytes()));
+    }
+    Ok(Input::Stream(Box::new(std::io::stdin())))
+}
+
+fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
+    let Services { store, directory } = services;
+    let done = match matches.subcommand() {
+        Some(("add", matches)) => {
+            let text = |name: &str| matches.get_one::<String>(name).cloned();
+            let request = AddUser {
+                mail: text("mail"),
+                given_name: text("given-name").unwrap_or_default(),
+                surname: text("surname").unwrap_or_default(),
+                admin: matches.get_flag("admin"),
+                ..AddUser::new(&user_of(matches))
+            };
+            read_password(console).and_then(|password| {
+                let user = add_user(store, &**directory, &request, &password)?;
+                console.out(&format!("{} added with address {}", user.uid, user.mail))?;
+                Ok(())
+            })
+        }
+        Some(("passwd", matches)) => {
+            read_password(console).and_then(|password| set_password(&**directory, &user_of(matches), &password))
+        }
+        Some((_, matches)) => {
+            let domain = matches.get_one::<String>("domain").map(String::as_str);
+            list_users(&**directory, domain, matches.get_flag("json"), console)
+        }
+        None => Ok(()),
+    };
+    done.map(|()| Exit::Ok).map_err(|problem| Failure::new(problem.exit(), problem))
+}
+
+fn user_of(matches: &ArgMatches) -> String {
+    matches.get_one::<String>("USER").cloned().unwrap_or_default()
+}

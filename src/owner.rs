@@ -1,0 +1,61 @@
+//! Commands that need the store run in the process that owns it: the server if there is one, else this one. Either way it
+//! is the same function; only where its words go differs.
+
+use std::ffi::OsString;
+
+use admin::control::{Called, Client, Request};
+use clap::ArgMatches;
+use tools::Exit;
+
+use crate::commands::{Caller, StoreCommand};
+use crate::config::{Config, Log};
+use crate::failure::Failure;
+use crate::logging::Logging;
+use crate::services::Services;
+use crate::terminal::Terminal;
+
+/// Runs `command`, whose command line is `args`, in whichever process owns the store. Returns its exit code.
+pub(crate) fn run(name: &str, command: &StoreCommand, matches: &ArgMatches, caller: &Caller) -> Result<u8, Failure> {
+    let config = caller.config()?;
+    let input = (command.input)(matches)?;
+    let socket = config.control_socket();
+    let called = Client::call(&socket).map_err(|problem| {
+        Failure::new(Exit::NoPermission, format!("cannot call the server at {}: {problem}", socket.display()))
+    })?;
+    match called {
+        Called::Server(client) => {
+            let directory = std::env::current_dir().unwrap_or_else(|_| "/".into());
+            let request = Request::new(name, text_of(&caller.args)?, directory);
+            let mut console = Terminal::new(admin::control::Input::None);
+            client.run(&request, input, &mut console).map_err(|problem| Failure::new(Exit::TempFail, problem))
+        }
+        Called::Nobody => run_here(&config, command, matches, Terminal::new(input)),
+    }
+}
+
+/// Owns the store for the time of the command.
+fn run_here(
+    config: &Config,
+    command: &StoreCommand,
+    matches: &ArgMatches,
+    mut console: Terminal,
+) -> Result<u8, Failure> {
+    // On a terminal what goes well is not worth a line.
+    Logging::start(&Log { level: "warn".to_owned(), ..config.log.clone() })?;
+    let services = Services::open(config)?;
+    let exit = (command.run)(matches, &services, &mut console);
+    let closed = services.close();
+    drop(console);
+    let exit = exit?;
+    closed?;
+    Ok(exit.code())
+}
+
+fn text_of(args: &[OsString]) -> Result<Vec<String>, Failure> {
+    args.iter()
+        .map(|arg| {
+            let text = arg.to_str().map(str::to_owned);
+            text.ok_or_else(|| Failure::new(Exit::Usage, format!("{} is not UTF-8", arg.display())))
+        })
+        .collect()
+}

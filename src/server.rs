@@ -1,0 +1,228 @@
+//! The running server: listeners, signals, and an end in order.
+//!
+//! Start: store and directory, first-start gifts, certificate, listeners; only when all of that stands does anybody get
+//! an answer, and the service manager (and the terminal) hear that we are ready. End, in the other order: nobody new is
+//! accepted, sessions say goodbye, commands finish, the store is closed.
+
+mod announce;
+mod control;
+mod first_start;
+mod reload;
+mod upkeep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tools::Exit;
+use tracing::{info, warn};
+use wire::listen::{self, Gate, Listener, Reception, Service};
+use wire::{Connection, Tls};
+
+use crate::certificate;
+use crate::commands::Caller;
+use crate::config::Config;
+use crate::config::options::BareLineEnds;
+use crate::failure::Failure;
+use crate::logging::Logging;
+use crate::notify::notify;
+use crate::services::Services;
+
+/// Mode of the LMTP socket: the directory above decides who may deliver.
+const LMTP_SOCKET_MODE: u32 = 0o666;
+/// Mode of the control socket: ours and root's.
+const CONTROL_SOCKET_MODE: u32 = 0o600;
+/// How long threads that are still busy after the drain may take; then the process ends under them.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// Runs the server until a signal ends it.
+///
+/// # Errors
+/// What keeps it from starting, naming the file or address, or what could not be saved at the end.
+pub(crate) fn run(config: Config, caller: Caller) -> Result<Exit, Failure> {
+    let logging = Logging::start(&config.log)?;
+    raise_descriptor_limit();
+    create_directories(&config)?;
+    let services = Arc::new(Services::open(&config)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|problem| Failure::new(Exit::Os, format!("cannot start threads: {problem}")))?;
+    let result = runtime.block_on(serve(config, caller, logging, Arc::clone(&services)));
+    runtime.shutdown_timeout(LAST_WAIT);
+    let closed = services.close();
+    result?;
+    closed?;
+    Ok(Exit::Ok)
+}
+
+async fn serve(config: Config, caller: Caller, logging: Logging, services: Arc<Services>) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let password = first_start::ensure_admin(&services)?;
+    let tls = certificate::load(&config)?;
+    let reception = Reception {
+        gate: Arc::new(Gate::default()),
+        limits: Arc::new(ArcSwap::from_pointee(config.wire_limits())),
+        tasks: TaskTracker::new(),
+        shutdown: CancellationToken::new(),
+    };
+    let listeners = Listeners::bind(&config)?;
+    announce::listening(&config, &listeners)?;
+    let mut live = reload::Live { config, caller, logging, tls, limits: Arc::clone(&reception.limits) };
+    listeners.serve(&live.config, &live.tls, &services, &reception);
+    let keep = live.config.store.keep_deleted.0;
+    reception.tasks.spawn(upkeep::run(services, keep, reception.shutdown.clone()));
+    announce::ready(&live.config, password.as_deref()).map_err(|problem| Failure::new(Exit::Io, problem))?;
+    notify("READY=1");
+
+    while let Asked::Reload = signals.next().await {
+        live.reload();
+    }
+    notify("STOPPING=1");
+    info!(event = "server.stopping", connections = reception.gate.connections());
+    drain(&reception, live.config.server.shutdown_wait.0, &mut signals).await;
+    announce::gone(&live.config);
+    info!(event = "server.stopped");
+    Ok(())
+}
+
+/// Waits for sessions to end; a second signal to stop is an impatient one.
+async fn drain(reception: &Reception, wait: Duration, signals: &mut Signals) {
+    reception.shutdown.cancel();
+    reception.tasks.close();
+    let impatient = async { while !matches!(signals.next().await, Asked::Stop) {} };
+    tokio::select! {
+        () = reception.tasks.wait() => return,
+        () = tokio::time::sleep(wait) => {}
+        () = impatient => {}
+    }
+    warn!(event = "server.sessions.cut", connections = reception.gate.connections());
+}
+
+/// What listens, before anybody is served.
+struct Listeners {
+    lmtp: Vec<Listener>,
+    control: Listener,
+}
+
+impl Listeners {
+    fn bind(config: &Config) -> Result<Self, Failure> {
+        let tcp = |addresses: &[std::net::SocketAddr]| {
+            addresses.iter().map(|address| Listener::tcp(*address)).collect::<Result<Vec<_>, _>>()
+        };
+        let mut lmtp = tcp(&config.lmtp.listen)?;
+        lmtp.push(Listener::unix(&config.lmtp_socket(), LMTP_SOCKET_MODE)?);
+        Ok(Self { lmtp, control: Listener::unix(&config.control_socket(), CONTROL_SOCKET_MODE)? })
+    }
+
+    /// By service, as `listening.json` and the terminal name them.
+    fn by_name(&self) -> [(&'static str, &[Listener]); 2] {
+        [("lmtp", &self.lmtp), ("control", std::slice::from_ref(&self.control))]
+    }
+
+    fn serve(self, config: &Config, tls: &Tls, services: &Arc<Services>, reception: &Reception) {
+        let lmtp = lmtp_service(config, tls, services);
+        let shutdown = reception.shutdown.clone();
+        let lmtp = move |conn: Connection| Arc::clone(&lmtp).serve(conn, shutdown.clone());
+        let busy = "421 4.3.2 Too many connections, try again later\r\n";
+        for listener in self.lmtp {
+            accept(listener, Service { name: "lmtp", tls: None, refusal: busy }, reception, lmtp.clone());
+        }
+        let services = Arc::clone(services);
+        let control = move |conn: Connection| control::answer(conn, Arc::clone(&services));
+        accept(self.control, Service { name: "control", tls: None, refusal: "" }, reception, control);
+    }
+}
+
+fn accept<H, F>(listener: Listener, service: Service, reception: &Reception, session: H)
+where
+    H: Fn(Connection) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    info!(event = "listener.ready", service = service.name, address = %listener.local());
+    reception.tasks.spawn(listen::serve(listener, service, reception.clone(), session));
+}
+
+fn lmtp_service(config: &Config, tls: &Tls, services: &Services) -> Arc<lmtpd::Lmtp> {
+    let settings = lmtpd::Settings {
+        host_name: config.hostname(),
+        message_size: config.limits.message_size.0,
+        trusted: config.lmtp.trusted_networks.clone(),
+        over_quota: if config.lmtp.over_quota_permanent {
+            lmtpd::OverQuota::Permanent
+        } else {
+            lmtpd::OverQuota::Temporary
+        },
+        strict_quota: config.lmtp.strict_quota,
+        bare_line_ends: match config.lmtp.bare_line_ends {
+            BareLineEnds::Refuse => lmtpd::BareLineEnds::Refuse,
+            BareLineEnds::Repair => lmtpd::BareLineEnds::Repair,
+        },
+        suppress_duplicates: config.lmtp.suppress_duplicates,
+        fuzzy_folders: config.lmtp.fuzzy_folders,
+        post_user: config.lmtp.postuser.clone(),
+        ..lmtpd::Settings::default()
+    };
+    let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));
+    Arc::new(lmtpd::Lmtp::new(settings, store, directory, Some(tls.clone())))
+}
+
+/// The directories that listeners and certificates need; store and directory make their own.
+fn create_directories(config: &Config) -> Result<(), Failure> {
+    for directory in [config.config_dir().join("socket"), config.spool()] {
+        std::fs::create_dir_all(&directory).map_err(|problem| {
+            let exit = match problem.kind() {
+                std::io::ErrorKind::PermissionDenied => Exit::NoPermission,
+                _ => Exit::CantCreate,
+            };
+            Failure::new(exit, format!("cannot create {}: {problem}", directory.display()))
+        })?;
+    }
+    Ok(())
+}
+
+/// As many descriptors as we may have: a session needs a socket and its mailbox's files, and the soft limit of many
+/// systems is still 1024.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(problem) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        warn!(event = "server.descriptors.limited", error = %problem);
+    }
+}
+
+/// What a signal asks for.
+enum Asked {
+    Reload,
+    Stop,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|problem| Failure::new(Exit::Os, format!("cannot listen for signals: {problem}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Commands that come over the control socket.
+
+use std::sync::Arc;
+
+use admin::control;
+use rustix::process::geteuid;
+use tracing::{info, warn};
+use wire::stream::{Plain, Stream};
+use wire::{Connection, Peer};
+
+use crate::commands;
+use crate::services::Services;
+
+/// Answers one caller: a command runs on a thread of its own, as it would have a process otherwise.
+pub(super) async fn answer(conn: Connection, services: Arc<Services>) {
+    let Peer::Unix { uid, pid } = conn.info().peer else { return };
+    if !control::permitted(uid, geteuid().as_raw()) {
+        warn!(event = "control.refused", uid, pid);
+        return;
+    }
+    let Stream::Plain(Plain::Unix(stream)) = conn.into_stream() else { return };
+    let run = move || -> Result<(), control::ControlError> {
+        let stream = stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        control::answer(stream, |request, console| {
+            info!(event = "control.command", uid, pid, command = %request.command, args = %request.args.join(" "));
+            commands::run_in_server(request, &services, console)
+        })
+        .map(drop)
+    };
+    match tokio::task::spawn_blocking(run).await {
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => info!(event = "control.lost", uid, pid, error = %problem),
+        Err(_) => warn!(event = "control.panicked", uid, pid),
+    }
+}

@@ -1,0 +1,25 @@
+//! What a new server is given: an administrator who can log in.
+
+use directory::{ADMIN, UserId, generate_password};
+use tools::Exit;
+use tools::user::{AddUser, add_user};
+use tracing::info;
+
+use crate::failure::Failure;
+use crate::services::Services;
+
+/// Makes the user `admin` if there is none, and returns the password made up for it.
+pub(super) fn ensure_admin(services: &Services) -> Result<Option<String>, Failure> {
+    let unable = |problem: &dyn std::fmt::Display| {
+        Failure::new(Exit::TempFail, format!("cannot make the user {ADMIN}: {problem}"))
+    };
+    let admin = UserId::admin();
+    if services.directory.user(&admin).map_err(|problem| unable(&problem))?.is_some() {
+        return Ok(None);
+    }
+    let password = generate_password().map_err(|problem| unable(&problem))?;
+    add_user(&services.store, &*services.directory, &AddUser::new(ADMIN), &password)
+        .map_err(|problem| unable(&problem))?;
+    info!(event = "admin.created", user = ADMIN);
+    Ok(Some(String::from_utf8_lossy(password.expose()).into_owned()))
+}

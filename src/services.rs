@@ -1,0 +1,113 @@
+//! What the program is made of: the store and the directory, opened from the configuration and closed in order.
+
+use std::sync::Arc;
+
+use directory::{Directory, DomainName, Embedded, HashCost, UserId};
+use durable::disk::{Disk, RealDisk};
+use mailstore::{Layout, Store, StoreOptions};
+use tools::Exit;
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::config::options::{Durability, Mode};
+use crate::failure::Failure;
+
+/// Room for the Return-Path and Received that LMTP puts above a message: 4 KiB.
+const TRACE_HEADER: u64 = 4 * 1024;
+
+/// The open store and directory. Whoever holds them is their only owner, on this machine or any other that sees the same
+/// files.
+pub(crate) struct Services {
+    pub(crate) store: Arc<Store>,
+    pub(crate) directory: Arc<dyn Directory>,
+}
+
+impl Services {
+    /// Opens both, and makes them if there is no trace of either. Blocks.
+    ///
+    /// # Errors
+    /// Another process owns the store, or something in it must be repaired first; nothing was changed then.
+    pub(crate) fn open(config: &Config) -> Result<Self, Failure> {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let (store, report) = Store::open(store_options(config), Arc::clone(&disk)).map_err(store_failure)?;
+        if report.created {
+            info!(event = "store.created", config = %store.layout().config().display());
+        }
+        for why in &report.rebuilt {
+            warn!(event = "store.rebuilt", why = %why);
+        }
+        for (key, reason) in &report.bad_rows {
+            warn!(event = "store.row.bad", key = %key, reason = %reason);
+        }
+        match open_directory(config, disk, &store, report.created) {
+            Ok(directory) => Ok(Self { store, directory }),
+            Err(failure) => {
+                // What failed first is what to say; a store that is not closed repairs itself.
+                let _ = store.close();
+                Err(failure)
+            }
+        }
+    }
+
+    /// Makes everything durable and lets go of the store. Blocks.
+    ///
+    /// # Errors
+    /// What could not be written; the next start repairs it as after a crash.
+    pub(crate) fn close(&self) -> Result<(), Failure> {
+        let directory = self.directory.close().map_err(directory_failure);
+        self.store.close().map_err(store_failure)?;
+        directory
+    }
+}
+
+fn open_directory(
+    config: &Config,
+    disk: Arc<dyn Disk>,
+    store: &Store,
+    create: bool,
+) -> Result<Arc<dyn Directory>, Failure> {
+    let wrong =
+        |option: &str, problem: directory::Error| Failure::new(Exit::Config, format!("[server] {option}: {problem}"));
+    let admins = config.server.admins.iter().map(|admin| UserId::parse(admin)).collect::<Result<_, _>>();
+    let settings = directory::Settings {
+        primary_domain: DomainName::parse(&config.domain()).map_err(|problem| wrong("domain", problem))?,
+        admins: admins.map_err(|problem| wrong("admins", problem))?,
+        hash_cost: HashCost::default(),
+    };
+    let opened = Embedded::open(store.layout().config(), disk, create, &settings);
+    let (directory, _) = opened.map_err(directory_failure)?;
+    Ok(Arc::new(directory))
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    let mut options = StoreOptions::new(Layout::new(config.config_dir(), config.spool()));
+    options.create = true;
+    options.delayed_delete = config.store.delete_mode == Mode::Delayed;
+    options.delayed_expunge = config.store.expunge_mode == Mode::Delayed;
+    options.strict = config.store.durability == Durability::Strict;
+    // A message grows by its trace header on the way in.
+    options.max_message = config.limits.message_size.0.saturating_add(TRACE_HEADER);
+    options
+}
+
+/// A store that fails as the program's end.
+pub(crate) fn store_failure(error: mailstore::Error) -> Failure {
+    use mailstore::ErrorKind;
+    let exit = match error.kind() {
+        ErrorKind::InUse | ErrorKind::Unavailable | ErrorKind::DiskFull => Exit::TempFail,
+        ErrorKind::Corrupt => Exit::Data,
+        ErrorKind::Denied => Exit::NoPermission,
+        ErrorKind::Io => Exit::Io,
+        _ => Exit::Software,
+    };
+    Failure::new(exit, format!("cannot open the mail store: {error}"))
+}
+
+fn directory_failure(error: directory::Error) -> Failure {
+    let exit = match &error {
+        directory::Error::Corrupt { .. } => Exit::Data,
+        directory::Error::Unavailable(_) => Exit::TempFail,
+        _ => Exit::Software,
+    };
+    Failure::new(exit, format!("cannot open the directory: {error}"))
+}

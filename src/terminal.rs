@@ -1,0 +1,161 @@
+//! The terminal, or whatever stands in for it: the console of commands that run here, and passwords without echo.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use admin::control::Input;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tools::{Console, Exit, Progress};
+
+use crate::failure::Failure;
+
+/// Progress is drawn at most five times a second.
+const DRAW_EVERY: Duration = Duration::from_millis(200);
+
+/// A console over this process's standard streams.
+pub(crate) struct Terminal {
+    stdin: Box<dyn BufRead>,
+    directory: PathBuf,
+    /// When progress was last drawn, and whether it stands on the terminal's current line.
+    drawn: Option<Instant>,
+    standing: bool,
+}
+
+impl Terminal {
+    /// Commands that run here read `input`.
+    pub(crate) fn new(input: Input) -> Self {
+        let stdin: Box<dyn BufRead> = match input {
+            Input::None => Box::new(io::empty()),
+            Input::Octets(octets) => Box::new(io::Cursor::new(octets)),
+            Input::Stream(stream) => Box::new(io::BufReader::new(stream)),
+        };
+        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        Self { stdin, directory, drawn: None, standing: false }
+    }
+
+    /// Takes a line of progress off the terminal, so that what follows stands alone.
+    fn wipe(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.standing) {
+            io::stderr().write_all(b"\r\x1b[K")?;
+        }
+        Ok(())
+    }
+}
+
+impl Console for Terminal {
+    fn out(&mut self, line: &str) -> io::Result<()> {
+        self.wipe()?;
+        out(line)
+    }
+
+    fn err(&mut self, line: &str) -> io::Result<()> {
+        self.wipe()?;
+        err(line)
+    }
+
+    fn progress(&mut self, progress: &Progress) -> io::Result<()> {
+        let soon = self.drawn.is_some_and(|drawn| drawn.elapsed() < DRAW_EVERY);
+        if soon || !io::stderr().is_terminal() {
+            return Ok(());
+        }
+        self.drawn = Some(Instant::now());
+        self.wipe()?;
+        self.standing = true;
+        let Progress { what, done, total } = progress;
+        let what: String = what.chars().filter(|c| !c.is_control()).take(60).collect();
+        match total {
+            Some(total) => write!(io::stderr(), "{done}/{total} {what}"),
+            None => write!(io::stderr(), "{done} {what}"),
+        }
+    }
+
+    fn stdin(&mut self) -> &mut dyn BufRead {
+        &mut *self.stdin
+    }
+
+    fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.wipe();
+    }
+}
+
+/// A line on standard output.
+pub(crate) fn out(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(line.as_bytes())?;
+    stdout.write_all(b"\n")?;
+    stdout.flush()
+}
+
+/// A line on standard error.
+pub(crate) fn err(line: &str) -> io::Result<()> {
+    let mut stderr = io::stderr().lock();
+    stderr.write_all(line.as_bytes())?;
+    stderr.write_all(b"\n")
+}
+
+/// Asks for a new password twice, without echo. `None` when standard input is not a terminal: the command then reads one
+/// line of it.
+///
+/// # Errors
+/// The two differ, it is empty, or the terminal went away.
+pub(crate) fn ask_new_password(whose: &str) -> Result<Option<String>, Failure> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(None);
+    }
+    let lost = |problem: io::Error| Failure::new(Exit::Io, format!("cannot read a password: {problem}"));
+    let first = ask(&format!("Password for {whose}: ")).map_err(lost)?;
+    if first.is_empty() {
+        return Err(Failure::new(Exit::Usage, "the password is empty"));
+    }
+    let second = ask("The same again: ").map_err(lost)?;
+    if first != second {
+        return Err(Failure::new(Exit::Usage, "the passwords are not the same"));
+    }
+    Ok(Some(first))
+}
+
+fn ask(prompt: &str) -> io::Result<String> {
+    let stdin = io::stdin();
+    io::stderr().write_all(prompt.as_bytes())?;
+    let quiet = Quiet::new(&stdin)?;
+    let mut line = String::new();
+    let read = stdin.lock().read_line(&mut line)?;
+    drop(quiet);
+    io::stderr().write_all(b"\n")?;
+    if read == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    line.truncate(line.trim_end_matches(['\n', '\r']).len());
+    Ok(line)
+}
+
+/// A terminal that does not echo, until this is dropped.
+struct Quiet<'t> {
+    terminal: &'t io::Stdin,
+    before: Termios,
+}
+
+impl<'t> Quiet<'t> {
+    fn new(terminal: &'t io::Stdin) -> io::Result<Self> {
+        let before = tcgetattr(terminal.as_fd())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(terminal.as_fd(), OptionalActions::Flush, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        let _ = tcsetattr(self.terminal.as_fd(), OptionalActions::Now, &self.before);
+    }
+}
