@@ -123,9 +123,14 @@ impl MailboxList {
 
     /// Visits all rows whose names begin with the text `prefix`, in byte order, whatever their state. Rows that change
     /// during the walk may be met in either form; a row that does not change is met exactly once.
-    pub(crate) fn walk(&self, prefix: &str, mut visit: impl FnMut(&Arc<Row>) -> ControlFlow<()>) {
+    pub(crate) fn walk(&self, prefix: &str, visit: impl FnMut(&Arc<Row>) -> ControlFlow<()>) {
+        self.walk_from(prefix, prefix, visit);
+    }
+
+    /// The same from the first name that is not before `start`.
+    pub(crate) fn walk_from(&self, prefix: &str, start: &str, mut visit: impl FnMut(&Arc<Row>) -> ControlFlow<()>) {
         let mut chunk: Vec<Arc<Row>> = Vec::with_capacity(WALK);
-        let mut from: Bound<Box<str>> = Bound::Included(prefix.into());
+        let mut from: Bound<Box<str>> = Bound::Included(prefix.max(start).into());
         loop {
             {
                 let tables = self.tables.read();

@@ -159,6 +159,15 @@ impl Store {
         });
     }
 
+    /// As [`list`](Self::list), but begins at the first name that is not before the text `from` in byte order: a reader who
+    /// takes the list in pieces goes on where he stopped. Memory only.
+    pub fn list_from(&self, prefix: &str, from: &str, mut visit: impl FnMut(&Arc<Row>) -> ControlFlow<()>) {
+        self.list.walk_from(prefix, from, |row| match row.state {
+            RowState::Active => visit(row),
+            RowState::Creating | RowState::Deleting => ControlFlow::Continue(()),
+        });
+    }
+
     /// Whether there is a mailbox below `name`. Memory only.
     #[must_use]
     pub fn has_children(&self, name: &MailboxName) -> bool {
