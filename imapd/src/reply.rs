@@ -53,7 +53,7 @@ impl Status {
 /// resp-cond-state = ("OK" / "NO" / "BAD") SP resp-text
 /// resp-text       = ["[" resp-text-code "]" SP] [text]
 /// ```
-pub fn tagged(out: &mut BytesMut, tag: &Tag, status: Status, code: Option<&Code<'_>>, text: impl Display) {
+pub fn tagged(out: &mut BytesMut, tag: &Tag, status: Status, code: Option<&Code>, text: impl Display) {
     put(out, format_args!("{tag} "));
     condition(out, status, code, text);
 }
@@ -61,7 +61,7 @@ pub fn tagged(out: &mut BytesMut, tag: &Tag, status: Status, code: Option<&Code<
 /// ```abnf
 /// resp-cond = "*" SP (resp-cond-state / resp-cond-bye) CRLF
 /// ```
-pub fn untagged(out: &mut BytesMut, status: Status, code: Option<&Code<'_>>, text: impl Display) {
+pub fn untagged(out: &mut BytesMut, status: Status, code: Option<&Code>, text: impl Display) {
     out.put_slice(b"* ");
     condition(out, status, code, text);
 }
@@ -75,7 +75,12 @@ pub fn continuation(out: &mut BytesMut, text: impl Display) {
     out.put_slice(b"\r\n");
 }
 
-fn condition(out: &mut BytesMut, status: Status, code: Option<&Code<'_>>, text: impl Display) {
+/// A challenge of AUTHENTICATE: base64, or nothing at all behind the `+ ` (RFC 9051, 6.2.2).
+pub fn challenge(out: &mut BytesMut, base64: &str) {
+    put(out, format_args!("+ {base64}\r\n"));
+}
+
+fn condition(out: &mut BytesMut, status: Status, code: Option<&Code>, text: impl Display) {
     out.put_slice(status.name().as_bytes());
     out.put_u8(b' ');
     if let Some(code) = code {

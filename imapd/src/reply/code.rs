@@ -1,5 +1,7 @@
 //! Response codes (RFC 9051, 7.1; RFC 5530 and the extensions named below).
 
+use std::borrow::Cow;
+
 use bytes::{BufMut, BytesMut};
 
 use super::{put, put_list, put_words};
@@ -7,23 +9,23 @@ use crate::types::NumberSet;
 
 /// `resp-text-code`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Code<'a> {
+pub enum Code {
     /// A human must see the text.
     Alert,
     /// The mailbox exists already.
     AlreadyExists,
     /// UIDVALIDITY and the UIDs of appended messages, in order (RFC 4315).
-    AppendUid(u32, &'a NumberSet),
+    AppendUid(u32, NumberSet),
     /// Wrong credentials.
     AuthenticationFailed,
     /// Right credentials, but not for this.
     AuthorizationFailed,
     /// The charsets that SEARCH knows.
-    BadCharset(&'a [&'a str]),
+    BadCharset(&'static [&'static str]),
     /// Not possible here, whoever asks.
     Cannot,
     /// Capabilities.
-    Capability(&'a [&'a str]),
+    Capability(Vec<Cow<'static, str>>),
     /// The client does something odd.
     ClientBug,
     /// What follows is about another mailbox (RFC 7162, 3.2.11).
@@ -31,7 +33,7 @@ pub enum Code<'a> {
     /// An administrator must help.
     ContactAdmin,
     /// UIDVALIDITY of the destination, UIDs copied, UIDs given to the copies (RFC 4315).
-    CopyUid(u32, &'a NumberSet, &'a NumberSet),
+    CopyUid(u32, NumberSet, NumberSet),
     /// Stored mail is damaged.
     Corruption,
     /// The password has expired.
@@ -47,7 +49,7 @@ pub enum Code<'a> {
     /// A limit of this server.
     Limit,
     /// UIDs or sequence numbers that UNCHANGEDSINCE kept from being changed (RFC 7162, 3.1.3).
-    Modified(&'a NumberSet),
+    Modified(NumberSet),
     /// There is no such mailbox.
     Nonexistent,
     /// Mod-sequences are not kept (RFC 7162, 3.1.2.2).
@@ -61,7 +63,7 @@ pub enum Code<'a> {
     /// A message cannot be parsed.
     Parse,
     /// Flags that can be changed for good.
-    PermanentFlags(&'a [&'a str]),
+    PermanentFlags(Vec<String>),
     /// Not without TLS.
     PrivacyRequired,
     /// The mailbox was opened for reading.
@@ -90,7 +92,7 @@ pub enum Code<'a> {
     UseAttr,
 }
 
-impl Code<'_> {
+impl Code {
     /// Prints the code without its brackets.
     pub(super) fn print(&self, out: &mut BytesMut) {
         match self {
@@ -102,13 +104,13 @@ impl Code<'_> {
             }
             Code::Capability(names) => {
                 out.put_slice(b"CAPABILITY");
-                put_words(out, names.iter().copied());
+                put_words(out, names.iter().map(AsRef::as_ref));
             }
             Code::HighestModSeq(value) => put(out, format_args!("HIGHESTMODSEQ {value}")),
             Code::Modified(numbers) => put(out, format_args!("MODIFIED {numbers}")),
             Code::PermanentFlags(flags) => {
                 out.put_slice(b"PERMANENTFLAGS ");
-                put_list(out, flags.iter().copied());
+                put_list(out, flags.iter().map(String::as_str));
             }
             Code::UidNext(uid) => put(out, format_args!("UIDNEXT {uid}")),
             Code::UidValidity(value) => put(out, format_args!("UIDVALIDITY {value}")),
@@ -170,20 +172,20 @@ mod tests {
 
     #[test]
     fn codes() {
-        let check = |code: Code<'_>, expected: &str| {
+        let check = |code: Code, expected: &str| {
             let mut out = BytesMut::new();
             code.print(&mut out);
             assert_eq!(out, expected.as_bytes());
         };
         let one: NumberSet = [304, 319, 320].into_iter().collect();
         let two: NumberSet = [3956, 3957, 3958].into_iter().collect();
-        check(Code::CopyUid(38505, &one, &two), "COPYUID 38505 304,319:320 3956:3958");
-        check(Code::AppendUid(38505, &two), "APPENDUID 38505 3956:3958");
+        check(Code::CopyUid(38505, one.clone(), two.clone()), "COPYUID 38505 304,319:320 3956:3958");
+        check(Code::AppendUid(38505, two), "APPENDUID 38505 3956:3958");
         check(Code::BadCharset(&["US-ASCII", "UTF-8"]), "BADCHARSET (US-ASCII UTF-8)");
-        check(Code::Capability(&["IMAP4rev2", "IMAP4rev1"]), "CAPABILITY IMAP4rev2 IMAP4rev1");
-        check(Code::PermanentFlags(&["\\Seen", "\\*"]), "PERMANENTFLAGS (\\Seen \\*)");
-        check(Code::PermanentFlags(&[]), "PERMANENTFLAGS ()");
-        check(Code::Modified(&one), "MODIFIED 304,319:320");
+        check(Code::Capability(vec!["IMAP4rev2".into(), "IMAP4rev1".into()]), "CAPABILITY IMAP4rev2 IMAP4rev1");
+        check(Code::PermanentFlags(vec!["\\Seen".into(), "\\*".into()]), "PERMANENTFLAGS (\\Seen \\*)");
+        check(Code::PermanentFlags(Vec::new()), "PERMANENTFLAGS ()");
+        check(Code::Modified(one), "MODIFIED 304,319:320");
         check(Code::HighestModSeq(715_194_045_007), "HIGHESTMODSEQ 715194045007");
         check(Code::UidNext(4392), "UIDNEXT 4392");
         check(Code::ReadOnly, "READ-ONLY");

@@ -15,8 +15,8 @@ pub struct ListLine<'a> {
     pub name: &'a str,
     /// What the client called it, or what it was called before a RENAME (RFC 9051, 6.3.9.7).
     pub old_name: Option<&'a str>,
-    /// A selected child is below it, though it is not selected itself: `("CHILDINFO" ("SUBSCRIBED"))` (RFC 5258, 3.5).
-    pub child_info: bool,
+    /// Selection options that something below it meets: `("CHILDINFO" ("SUBSCRIBED"))` (RFC 5258, 3.5).
+    pub child_info: &'a [&'a str],
 }
 
 /// ```abnf
@@ -29,8 +29,9 @@ pub fn list(out: &mut BytesMut, line: &ListLine<'_>, encoding: Encoding) {
     out.put_slice(b" \"/\" ");
     print_mailbox(out, line.name, encoding);
     let mut extended = Vec::new();
-    if line.child_info {
-        extended.push("\"CHILDINFO\" (\"SUBSCRIBED\")".to_owned());
+    if !line.child_info.is_empty() {
+        let options: Vec<String> = line.child_info.iter().map(|option| format!("\"{option}\"")).collect();
+        extended.push(format!("\"CHILDINFO\" ({})", options.join(" ")));
     }
     if let Some(old_name) = line.old_name {
         let mut printed = BytesMut::new();
@@ -138,13 +139,13 @@ mod tests {
         let check = |line: ListLine<'_>, encoding, expected: &str| {
             assert_eq!(printed(|out| list(out, &line, encoding)), expected);
         };
-        let line = ListLine { attributes: &["\\Noselect"], name: "foo", old_name: None, child_info: false };
+        let line = ListLine { attributes: &["\\Noselect"], name: "foo", old_name: None, child_info: &[] };
         check(line, REV1, "* LIST (\\Noselect) \"/\" foo\r\n");
         check(ListLine { name: "Entwürfe", ..line }, REV1, "* LIST (\\Noselect) \"/\" Entw&APw-rfe\r\n");
         check(ListLine { name: "ü", ..line }, Encoding::Utf8, "* LIST (\\Noselect) \"/\" \"\\xc3\\xbc\"\r\n");
         check(ListLine { attributes: &[], name: "a \"b\"", ..line }, REV1, "* LIST () \"/\" \"a \\\"b\\\"\"\r\n");
         check(
-            ListLine { attributes: &[], old_name: Some("b c"), child_info: true, ..line },
+            ListLine { attributes: &[], old_name: Some("b c"), child_info: &["SUBSCRIBED"], ..line },
             REV1,
             "* LIST () \"/\" foo (\"CHILDINFO\" (\"SUBSCRIBED\") \"OLDNAME\" (\"b c\"))\r\n",
         );
