@@ -355,6 +355,10 @@ fn finish(context: &mut Context, tag: Option<&Tag>, outcome: Outcome) -> Result<
             answer(Status::No, Some(&Code::ServerBug), "Internal error, the administrator has been told");
             ran(Then::Continue, false)
         }
+        Err(CommandError::Fatal(text)) => {
+            answer(Status::Bad, None, text);
+            Err(End::Bye(text.into()))
+        }
         Err(CommandError::Bye(text)) => Err(End::Bye(text.into_owned())),
         Err(CommandError::Gone(error)) => Err(gone(error)),
     }
@@ -385,6 +389,7 @@ fn log(context: &Context, session: &Session, name: &str, outcome: &Outcome, star
             error!(event = "imap.command.failed", conn, user, mailbox, command = name, error = %error);
             "failed"
         }
+        Err(CommandError::Fatal(_)) => "bad",
         Err(CommandError::Bye(_) | CommandError::Gone(_)) => "gone",
     };
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -78,6 +78,8 @@ pub(crate) enum CommandError {
     Directory(directory::Error),
     /// The command's own task failed: NO, and the log says why.
     Task(tokio::task::JoinError),
+    /// The client wrote something after which nothing it sends can be trusted: BAD and `* BYE`, then the end.
+    Fatal(&'static str),
     /// The session cannot go on: `* BYE` with this text, then the end.
     Bye(Cow<'static, str>),
     /// The connection is gone; nobody is there to be told.

@@ -10,7 +10,7 @@ pub(crate) async fn run(context: &mut Context, _state: &mut NotAuthenticated) ->
     }
     // What stands behind STARTTLS in clear text may have been put there by somebody in between (CVE-2021-33515).
     if context.connection.has_input() {
-        return Err(CommandError::Bye("Plain text behind STARTTLS".into()));
+        return Err(CommandError::Fatal("Plain text behind STARTTLS"));
     }
     Ok(Done::ok("Begin TLS negotiation now").then(Then::StartTls))
 }
