@@ -233,7 +233,8 @@ fn parse(context: &Context, text: &[u8]) -> (Option<Tag>, Result<(&'static str, 
         Err(error) => {
             let text = error.to_string();
             let error_in_name = matches!(error.problem, syntax::Problem::BadName(_));
-            let refusal = if error_in_name { CommandError::refused(Code::Cannot, text) } else { CommandError::bad(text) };
+            let refusal =
+                if error_in_name { CommandError::refused(Code::Cannot, text) } else { CommandError::bad(text) };
             (error.tag, Err(refusal))
         }
     }
