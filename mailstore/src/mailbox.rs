@@ -31,11 +31,12 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
 pub(crate) use append::deliver;
@@ -59,7 +60,7 @@ pub struct Mailbox {
     around: Arc<dyn Surroundings>,
     unique_id: UniqueId,
     /// What a rename, a change of the ACL or of the quota root replaces.
-    identity: RwLock<Identity>,
+    identity: RwLock<Arc<Identity>>,
     state: RwLock<State>,
     queue: Queue,
     /// Cache records that were made anew and wait to be written.
@@ -73,7 +74,13 @@ pub struct Mailbox {
     gone: AtomicBool,
     /// The present high-water marks in the mailboxes database.
     marks: Mutex<Marks>,
+    /// For those who found the directory missing: it may be on its way to another name.
+    moves: Mutex<()>,
+    moved: Condvar,
 }
+
+/// How long a directory may be on its way: a rename and some syncs.
+const MOVE_TAKES: Duration = Duration::from_secs(2);
 
 impl Mailbox {
     /// The mailbox's name at this moment.
@@ -110,6 +117,7 @@ impl Mailbox {
     /// The mailbox was deleted: wakes everybody who has it selected.
     pub(crate) fn set_gone(&self) {
         self.gone.store(true, Ordering::Release);
+        self.tell_of_move();
         self.publish();
     }
 
@@ -134,13 +142,35 @@ impl Mailbox {
                     new.take_over(used);
                 }
             }
-            *current = identity;
+            *current = Arc::new(identity);
         }
+        self.tell_of_move();
         self.publish();
     }
 
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity.read().clone()
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity.read())
+    }
+
+    /// Waits until the mailbox, whose directory was not at `old`, has another one. `false` if it gets none.
+    fn await_move(&self, old: &Path) -> bool {
+        let mut waiting = self.moves.lock();
+        loop {
+            if self.is_gone() {
+                return false;
+            }
+            if self.identity.read().dir != old {
+                return true;
+            }
+            if self.moved.wait_for(&mut waiting, MOVE_TAKES).timed_out() {
+                return false;
+            }
+        }
+    }
+
+    fn tell_of_move(&self) {
+        let _nobody_between_look_and_wait = self.moves.lock();
+        self.moved.notify_all();
     }
 
     fn publish(&self) {

@@ -109,7 +109,7 @@ pub struct Store {
     list: Arc<MailboxList>,
     roots: Arc<QuotaRoots>,
     registry: Arc<Registry>,
-    names: NameLocks,
+    names: Arc<NameLocks>,
     subscriptions: Subscriptions,
     duplicates: Duplicates,
     shared: Arc<Shared>,

@@ -23,7 +23,7 @@ use crate::mailbox::change::{Arrival, Change, cache_for};
 use crate::mailbox::context::Marks;
 use crate::mailbox::files::message_path;
 use crate::mailbox::state::State;
-use crate::quota::QuotaCheck;
+use crate::quota::{QuotaCheck, QuotaRoot, QuotaUsed};
 use crate::seen::SeenChange;
 use crate::stage::Staged;
 use crate::uid_set::UidSet;
@@ -88,6 +88,7 @@ type Slot = Mutex<Option<Result<(), Arc<Error>>>>;
 
 struct Pending {
     messages: Vec<(Uid, Incoming)>,
+    charge: Charge,
     reader: Option<String>,
     slot: Arc<Slot>,
 }
@@ -135,22 +136,20 @@ impl Mailbox {
         mut incoming: Vec<Incoming>,
         options: &AppendOptions,
     ) -> Result<Ticket> {
-        let identity = self.identity();
-        let bytes: u64 = incoming.iter().map(|m| u64::from(m.record.size)).sum();
-        let count = incoming.len() as u64;
-        if let Some(root) = &identity.quota {
-            root.charge(bytes, count, options.quota)?;
-        }
-        let linked = self.link(&identity.dir, &mut incoming, options);
-        if linked.is_err()
-            && let Some(root) = &identity.quota
-        {
-            root.credit(bytes, count);
+        let charge = Charge::make(self.identity().quota.clone(), &incoming, options.quota)?;
+        let linked = self.link(&mut incoming, &charge, options);
+        if linked.is_err() {
+            charge.take_back();
         }
         linked
     }
 
-    fn link(self: &Arc<Self>, dir: &Path, incoming: &mut Vec<Incoming>, options: &AppendOptions) -> Result<Ticket> {
+    fn link(
+        self: &Arc<Self>,
+        incoming: &mut Vec<Incoming>,
+        charge: &Charge,
+        options: &AppendOptions,
+    ) -> Result<Ticket> {
         let wanted = u32::try_from(incoming.len()).map_err(|_| Error::Limit("too many messages at once"))?;
         loop {
             let mut state = self.state.write();
@@ -164,10 +163,21 @@ impl Mailbox {
                 self.raise_marks(last, modseq)?;
                 continue;
             }
-            let uids = self.link_all(dir, incoming, &mut state)?;
+            let dir = self.dir();
+            let uids = match self.link_all(&dir, incoming, &mut state) {
+                Err(Error::Disk(error)) if error.is_not_found() => {
+                    drop(state);
+                    if self.await_move(&dir) {
+                        continue;
+                    }
+                    return Err(error.into());
+                }
+                linked => linked?,
+            };
             let slot = Arc::new(Slot::default());
             let messages = uids.iter().copied().zip(incoming.drain(..)).collect();
-            let pending = Pending { messages, reader: options.reader.clone(), slot: Arc::clone(&slot) };
+            let charge = charge.clone();
+            let pending = Pending { messages, charge, reader: options.reader.clone(), slot: Arc::clone(&slot) };
             // Still under the state's lock, so that the queue is in UID order.
             self.queue.waiting.lock().pending.push(pending);
             return Ok(Ticket { slot, uids });
@@ -235,23 +245,37 @@ impl Mailbox {
     }
 
     fn commit_batch(self: &Arc<Self>, batch: Vec<Pending>) {
-        let identity = self.identity();
         let slots: Vec<_> = batch.iter().map(|p| Arc::clone(&p.slot)).collect();
-        let facts: Vec<(Uid, u32)> =
-            batch.iter().flat_map(|p| p.messages.iter().map(|(uid, m)| (*uid, m.record.size))).collect();
-        let outcome = self.around.disk().sync_dir(&identity.dir).map_err(Error::from).and_then(|()| {
+        let charges: Vec<_> = batch.iter().map(|p| p.charge.clone()).collect();
+        let uids: Vec<Uid> = batch.iter().flat_map(|p| p.messages.iter().map(|(uid, _)| *uid)).collect();
+        let outcome = self.sync_names().and_then(|()| {
             let (arrivals, seen) = arrivals(batch);
-            self.commit(&mut self.state.write(), Change::Append { arrivals, seen })
+            let mut state = self.state.write();
+            self.commit(&mut state, Change::Append { arrivals, seen })?;
+            // Still under the state's lock: a change of the quota root hands over what is committed, and only that.
+            let identity = self.identity();
+            charges.iter().for_each(|charge| charge.settle(identity.quota.as_ref()));
+            Ok(())
         });
-        let result = outcome.map(|_| ()).map_err(|error| {
+        let result = outcome.map_err(|error| {
+            let identity = self.identity();
             tracing::error!(event = "mailbox.append.failed", mailbox = %identity.name, %error);
-            facts.iter().for_each(|(uid, _)| unlink(&**self.around.disk(), &message_path(&identity.dir, uid.get())));
-            if let Some(root) = &identity.quota {
-                root.credit(facts.iter().map(|(_, size)| u64::from(*size)).sum(), facts.len() as u64);
-            }
+            uids.iter().for_each(|uid| unlink(&**self.around.disk(), &message_path(&identity.dir, uid.get())));
+            charges.iter().for_each(Charge::take_back);
             Arc::new(error)
         });
         slots.iter().for_each(|slot| *slot.lock() = Some(result.clone()));
+    }
+
+    /// Makes the names of message files durable, wherever the directory is by now.
+    fn sync_names(&self) -> Result<()> {
+        loop {
+            let dir = self.dir();
+            match self.around.disk().sync_dir(&dir) {
+                Err(error) if error.is_not_found() && self.await_move(&dir) => {}
+                synced => return Ok(synced?),
+            }
+        }
     }
 
     /// Whether these numbers may be used. Marks that come near are raised in the background, so that nobody waits.
@@ -287,6 +311,47 @@ impl Mailbox {
         marks.last_uid = marks.last_uid.max(raised.last_uid);
         marks.modseq = marks.modseq.max(raised.modseq);
         Ok(())
+    }
+}
+
+/// What a quota root was charged for messages that are on their way into the mailbox.
+#[derive(Clone)]
+struct Charge {
+    root: Option<Arc<QuotaRoot>>,
+    bytes: u64,
+    messages: u64,
+}
+
+impl Charge {
+    fn make(root: Option<Arc<QuotaRoot>>, incoming: &[Incoming], check: QuotaCheck) -> Result<Charge> {
+        let bytes = incoming.iter().map(|m| u64::from(m.record.size)).sum();
+        let messages = incoming.len() as u64;
+        if let Some(root) = &root {
+            root.charge(bytes, messages, check)?;
+        }
+        Ok(Charge { root, bytes, messages })
+    }
+
+    /// The messages did not come in.
+    fn take_back(&self) {
+        if let Some(root) = &self.root {
+            root.credit(self.bytes, self.messages);
+        }
+    }
+
+    /// The messages came in. If another root governs the mailbox by now, it gets the charge.
+    fn settle(&self, governing: Option<&Arc<QuotaRoot>>) {
+        let same = match (&self.root, governing) {
+            (Some(charged), Some(governing)) => Arc::ptr_eq(charged, governing),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            self.take_back();
+            if let Some(governing) = governing {
+                governing.take_over(QuotaUsed { bytes: self.bytes, messages: self.messages });
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! so that nothing unsynced is sure - and the mailbox is opened again and looked at.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use durable::disk::{Disk, Fault, FaultyDisk, RealDisk};
@@ -19,7 +20,7 @@ use crate::uid_set::{self, UidSet};
 /// A mailbox of five messages, an operation on it, and what may be true afterwards.
 struct Case {
     name: &'static str,
-    run: fn(&Arc<Bench>, &std::path::Path, &Arc<Mailbox>) -> Result<()>,
+    run: fn(&Arc<Bench>, &Path, &Arc<Mailbox>) -> Result<()>,
     /// Which messages must be there, and which may be, whether the operation was acknowledged or not.
     outcome: fn(acknowledged: bool) -> (Vec<u32>, Vec<u32>),
 }

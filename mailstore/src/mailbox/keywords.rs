@@ -64,10 +64,10 @@ impl Mailbox {
         let identity = self.identity();
         let contents = MailboxHeader {
             quota_root: identity.quota.as_ref().map(|root| root.name().to_owned()),
-            unique_id: identity.unique_id,
+            unique_id: identity.unique_id.clone(),
             keywords,
-            acl: identity.acl,
-            row: identity.row,
+            acl: identity.acl.clone(),
+            row: identity.row.clone(),
         };
         Ok(self.around.disk().replace_file(&identity.dir.join(header::FILE), &contents.encode())?)
     }

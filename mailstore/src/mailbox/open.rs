@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use durable::disk::{Disk, DiskFile};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::cache_file::{self, CacheFile};
@@ -42,7 +42,9 @@ impl Mailbox {
         let mailbox = Arc::new(Mailbox {
             unique_id: identity.unique_id.clone(),
             marks: Mutex::new(identity.marks),
-            identity: RwLock::new(identity),
+            identity: RwLock::new(Arc::new(identity)),
+            moves: Mutex::default(),
+            moved: Condvar::new(),
             state: RwLock::new(state),
             queue: super::Queue::default(),
             heals: Mutex::default(),

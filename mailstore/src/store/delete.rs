@@ -147,7 +147,7 @@ impl Store {
             match self.registry.remove(&row.unique_id) {
                 Some(mailbox) => {
                     mailbox.set_gone();
-                    mailbox.set_identity(Identity { quota: None, ..mailbox.identity() });
+                    mailbox.set_identity(Identity { quota: None, ..Identity::clone(&mailbox.identity()) });
                 }
                 None => charged.release(),
             }

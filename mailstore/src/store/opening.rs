@@ -82,7 +82,7 @@ impl Store {
         });
         let store = Store {
             registry: Arc::new(Registry::new(options.max_idle)),
-            names: NameLocks::new(),
+            names: Arc::new(NameLocks::new()),
             subscriptions: Subscriptions::new(disk, layout.clone()),
             duplicates: Duplicates::open(&layout.deliver_db()),
             directories,

@@ -521,26 +521,36 @@ fn a_directory_without_a_row_is_not_overwritten() {
 }
 
 #[test]
-fn concurrent_deliveries_and_renames_lose_nothing() {
+fn deliveries_go_on_while_their_mailbox_moves() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     store.create_user("joe", kib(10_000)).unwrap();
     let joe = Access::user("joe");
     store.create(&joe, &name("user/joe/a"), &CreateOptions::default()).unwrap();
     let mailbox = store.mailbox(&name("user/joe/a")).unwrap();
+    let moving = AtomicBool::new(true);
     let accepted: usize = std::thread::scope(|scope| {
         let deliver = || {
-            let append = || mailbox.append(&[message(&store, 100)?], &AppendOptions::default());
-            (0..50).filter(|_| append().is_ok()).count()
+            let mut delivered = 0;
+            while moving.load(Ordering::Acquire) || delivered < 20 {
+                mailbox.append(&[message(&store, 100).unwrap()], &AppendOptions::default()).unwrap();
+                delivered += 1;
+            }
+            delivered
         };
         let threads: Vec<_> = (0..2).map(|_| scope.spawn(deliver)).collect();
         for (old, new) in [("user/joe/a", "user/joe/b"), ("user/joe/b", "user/joe/a")].into_iter().cycle().take(10) {
             store.rename(&joe, &name(old), &name(new)).unwrap();
         }
+        for limits in [kib(1000), None].into_iter().cycle().take(10) {
+            store.set_quota(&name("user/joe/a"), limits).unwrap();
+        }
+        moving.store(false, Ordering::Release);
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(mailbox.status().exists as usize, accepted);
     assert_eq!(used(&store, "user/joe").1 as usize, accepted);
+    check(&store);
 }
 
 #[test]
