@@ -37,6 +37,10 @@ fn spec() -> clap::Command {
                 .arg(text("mail", "ADDRESS", "Mail address [default: USER in the primary domain]"))
                 .arg(text("given-name", "NAME", "First name"))
                 .arg(text("surname", "NAME", "Last name"))
+                .arg(
+                    text("quota", "MIB", "Most mail in MiB, INBOX and folders together [default: no limit]")
+                        .value_parser(clap::value_parser!(u64)),
+                )
                 .arg(Arg::new("admin").long("admin").action(ArgAction::SetTrue).help("May manage all mailboxes"))
                 .arg(from_stdin()),
         )
@@ -71,6 +75,7 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
                 given_name: text("given-name").unwrap_or_default(),
                 surname: text("surname").unwrap_or_default(),
                 admin: matches.get_flag("admin"),
+                quota_mib: matches.get_one("quota").copied(),
                 ..AddUser::new(&user_of(matches))
             };
             read_password(console).and_then(|password| {

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use directory::{Address, Directory, DomainName, NewUser, Secret, User, UserId};
-use mailstore::Store;
+use mailstore::{QuotaLimits, Store};
 
 use crate::Console;
 use crate::error::CommandError;
@@ -12,7 +12,7 @@ use crate::error::CommandError;
 pub(crate) const MAX_PASSWORD: u64 = 1020;
 
 /// A user to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddUser {
     /// The user ID.
     pub user: String,
@@ -24,12 +24,14 @@ pub struct AddUser {
     pub surname: String,
     /// Whether the user administers the server.
     pub admin: bool,
+    /// The quota of the INBOX and all folders in MiB; `None` is none.
+    pub quota_mib: Option<u64>,
 }
 
 impl AddUser {
     /// A user of whom only the ID is known.
     pub fn new(user: &str) -> Self {
-        Self { user: user.to_owned(), mail: None, given_name: String::new(), surname: String::new(), admin: false }
+        Self { user: user.to_owned(), ..Self::default() }
     }
 }
 
@@ -56,8 +58,18 @@ pub fn add_user(
         // Whoever else may: this user was made for it.
         admin: request.admin || uid == UserId::admin(),
     };
-    let user = directory.create_user(&new, password)?;
-    store.create_user(uid.as_str(), None).map_err(|problem| CommandError::Mailbox { user: uid.clone(), problem })?;
+    let mut user = directory.create_user(&new, password)?;
+    let limits =
+        request.quota_mib.map(|mib| QuotaLimits { storage_kib: Some(mib.saturating_mul(1024)), messages: None });
+    match store.create_user(uid.as_str(), limits) {
+        // The INBOX is there from an attempt that ended early.
+        Ok(_) | Err(mailstore::Error::Exists(_)) => {}
+        Err(problem) => return Err(CommandError::Mailbox { user: uid, problem }),
+    }
+    if request.quota_mib.is_some() {
+        user.quota_limit_mib = request.quota_mib;
+        directory.update_user(&user)?;
+    }
     directory.activate_user(&uid)?;
     Ok(user)
 }
