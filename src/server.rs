@@ -104,6 +104,8 @@ async fn drain(reception: &Reception, wait: Duration, signals: &mut Signals) {
 
 /// What listens, before anybody is served.
 struct Listeners {
+    imap: Vec<Listener>,
+    imaps: Vec<Listener>,
     lmtp: Vec<Listener>,
     control: Listener,
 }
@@ -115,15 +117,35 @@ impl Listeners {
         };
         let mut lmtp = tcp(&config.lmtp.listen)?;
         lmtp.push(Listener::unix(&config.lmtp_socket(), LMTP_SOCKET_MODE)?);
-        Ok(Self { lmtp, control: Listener::unix(&config.control_socket(), CONTROL_SOCKET_MODE)? })
+        Ok(Self {
+            imap: tcp(&config.imap.listen)?,
+            imaps: tcp(&config.imap.listen_tls)?,
+            lmtp,
+            control: Listener::unix(&config.control_socket(), CONTROL_SOCKET_MODE)?,
+        })
     }
 
     /// By service, as `listening.json` and the terminal name them.
-    fn by_name(&self) -> [(&'static str, &[Listener]); 2] {
-        [("lmtp", &self.lmtp), ("control", std::slice::from_ref(&self.control))]
+    fn by_name(&self) -> [(&'static str, &[Listener]); 4] {
+        [
+            ("imap", &self.imap),
+            ("imaps", &self.imaps),
+            ("lmtp", &self.lmtp),
+            ("control", std::slice::from_ref(&self.control)),
+        ]
     }
 
     fn serve(self, config: &Config, tls: &Tls, services: &Arc<Services>, reception: &Reception) {
+        let imap = imap_service(config, tls, services, reception);
+        let imap = move |conn: Connection| imapd::serve(Arc::clone(&imap), conn);
+        let busy = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
+        for listener in self.imap {
+            accept(listener, Service { name: "imap", tls: None, refusal: busy }, reception, imap.clone());
+        }
+        for listener in self.imaps {
+            let tls = Some(tls.for_protocol("imap"));
+            accept(listener, Service { name: "imaps", tls, refusal: busy }, reception, imap.clone());
+        }
         let lmtp = lmtp_service(config, tls, services);
         let shutdown = reception.shutdown.clone();
         let lmtp = move |conn: Connection| Arc::clone(&lmtp).serve(conn, shutdown.clone());
@@ -144,6 +166,18 @@ where
 {
     info!(event = "listener.ready", service = service.name, address = %listener.local());
     reception.tasks.spawn(listen::serve(listener, service, reception.clone(), session));
+}
+
+fn imap_service(config: &Config, tls: &Tls, services: &Services, reception: &Reception) -> Arc<imapd::Imap> {
+    let options = imapd::Options {
+        host_name: config.hostname(),
+        allow_plain_text: config.imap.allow_plaintext,
+        quota_warn: u8::try_from(config.quota.warn_percent).unwrap_or(100).min(100),
+        message_size: config.limits.message_size.0,
+        ..imapd::Options::default()
+    };
+    let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));
+    imapd::Imap::new(store, directory, Some(tls.clone()), options, reception.shutdown.clone())
 }
 
 fn lmtp_service(config: &Config, tls: &Tls, services: &Services) -> Arc<lmtpd::Lmtp> {

@@ -1,0 +1,214 @@
+//! The program itself: first start, commands with and without a server, signals, and what it says when it cannot start.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use harness::transcript::Protocol;
+use harness::{Home, Imap, PASSWORD, Server};
+use rustix::process::Signal;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
+
+fn home(settings: &[&str]) -> Home {
+    Home::new(PROGRAM, &settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).map(|found| found.permissions().mode() & 0o777).unwrap_or_default()
+}
+
+/// Standard error of a run that ended with `code`.
+#[track_caller]
+fn failed(output: &Output, code: i32) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
+}
+
+/// Waits until the server's log says `text`. The log is a file: there is no event to wait for.
+fn await_log(server: &Server, text: &str) -> String {
+    let begin = Instant::now();
+    loop {
+        let log = server.log();
+        if log.contains(text) {
+            return log;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(30), "the log does not say {text:?}:\n{log}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn first_start_makes_what_is_needed_and_tells_the_password_once() {
+    let home = home(&[]);
+    let server = home.start();
+    let log = server.log();
+    let password = log.lines().find_map(|line| line.split(" with password ").nth(1)).expect("a password is printed");
+    let mut admin = Imap::login(server.address(Protocol::Imap), "admin", password).expect("the password is right");
+    assert!(admin.must("SELECT INBOX").is_ok());
+    assert_eq!(mode(&home.config_dir()), 0o700);
+    assert_eq!(mode(&home.spool()), 0o700);
+    assert_eq!(mode(&home.config_dir().join("tls/key.pem")), 0o600);
+    assert_eq!(mode(&home.config_dir().join("socket/control")), 0o600);
+    drop(admin);
+    server.stop(&[]);
+    assert!(!home.config_dir().join("socket/control").exists());
+    assert!(!home.config_dir().join("socket/listening.json").exists());
+
+    let server = home.start();
+    assert!(!server.log().contains("password"));
+    server.stop(&[]);
+}
+
+#[test]
+fn users_are_added_with_and_without_a_server() {
+    let home = home(&[]);
+    home.add_user("joe");
+    let server = home.start();
+    home.add_user("jim");
+    for user in ["joe", "jim"] {
+        assert!(server.imap(user).must("SELECT INBOX").is_ok());
+    }
+    let list = |home: &Home| home.must_run(&["user", "list", "--json"], b"");
+    let with = list(&home);
+    assert!(with.lines().any(|line| line.contains("\"joe@example.org\"")), "{with}");
+
+    // The same mistakes, the same words and codes, wherever the command runs.
+    let mistakes: &[(&[&str], &[u8], i32, &str)] = &[
+        (&["user", "add", "joe"], b"x\n", 73, "joe"),
+        (&["user", "add", "bad name"], b"x\n", 64, "user ID"),
+        (&["user", "add", "ann"], b"", 64, "no password given"),
+        (&["user", "add", "ann", "--mail", "ann@example.net"], b"x\n", 66, "example.net"),
+        (&["user", "passwd", "nobody-here"], b"x\n", 67, "nobody-here"),
+        (&["user", "frobnicate"], b"", 64, "frobnicate"),
+    ];
+    let tried = |home: &Home| -> Vec<String> {
+        let each = mistakes.iter().map(|(arguments, input, code, word)| {
+            let said = failed(&home.run(arguments, input), *code);
+            assert!(said.contains(word), "{arguments:?}: {said}");
+            said
+        });
+        each.collect()
+    };
+    let said = tried(&home);
+    home.must_run(&["user", "passwd", "jim"], b"changed\n");
+    assert!(Imap::login(server.address(Protocol::Imap), "jim", "changed").is_ok());
+    assert!(Imap::login(server.address(Protocol::Imap), "jim", PASSWORD).is_err());
+    server.stop(&[]);
+    assert_eq!(list(&home), with);
+    assert_eq!(tried(&home), said);
+}
+
+#[test]
+fn domains_come_before_their_users() {
+    let home = home(&[]);
+    let server = home.start();
+    home.must_run(&["domain", "add", "example.net", "--description", "the other one"], b"");
+    home.must_run(&["user", "add", "ann", "--mail", "ann@example.net"], b"x\n");
+    home.must_run(&["user", "add", "small", "--quota", "3"], b"correct horse\n");
+    let quota = server.imap("small").must("GETQUOTAROOT INBOX").expect("there is a quota");
+    assert!(format!("{quota:?}").contains("STORAGE 0 3072"), "{quota:?}");
+    let list = home.must_run(&["domain", "list"], b"");
+    assert!(list.contains("example.org") && list.contains("(primary)") && list.contains("the other one"), "{list}");
+    assert_eq!(failed(&home.run(&["domain", "add", "example.net"], b""), 73).matches("example.net").count(), 1);
+    server.stop(&[]);
+}
+
+#[test]
+fn one_store_has_one_owner() {
+    let home = home(&[]);
+    let server = home.start();
+    let said = failed(&home.run(&["serve"], b""), 75);
+    assert!(said.contains(&format!("pid {}", server.pid())), "{said}");
+    server.stop(&[]);
+}
+
+#[test]
+fn reasons_not_to_start_are_named() {
+    let first = home(&[]);
+    let server = first.start();
+    let address = server.address(Protocol::Imap);
+    let taken = home(&[]);
+    let text = fs::read_to_string(taken.path().join("angarium.toml")).unwrap();
+    let text = text.replacen("imap.listen = [\"127.0.0.1:0\"]", &format!("imap.listen = [\"{address}\"]"), 1);
+    fs::write(taken.path().join("angarium.toml"), text).unwrap();
+    let said = failed(&taken.run(&["serve"], b""), 69);
+    assert!(said.contains(&address.to_string()) && said.contains("in use"), "{said}");
+    server.stop(&[]);
+
+    let file = home(&[]);
+    fs::write(file.path().join("var"), "not a directory").unwrap();
+    let said = failed(&file.run(&["serve"], b""), 73);
+    assert!(said.contains("var/"), "{said}");
+
+    let certificate = home(&["tls.certificate = \"cert.pem\"", "tls.key = \"key.pem\""]);
+    let said = failed(&certificate.run(&["serve"], b""), 78);
+    assert!(said.contains("cert.pem"), "{said}");
+
+    let wrong = home(&["imap.listne = []", "log.format = \"xml\""]);
+    for arguments in [["config", "check"].as_slice(), &["serve"], &["user", "list"]] {
+        let said = failed(&wrong.run(arguments, b""), 78);
+        assert!(said.contains("angarium.toml:7: ") && said.contains("did you mean listen?"), "{said}");
+        assert!(said.contains("angarium.toml:8: ") && said.contains("\"text\" or \"json\""), "{said}");
+    }
+    let missing = failed(&wrong.run(&["--config", "/no/such.toml", "serve"], b""), 66);
+    assert!(missing.contains("/no/such.toml"), "{missing}");
+}
+
+#[test]
+fn hangup_reloads_what_can_change_and_names_what_cannot() {
+    let home = home(&[]);
+    let server = home.start();
+    let file = home.path().join("angarium.toml");
+    let before = fs::read_to_string(&file).unwrap();
+
+    fs::write(&file, format!("{before}log.level = \"debug\"\nquota.warn_percent = 50\n")).unwrap();
+    server.signal(Signal::HUP);
+    let log = await_log(&server, "event=config.restart.needed");
+    assert!(log.contains("event=tls.certificate.reloaded"), "{log}");
+    assert!(log.contains("options=quota.warn_percent\n"), "{log}");
+    assert!(Imap::open(server.address(Protocol::Imap)).is_ok());
+    await_log(&server, "DEBUG event=connection.opened");
+
+    fs::write(&file, format!("{before}log.levle = \"debug\"\n")).unwrap();
+    fs::write(home.config_dir().join("tls/cert.pem"), "nonsense").unwrap();
+    server.signal(Signal::HUP);
+    let log = await_log(&server, "event=config.kept");
+    assert!(log.contains("did you mean level?") && log.contains("event=tls.certificate.kept"), "{log}");
+    assert!(Imap::open(server.address(Protocol::Imap)).is_ok());
+    server.stop(&["config.restart.needed", "config.kept", "tls.certificate.kept"].map(str::to_owned));
+}
+
+#[test]
+fn idle_sessions_are_told_that_the_server_goes() {
+    let home = home(&[]);
+    home.add_user("joe");
+    let server = home.start();
+    let mut connection = harness::Connection::open(server.address(Protocol::Imap), true).unwrap();
+    let greeting = connection.reply().unwrap();
+    assert!(greeting.is_some());
+    server.stop(&[]);
+    let mut said = String::new();
+    while let Ok(Some(reply)) = connection.reply() {
+        said.push_str(&format!("{reply:?}"));
+    }
+    assert!(said.contains("BYE"), "{said}");
+}
+
+#[test]
+fn called_by_another_name() -> io::Result<()> {
+    let home = home(&[]);
+    let link = home.path().join("config");
+    symlink(PROGRAM, &link)?;
+    let output = Command::new(&link).args(["check"]).current_dir(home.path()).output()?;
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("angarium.toml: good\n"), "{output:?}");
+    let output = Command::new(PROGRAM).arg("no-such-command").output()?;
+    assert!(failed(&output, 64).contains("no-such-command"));
+    assert!(Command::new(PROGRAM).arg("--help").output()?.status.success());
+    Ok(())
+}
