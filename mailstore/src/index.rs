@@ -8,7 +8,7 @@ mod file;
 mod header;
 mod record;
 
-pub(crate) use file::{IndexFile, Loaded, quota_used};
+pub(crate) use file::{IndexFile, Loaded, header, quota_used};
 pub(crate) use header::{CACHE_START, Header};
 pub use record::Record;
 pub(crate) use record::{RECORD_SIZE, encode_all};

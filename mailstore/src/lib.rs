@@ -51,7 +51,9 @@ pub use quota::{QuotaCheck, QuotaLimits, QuotaRoot, QuotaUsage, QuotaUsed, STORA
 pub use raw::sled_syncs;
 pub use special_use::SpecialUse;
 pub use stage::{StageWriter, Staged};
-pub use store::{CreateOptions, MAX_MAILBOXES_PER_USER, OpenReport, QuotaChange, Store, StoreOptions};
+pub use store::{
+    Adopted, CreateOptions, MAX_MAILBOXES_PER_USER, OpenReport, QuotaChange, Store, StoreOptions, Unlisted,
+};
 pub use subscription::MAX_SUBSCRIPTIONS;
 pub use uid_set::UidSet;
 

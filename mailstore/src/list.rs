@@ -377,3 +377,6 @@ impl Tables {
 pub(crate) fn not_found(name: &MailboxName) -> Error {
     Error::NotFound(name.to_string())
 }
+
+#[cfg(test)]
+mod tests;

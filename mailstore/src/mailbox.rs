@@ -45,7 +45,7 @@ pub(crate) use context::{Identity, Marks, Surroundings};
 pub use copy::CopyOptions;
 pub(crate) use create::create_files;
 pub use expunge::Expunged;
-pub(crate) use files::message_uid;
+pub(crate) use files::{message_files, message_uid};
 pub use history::Changes;
 pub use reading::{ReaderState, Reading, Status};
 pub use store::{FlagOp, Permitted, StoreRequest, Stored};

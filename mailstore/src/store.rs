@@ -20,13 +20,13 @@ mod names;
 mod opening;
 mod owner;
 mod quotas;
+mod recover;
 mod registry;
 mod rename;
 mod shared;
 mod users;
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -40,6 +40,7 @@ use self::directories::Directories;
 use self::names::NameLocks;
 pub use self::opening::OpenReport;
 pub use self::quotas::QuotaChange;
+pub use self::recover::{Adopted, Unlisted};
 use self::registry::Registry;
 use self::shared::Shared;
 use crate::acl::{Access, Acl, Rights};
@@ -315,11 +316,6 @@ impl Store {
     /// The high-water marks of a mailbox.
     pub(crate) fn marks(&self, row: &Row) -> Marks {
         self.list.marks(&row.unique_id)
-    }
-
-    /// Whether a directory holds the files of a mailbox.
-    pub(crate) fn holds_mailbox(&self, dir: &Path) -> Result<bool> {
-        self.directories.holds_mailbox(dir)
     }
 
     /// A user's subscriptions, and what is wrong with them.

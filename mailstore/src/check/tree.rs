@@ -1,16 +1,13 @@
 //! Checking what is above the mailboxes: directories without rows, quota roots, special uses, subscriptions.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use durable::disk::FileKind;
 
 use super::CheckReport;
 use crate::error::Result;
-use crate::layout::is_own_directory;
 use crate::list::Row;
-use crate::name::MailboxName;
 use crate::store::Store;
 
 impl Store {
@@ -49,31 +46,8 @@ impl Store {
 
     /// Directories that hold a mailbox's files and have no row.
     pub(super) fn check_directories(&self, report: &mut CheckReport) -> Result<()> {
-        let partitions: Vec<_> =
-            self.layout().partitions().map(|(name, path)| (name.to_owned(), path.to_owned())).collect();
-        for (partition, top) in partitions {
-            let mut todo = vec![(PathBuf::new(), top)];
-            while let Some((relative, dir)) = todo.pop() {
-                self.check_directory(&partition, &relative, &dir, report)?;
-                for entry in self.disk().read_dir(&dir)? {
-                    let own = entry.name.to_str().is_some_and(is_own_directory);
-                    if entry.kind == FileKind::Directory && !own && entry.name != "lost+found" {
-                        todo.push((relative.join(&entry.name), dir.join(&entry.name)));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn check_directory(&self, partition: &str, relative: &Path, dir: &Path, report: &mut CheckReport) -> Result<()> {
-        if !self.holds_mailbox(dir)? {
-            return Ok(());
-        }
-        let name = relative.to_str().and_then(|text| MailboxName::parse(text).ok());
-        let listed = name.and_then(|name| self.row(&name)).is_some_and(|row| row.partition == partition);
-        if !listed {
-            report.damage(dir.display(), None, "unlisted directory: run reconstruct with -f");
+        for unlisted in self.unlisted()? {
+            report.damage(unlisted.dir.display(), None, "unlisted directory: run reconstruct with -f");
         }
         Ok(())
     }

@@ -41,12 +41,14 @@ pub(crate) struct Loaded {
 /// What the quota root of the mailbox in `dir` is charged for it, by its index header alone. Nothing if there is no
 /// header to be believed: the mailbox's repair charges what it finds.
 pub(crate) fn quota_used(disk: &dyn Disk, dir: &Path) -> QuotaUsed {
+    header(disk, dir).map(|header| header.quota_used()).unwrap_or_default()
+}
+
+/// The index header of the mailbox in `dir`, if it can be read and believed.
+pub(crate) fn header(disk: &dyn Disk, dir: &Path) -> Option<Header> {
     let mut bytes = [0u8; HEADER_SIZE];
-    let header = disk.open_read(&dir.join(super::FILE)).ok().and_then(|file| {
-        let got = file.read_at(&mut bytes, 0).ok()?;
-        Header::decode(&bytes[..got]).ok()
-    });
-    header.map(|header| header.quota_used()).unwrap_or_default()
+    let got = disk.open_read(&dir.join(super::FILE)).ok()?.read_at(&mut bytes, 0).ok()?;
+    Header::decode(&bytes[..got]).ok()
 }
 
 impl IndexFile {

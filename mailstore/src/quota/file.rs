@@ -27,6 +27,12 @@ pub(crate) fn read(disk: &dyn Disk, layout: &Layout, root: &MailboxName) -> Resu
     }
 }
 
+/// The limits that the file repeats: all that is left of them when the mailboxes database is lost.
+pub(crate) fn read_limits(disk: &dyn Disk, layout: &Layout, root: &MailboxName) -> Option<QuotaLimits> {
+    let bytes = disk.read(&layout.quota_file(root), MAX_FILE).ok()?;
+    decode_limits(std::str::from_utf8(&bytes).ok()?)
+}
+
 /// Replaces the file. It is not synced: after a crash nobody believes it.
 pub(crate) fn write(disk: &dyn Disk, layout: &Layout, usage: &QuotaUsage) -> Result<()> {
     let path = layout.quota_file(&usage.root);
@@ -83,6 +89,17 @@ fn decode(text: &str) -> Option<QuotaUsed> {
     Some(QuotaUsed { bytes, messages })
 }
 
+fn decode_limits(text: &str) -> Option<QuotaLimits> {
+    let limit = |text: &str| match text.trim() {
+        "-1" => Some(None),
+        number => number.parse().ok().map(Some),
+    };
+    let mut lines = text.lines().skip(1);
+    let storage_kib = limit(lines.next()?)?;
+    let messages = lines.next().and_then(|line| limit(line.strip_prefix("M ")?.split(' ').nth(1)?)).flatten();
+    Some(QuotaLimits { storage_kib, messages })
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -106,6 +123,7 @@ mod tests {
             sync(&RealDisk, &layout, &root).unwrap();
             assert_eq!(fs::read_to_string(dir.path().join("quota/j/user.joe")).unwrap(), expected);
             assert_eq!(read(&RealDisk, &layout, &root).unwrap(), Some(used));
+            assert_eq!(read_limits(&RealDisk, &layout, &root), Some(limits));
         }
         remove(&RealDisk, &layout, &root).unwrap();
         assert_eq!(read(&RealDisk, &layout, &root).unwrap(), None);
@@ -117,6 +135,8 @@ mod tests {
         for bad in ["", "\n", "12", "12\n10", "x\n10\nM 1 -1\n", "-5\n10\nM 1 -1\n", "12\n10\nM x 1\n"] {
             assert_eq!(decode(bad), None, "{bad:?}");
         }
+        let old = QuotaLimits { storage_kib: Some(10240), messages: None };
+        assert_eq!((decode("12\n10240\n"), decode_limits("12\n10240\n")), (None, Some(old)), "Cyrus 2");
         assert_eq!(decode("1\n10240\nM 2 -1\n"), Some(QuotaUsed { bytes: 1, messages: 2 }));
     }
 }

@@ -53,7 +53,9 @@ impl Store {
         }
         let owner = owner::take(&*disk, &layout)?;
         let mut report = OpenReport { clean: take_clean_marker(&*disk, &layout.clean_marker())?, ..Default::default() };
-        let found = options.create && has_no_mailboxes(&*disk, &options)?;
+        let empty = options.create && has_no_mailboxes(&*disk, &options)?;
+        // A repair begins with an empty list if there is nothing left to begin with.
+        let found = empty || options.salvage;
         let (backing, opened) = LedgerBacking::open(Arc::clone(&disk), &layout, found, options.salvage)?;
         report.created = opened.created;
         report.clean |= opened.created;
@@ -69,7 +71,9 @@ impl Store {
         clean_up(&directories, &mut report)?;
 
         let list = Arc::new(list);
-        let roots = Arc::new(QuotaRoots::new(Arc::clone(&disk), layout.clone(), report.clean));
+        // During a repair mailboxes come back whose use the files count already.
+        let trusted = report.clean && !options.salvage;
+        let roots = Arc::new(QuotaRoots::new(Arc::clone(&disk), layout.clone(), trusted));
         let tools = Tools { list: Arc::clone(&list), roots: Arc::clone(&roots), window: options.sync_window };
         let (background, threads) = Background::start(tools)?;
         let shared = Arc::new(Shared {

@@ -1,0 +1,183 @@
+//! The mailbox list over a map in memory.
+
+use std::collections::BTreeMap;
+
+use super::row::tests::sample;
+use super::*;
+use crate::error::ErrorKind;
+
+/// A backing that can be told to refuse.
+#[derive(Default, Debug)]
+struct Memory {
+    rows: Mutex<BTreeMap<String, String>>,
+    refuses: bool,
+}
+
+impl Backing for Arc<Memory> {
+    fn load(&self, each: &mut dyn FnMut(&str, &str)) -> Result<()> {
+        self.rows.lock().iter().for_each(|(key, value)| each(key, value));
+        Ok(())
+    }
+    fn apply(&self, changes: Vec<(String, Option<String>)>) -> Result<()> {
+        if self.refuses {
+            return Err(Error::Unavailable("test".into()));
+        }
+        let mut rows = self.rows.lock();
+        for (key, value) in changes {
+            match value {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+    fn maintain(&self) -> Result<()> {
+        Ok(())
+    }
+    fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn name(text: &str) -> MailboxName {
+    MailboxName::parse(text).unwrap()
+}
+
+fn load(memory: &Arc<Memory>) -> MailboxList {
+    let (list, loaded) = MailboxList::load(Box::new(Arc::clone(memory))).unwrap();
+    assert!(loaded.bad.is_empty(), "{loaded:?}");
+    list
+}
+
+fn put(list: &MailboxList, names: &[&str]) {
+    list.apply(names.iter().map(|text| Change::Put(sample(text))).collect()).unwrap();
+}
+
+fn walk(list: &MailboxList, prefix: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    list.walk(prefix, |row| {
+        names.push(row.name.to_string());
+        ControlFlow::Continue(())
+    });
+    names
+}
+
+#[test]
+fn everything_is_there_after_a_restart() {
+    let memory = Arc::new(Memory::default());
+    let list = load(&memory);
+    put(&list, &["user/joe", "user/joe/a"]);
+    let row = list.row(&name("user/joe/a")).unwrap();
+    let limits = QuotaLimits { storage_kib: Some(7), messages: None };
+    let intent = Intent {
+        key: "k".into(),
+        old: name("a"),
+        new: name("b"),
+        tree: true,
+        partitions: vec!["default".into(), "big".into()],
+    };
+    list.apply(vec![Change::Limits(name("user/joe"), Some(limits)), Change::Begin(intent.clone())]).unwrap();
+    list.raise_marks(&row.unique_id, Marks { last_uid: 10, modseq: 100 }).unwrap();
+    list.raise_marks(&row.unique_id, Marks { last_uid: 5, modseq: 200 }).unwrap();
+    let validity = list.new_uid_validity(5);
+
+    let list = load(&memory);
+    assert_eq!(list.by_id(&row.unique_id).unwrap(), row);
+    assert_eq!(list.marks(&row.unique_id), Marks { last_uid: 10, modseq: 200 });
+    assert_eq!(list.roots(), [(name("user/joe"), limits)]);
+    assert_eq!(list.intents(), [intent]);
+    // It was given out, but to no mailbox.
+    assert_eq!(list.new_uid_validity(5), validity);
+
+    let gone = Change::Drop { name: row.name.clone(), id: row.unique_id.clone(), last: true };
+    list.apply(vec![gone, Change::Limits(name("user/joe"), None), Change::End("k".into())]).unwrap();
+    let again = load(&memory);
+    assert!(again.by_id(&row.unique_id).is_none() && again.row(&row.name).is_none());
+    assert_eq!(again.marks(&row.unique_id), Marks::default());
+    assert!(again.roots().is_empty() && again.intents().is_empty());
+    assert!(again.new_uid_validity(5) > validity, "not that of a mailbox that is gone");
+}
+
+#[test]
+fn what_is_refused_did_not_happen() {
+    let memory = Arc::new(Memory { refuses: true, ..Memory::default() });
+    let list = load(&memory);
+    assert_eq!(list.apply(vec![Change::Put(sample("a"))]).unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(list.any(&name("a")).is_none());
+}
+
+#[test]
+fn walks_meet_every_row_once_in_order() {
+    let list = load(&Arc::new(Memory::default()));
+    // More than a chunk, and exactly two.
+    for count in [2 * WALK + 3, 2 * WALK] {
+        let names: Vec<_> = (0..count).map(|n| format!("user/joe/{n:05}")).collect();
+        let before = walk(&list, "user/joe/").len();
+        put(&list, &names.iter().skip(before).map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(walk(&list, "user/joe/").len(), before.max(count));
+    }
+    put(&list, &["user/joe", "user/joe-x", "user/joey", "team", "user/joe/00001/x"]);
+    let all = walk(&list, "");
+    assert!(all.is_sorted());
+    assert_eq!(all.len(), 2 * WALK + 3 + 5);
+    assert_eq!(walk(&list, "user/joe/00001"), ["user/joe/00001", "user/joe/00001/x"]);
+    assert_eq!(walk(&list, "none"), [""; 0]);
+    let tree: Vec<_> = list.tree(&name("user/joe")).iter().map(|row| row.name.to_string()).collect();
+    assert_eq!((tree.len(), tree[0].as_str()), (2 * WALK + 3 + 2, "user/joe"));
+    let mut seen = 0;
+    list.walk("", |_| {
+        seen += 1;
+        if seen == WALK + 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!(seen, WALK + 7);
+    assert!(list.has_children(&name("user/joe")) && !list.has_children(&name("user/joe-x")));
+}
+
+#[test]
+fn the_nearest_above() {
+    let list = load(&Arc::new(Memory::default()));
+    put(&list, &["user/joe", "user/joe/a", "team"]);
+    for root in ["user/joe", "user/joe/a/b", "team/x"] {
+        list.apply(vec![Change::Limits(name(root), Some(QuotaLimits::default()))]).unwrap();
+    }
+    for (of, ancestor, root) in [
+        ("user/joe", None, Some("user/joe")),
+        ("user/joe/a", Some("user/joe"), Some("user/joe")),
+        ("user/joe/a/b", Some("user/joe/a"), Some("user/joe/a/b")),
+        ("user/joe/a/b/c", Some("user/joe/a"), Some("user/joe/a/b")),
+        ("user/joey/a", None, None),
+        ("team", None, None),
+        ("team/x/y", Some("team"), Some("team/x")),
+        ("DELETED/user/joe/a/5F", None, None),
+    ] {
+        assert_eq!(list.ancestor(&name(of)).map(|row| row.name.clone()), ancestor.map(name), "{of}");
+        assert_eq!(list.root_of(&name(of)), root.map(name), "{of}");
+    }
+}
+
+#[test]
+fn damaged_entries_are_reported_and_left_alone() {
+    let memory = Arc::new(Memory::default());
+    put(&load(&memory), &["good"]);
+    let damaged = [
+        ("N/bad", "{}"),
+        ("N/other", &sample("another").encode()),
+        ("M/x y", "[1,2]"),
+        ("M/abc", "[1]"),
+        ("Q/../x", "{}"),
+        ("V/uidvalidity", "-1"),
+        ("X/k", "{}"),
+        ("Z/newer", "1"),
+    ];
+    for (key, value) in damaged {
+        memory.rows.lock().insert(key.into(), value.into());
+    }
+    let (list, loaded) = MailboxList::load(Box::new(Arc::clone(&memory))).unwrap();
+    let mut keys: Vec<_> = loaded.bad.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable();
+    let mut expected = damaged.map(|(key, _)| key);
+    expected.sort_unstable();
+    assert_eq!(keys, expected);
+    assert_eq!(walk(&list, ""), ["good"]);
+    assert_eq!(memory.rows.lock().get("Z/newer").unwrap(), "1");
+}
