@@ -20,7 +20,7 @@ use crate::context::{Context, Enabled, Imap};
 use crate::outcome::{CommandError, Done, Outcome, Then, server_reply};
 use crate::reply::{self, Code, Status};
 use crate::session::{NotAuthenticated, Session};
-use crate::syntax;
+use crate::syntax::{self, LiteralRole};
 use crate::types::{Request, Tag};
 use crate::view::Expunges;
 
@@ -209,12 +209,18 @@ async fn gather(context: &mut Context, mut fragment: Fragment) -> Result<Gathere
     let mut text = BytesMut::new();
     loop {
         text.extend_from_slice(&fragment.text);
-        if syntax::is_append(&text) && syntax::parse_append_prefix(&text, context.encoding()).is_ok() {
-            let Some(tag) = tag else { return Err((None, CommandError::bad("No tag"))) };
-            return Ok(Gathered::Streamed(tag, Fragment { text: text.freeze(), literal: Some(literal) }));
+        match syntax::literal_role(&text, context.encoding()) {
+            LiteralRole::Argument => {}
+            LiteralRole::Unwanted(error) => return Err((error.tag.clone(), error.into())),
+            LiteralRole::Message => {
+                let Some(tag) = tag else { return Err((None, CommandError::bad("No tag"))) };
+                return Ok(Gathered::Streamed(tag, Fragment { text: text.freeze(), literal: Some(literal) }));
+            }
         }
         let octets = context.connection.read_literal().await.map_err(|error| (tag.clone(), error.into()))?;
-        text.put_slice(format!("{{{}}}\r\n", octets.len()).as_bytes());
+        // No argument may be a literal8, so the grammar must see that it is one.
+        let tilde = if literal.binary { "~" } else { "" };
+        text.put_slice(format!("{tilde}{{{}}}\r\n", octets.len()).as_bytes());
         text.extend_from_slice(&octets);
         fragment = context.connection.read_fragment().await.map_err(|error| (tag.clone(), error.into()))?;
         match fragment.literal {
@@ -230,13 +236,7 @@ async fn gather(context: &mut Context, mut fragment: Fragment) -> Result<Gathere
 fn parse(context: &Context, text: &[u8]) -> (Option<Tag>, Result<(&'static str, Input), CommandError>) {
     match syntax::parse(text, context.encoding()) {
         Ok(request) => (Some(request.tag.clone()), Ok((request.arguments.name(), Input::Request(request)))),
-        Err(error) => {
-            let text = error.to_string();
-            let error_in_name = matches!(error.problem, syntax::Problem::BadName(_));
-            let refusal =
-                if error_in_name { CommandError::refused(Code::Cannot, text) } else { CommandError::bad(text) };
-            (error.tag, Err(refusal))
-        }
+        Err(error) => (error.tag.clone(), Err(error.into())),
     }
 }
 
@@ -339,6 +339,10 @@ fn finish(context: &mut Context, tag: Option<&Tag>, outcome: Outcome) -> Result<
             answer(Status::Bad, None, &text);
             ran(Then::Continue, true)
         }
+        Err(CommandError::TooBig(text)) => {
+            answer(Status::Bad, Some(&Code::TooBig), &text);
+            ran(Then::Continue, true)
+        }
         Err(CommandError::Refused(code, text)) => {
             answer(Status::No, code.as_ref(), &text);
             ran(Then::Continue, false)
@@ -376,7 +380,7 @@ fn log(context: &Context, session: &Session, name: &str, outcome: &Outcome, star
     let mailbox = mailbox.as_ref().map(|name| name.as_str());
     let result = match outcome {
         Ok(_) => "ok",
-        Err(CommandError::Bad(_)) => "bad",
+        Err(CommandError::Bad(_) | CommandError::TooBig(_)) => "bad",
         Err(CommandError::Refused(..)) => "no",
         Err(CommandError::Server(error)) => {
             error!(event = "imap.command.failed", conn, user, mailbox, command = name, error = %error);

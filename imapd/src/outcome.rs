@@ -11,6 +11,7 @@ use wire::{ReadError, WriteError};
 use crate::namespace::BadName;
 use crate::reply::Code;
 use crate::session::Session;
+use crate::syntax::{Problem, SyntaxError};
 use crate::view::NoSuchMessage;
 
 /// What a command's function returns.
@@ -70,6 +71,8 @@ impl Done {
 pub(crate) enum CommandError {
     /// The client wrote something that no command is: BAD.
     Bad(Cow<'static, str>),
+    /// The client wrote more than we read of a command: BAD [TOOBIG].
+    TooBig(Cow<'static, str>),
     /// It cannot be done, or not by this user: NO. Nobody's fault, not logged.
     Refused(Option<Code>, Cow<'static, str>),
     /// It should have worked: NO, and the log says why.
@@ -165,13 +168,20 @@ impl From<NoSuchMessage> for CommandError {
     }
 }
 
+impl From<SyntaxError> for CommandError {
+    fn from(error: SyntaxError) -> Self {
+        match error.problem {
+            Problem::BadName(_) => CommandError::refused(Code::Cannot, error.to_string()),
+            _ => CommandError::bad(error.to_string()),
+        }
+    }
+}
+
 impl From<ReadError> for CommandError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Command(bad) if bad.fatal => CommandError::Bye(bad.error.to_string().into()),
-            ReadError::Command(bad) if bad.error.is_too_big() => {
-                CommandError::refused(Code::TooBig, bad.error.to_string())
-            }
+            ReadError::Command(bad) if bad.error.is_too_big() => CommandError::TooBig(bad.error.to_string().into()),
             ReadError::Command(bad) => CommandError::bad(bad.error.to_string()),
             ReadError::Line(error) => CommandError::bad(error.to_string()),
             ReadError::Timeout => CommandError::Bye("Timed out".into()),

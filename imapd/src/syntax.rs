@@ -32,7 +32,9 @@ mod text;
 #[cfg(test)]
 mod round_trip;
 
-pub use append::{is_append, parse_append_next, parse_append_prefix, print_append_item, print_append_prefix};
+pub use append::{
+    LiteralRole, literal_role, parse_append_next, parse_append_prefix, print_append_item, print_append_prefix,
+};
 pub use command::{parse, print, salvage_tag};
 pub use error::{Problem, SyntaxError};
 

@@ -23,7 +23,7 @@ use crate::context::{Context, Imap};
 use crate::outcome::{CommandError, Done, Outcome};
 use crate::reply::Code;
 use crate::session::Authenticated;
-use crate::syntax::{SyntaxError, parse_append_next, parse_append_prefix};
+use crate::syntax::{parse_append_next, parse_append_prefix};
 use crate::types::{AppendItem, DateTime, NumberSet, Tag};
 
 /// Messages of one APPEND: each holds a staged file open until all have come.
@@ -31,7 +31,7 @@ const MAX_MESSAGES: usize = 100;
 
 /// Runs APPEND. `fragment` ends where the first message begins.
 pub(crate) async fn run(context: &mut Context, user: &mut Authenticated, fragment: Fragment) -> Outcome {
-    let prefix = parse_append_prefix(&fragment.text, context.encoding()).map_err(syntax)?;
+    let prefix = parse_append_prefix(&fragment.text, context.encoding())?;
     let Some(first) = fragment.literal else { return Err(CommandError::bad("Expected a literal")) };
     let name = user.account.name(&prefix.mailbox)?;
     let account = Arc::clone(&user.account);
@@ -87,7 +87,7 @@ async fn message(
 async fn next(context: &mut Context, tag: &Tag) -> Result<Option<(AppendItem, Literal)>, CommandError> {
     let fragment = context.connection.read_fragment().await?;
     match fragment.literal {
-        Some(literal) => Ok(Some((parse_append_next(&fragment.text, tag).map_err(syntax)?, literal))),
+        Some(literal) => Ok(Some((parse_append_next(&fragment.text, tag)?, literal))),
         None if fragment.text.iter().all(|&octet| octet == b' ') => Ok(None),
         None => Err(CommandError::bad("Expected another message or the end of the command")),
     }
@@ -101,10 +101,6 @@ fn append(
     let options = AppendOptions { quota: QuotaCheck::Enforce, reader: Some(reader) };
     let uids = mailbox.append(messages, &options)?;
     Ok((mailbox.status().uid_validity, uids))
-}
-
-fn syntax(error: SyntaxError) -> CommandError {
-    CommandError::bad(error.to_string())
 }
 
 /// The store keeps the zone for the reader's sake.

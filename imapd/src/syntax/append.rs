@@ -24,7 +24,7 @@ use crate::types::{AppendItem, AppendPrefix, Encoding, Tag};
 /// ```
 ///
 /// # Errors
-/// [`SyntaxError`] if this is no APPEND, not a complete one yet, or a wrong one: [`is_append`] tells the first from the others.
+/// [`SyntaxError`] if this is no APPEND, not a complete one yet, or a wrong one: see [`literal_role`].
 pub fn parse_append_prefix(text: &[u8], encoding: Encoding) -> Result<AppendPrefix, SyntaxError> {
     let mut seen = None;
     match append_prefix(text, encoding, &mut seen) {
@@ -44,9 +44,27 @@ pub fn parse_append_next(text: &[u8], tag: &Tag) -> Result<AppendItem, SyntaxErr
     }
 }
 
-/// Whether a command that goes on with a literal is an APPEND.
-pub fn is_append(text: &[u8]) -> bool {
-    (tag, sp, keyword("APPEND"), sp).parse(text).is_ok()
+/// What the literal is that follows some text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LiteralRole {
+    /// An argument, to be read into the text.
+    Argument,
+    /// The first message of an APPEND, to be streamed.
+    Message,
+    /// Nothing: the text before it is an APPEND that is wrong already, and nobody wants the octets.
+    Unwanted(SyntaxError),
+}
+
+/// What the literal is whose announcement follows `text`.
+pub fn literal_role(text: &[u8], encoding: Encoding) -> LiteralRole {
+    match (tag, sp, keyword("APPEND"), sp).parse(text) {
+        // The mailbox comes as a literal, or this is another command.
+        Ok(([], _)) | Err(_) => LiteralRole::Argument,
+        Ok(_) => match parse_append_prefix(text, encoding) {
+            Ok(_) => LiteralRole::Message,
+            Err(error) => LiteralRole::Unwanted(error),
+        },
+    }
 }
 
 fn append_prefix<'a>(text: Input<'a>, encoding: Encoding, seen: &mut Option<Tag>) -> Parsed<'a, AppendPrefix> {
@@ -150,12 +168,23 @@ mod tests {
     }
 
     #[test]
-    fn appends_are_recognised() {
-        let check = |input: &str, expected| assert_eq!(is_append(input.as_bytes()), expected, "{input}");
-        check("a append ", true);
-        check("a APPEND x (", true);
-        check("a APPENDS ", false);
-        check("a LOGIN ", false);
-        check("APPEND ", false);
+    fn literals_have_roles() {
+        let check = |input: &str, expected: &str| {
+            let role = match literal_role(input.as_bytes(), Encoding::ModifiedUtf7) {
+                LiteralRole::Argument => "argument",
+                LiteralRole::Message => "message",
+                LiteralRole::Unwanted(_) => "unwanted",
+            };
+            assert_eq!(role, expected, "{input}");
+        };
+        check("a append ", "argument");
+        check("a APPEND x ", "message");
+        check("a APPEND {1}\r\nx (\\Seen) ", "message");
+        check("a APPEND x (", "unwanted");
+        check("a APPEND x (\\Foo) ", "unwanted");
+        check("a APPEND &AC8- ", "unwanted");
+        check("a APPENDS ", "argument");
+        check("a LOGIN ", "argument");
+        check("APPEND ", "argument");
     }
 }
