@@ -8,6 +8,7 @@ mod harness;
 mod hierarchy;
 mod idle;
 mod login;
+mod messages;
 mod pipelining;
 mod resync;
 mod rights;
