@@ -29,6 +29,6 @@ fn what_was_acknowledged_survives_kill_9() {
     }
     println!("rounds {ROUNDS}, acknowledged {}, lost {}, doubled {}", tally.acknowledged, tally.lost, tally.doubled);
     // The starts after a kill say what they recovered.
-    server.stop(&["recover".to_owned(), "unclean".to_owned()]);
+    server.stop(&["mailbox.index.repaired".to_owned(), "store.recovered".to_owned(), "ledger.tail.cut".to_owned()]);
     home.check_store();
 }

@@ -141,6 +141,10 @@ pub(crate) fn react(connection: &mut Connection, tag: &str, sent: io::Result<()>
                 if let Some(status) = text.strip_prefix(&prefix) {
                     return if status.starts_with("OK") { Reaction::Obeyed } else { Reaction::Refused(text) };
                 }
+                // A tag that is none may come back as far as it was one.
+                if text.split(' ').nth(1).is_some_and(|status| status == "BAD") {
+                    return Reaction::Refused(text);
+                }
                 assert!(!text.starts_with('+'), "the server wants more: {text}");
             }
             Ok(None) => return Reaction::HungUp,

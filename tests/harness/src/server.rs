@@ -16,7 +16,7 @@ use crate::transcript::{Protocol, Site, User};
 use crate::{Imap, Lmtp, unannounced};
 
 /// The password of every user that [`Home::add_user`] makes.
-pub const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct-horse";
 
 /// The domain of every address.
 pub const DOMAIN: &str = "example.org";

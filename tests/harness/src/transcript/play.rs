@@ -180,6 +180,15 @@ impl Line {
         }
     }
 
+    /// The last line of an LMTP reply is a line like those before it: `250 SIZE` offers what `250-SIZE` does.
+    fn as_continuation(&self, reply: &Reply) -> Option<Reply> {
+        let mut line = reply.clone();
+        match self.protocol {
+            Protocol::Lmtp => line.0.get_mut(3).map(|byte| *byte = b'-').map(|()| line),
+            Protocol::Imap | Protocol::Imaps => None,
+        }
+    }
+
     fn send(&mut self, chunks: &[Chunk]) -> io::Result<()> {
         for chunk in chunks {
             match chunk {
@@ -302,6 +311,9 @@ impl Player<'_> {
             }
             match group.last {
                 Some((step, pattern)) => {
+                    if let Some(line) = self.lines.get(&session).and_then(|line| line.as_continuation(&reply)) {
+                        replies.push(line);
+                    }
                     self.scope = self.claim(session, group, &replies).map_err(|failure| failure.followed_by(&reply))?;
                     if pattern.matches(&reply.0, &mut self.scope) {
                         return self.forbid(session, group, &replies);
