@@ -135,7 +135,7 @@ pub(crate) fn react(connection: &mut Connection, tag: &str, sent: io::Result<()>
                 if text.starts_with("* BYE") {
                     return Reaction::HungUp;
                 }
-                if text.starts_with("* BAD") {
+                if text.starts_with("* BAD") || text.starts_with("* NO") {
                     return Reaction::Refused(text);
                 }
                 if let Some(status) = text.strip_prefix(&prefix) {
