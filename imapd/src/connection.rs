@@ -50,6 +50,8 @@ enum End {
     Logout,
     Shutdown,
     Bye(String),
+    /// The client has been told in a tagged reply.
+    Fatal(&'static str),
     Gone(ReadError),
     Tls(StartTlsError),
 }
@@ -60,6 +62,7 @@ impl End {
             End::Logout => "logout".into(),
             End::Shutdown => "shutdown".into(),
             End::Bye(text) => text.clone(),
+            End::Fatal(text) => (*text).into(),
             End::Gone(error) => error.to_string(),
             End::Tls(error) => error.to_string(),
         }
@@ -68,7 +71,7 @@ impl End {
     /// The BYE to be sent; LOGOUT has sent its own.
     fn goodbye(&self) -> Option<&str> {
         match self {
-            End::Logout | End::Gone(_) => None,
+            End::Logout | End::Fatal(_) | End::Gone(_) => None,
             End::Shutdown => Some("Server is shutting down"),
             End::Bye(text) => Some(text),
             End::Tls(StartTlsError::PlainTextPipelined) => Some("Plain text behind STARTTLS"),
@@ -362,7 +365,7 @@ fn finish(context: &mut Context, tag: Option<&Tag>, outcome: Outcome) -> Result<
         }
         Err(CommandError::Fatal(text)) => {
             answer(Status::Bad, None, text);
-            Err(End::Bye(text.into()))
+            Err(End::Fatal(text))
         }
         Err(CommandError::Bye(text)) => Err(End::Bye(text.into_owned())),
         Err(CommandError::Gone(error)) => Err(gone(error)),
@@ -380,7 +383,7 @@ fn log(context: &Context, session: &Session, name: &str, outcome: &Outcome, star
     let mailbox = mailbox.as_ref().map(|name| name.as_str());
     let result = match outcome {
         Ok(_) => "ok",
-        Err(CommandError::Bad(_) | CommandError::TooBig(_)) => "bad",
+        Err(CommandError::Bad(_) | CommandError::TooBig(_) | CommandError::Fatal(_)) => "bad",
         Err(CommandError::Refused(..)) => "no",
         Err(CommandError::Server(error)) => {
             error!(event = "imap.command.failed", conn, user, mailbox, command = name, error = %error);
@@ -394,7 +397,7 @@ fn log(context: &Context, session: &Session, name: &str, outcome: &Outcome, star
             error!(event = "imap.command.failed", conn, user, mailbox, command = name, error = %error);
             "failed"
         }
-        Err(CommandError::Fatal(_)) => "bad",
+
         Err(CommandError::Bye(_) | CommandError::Gone(_)) => "gone",
     };
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

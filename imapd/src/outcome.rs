@@ -81,7 +81,7 @@ pub(crate) enum CommandError {
     Directory(directory::Error),
     /// The command's own task failed: NO, and the log says why.
     Task(tokio::task::JoinError),
-    /// The client wrote something after which nothing it sends can be trusted: BAD and `* BYE`, then the end.
+    /// The client wrote something after which nothing it sends can be trusted: BAD, then the end.
     Fatal(&'static str),
     /// The session cannot go on: `* BYE` with this text, then the end.
     Bye(Cow<'static, str>),
