@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mailstore::{CreateOptions, SpecialUse};
+use mailstore::{Access, CreateOptions, ErrorKind, MailboxName, SpecialUse, Store};
 
 use crate::context::Context;
 use crate::namespace::{INBOX, SEPARATOR};
@@ -29,7 +29,7 @@ pub(crate) async fn run(
 
     let (account, created) = (Arc::clone(&user.account), name.clone());
     let options = CreateOptions { special_use, ..CreateOptions::default() };
-    context.blocking(move |server| server.store.create(&account.access, &created, &options).map(drop)).await?;
+    context.blocking(move |server| create(&server.store, &account.access, &created, &options)).await?;
 
     // RFC 9051, 6.3.4: if the name is not the one that was asked for, the client is told what it is.
     let told = user.account.namespace.to_client(&name).unwrap_or_default();
@@ -39,6 +39,28 @@ pub(crate) async fn run(
         context.send(|out| reply::list(out, &line, encoding));
     }
     Ok(Done::ok("CREATE completed"))
+}
+
+/// Makes a mailbox, and before it the levels above that do not exist: clients expect to find and rename them (RFC 9051,
+/// 6.3.4). Whoever may make the mailbox may make those, because its rights come from the same mailbox above.
+/// An INBOX is made with its user, never by the way.
+fn create(store: &Store, access: &Access, name: &MailboxName, options: &CreateOptions) -> mailstore::Result<()> {
+    if store.row(name).is_none() {
+        let mut missing = Vec::new();
+        let mut above = name.parent();
+        while let Some(level) = above.filter(|level| !level.is_inbox() && store.row(level).is_none()) {
+            above = level.parent();
+            missing.push(level);
+        }
+        for level in missing.iter().rev() {
+            match store.create(access, level, &CreateOptions::default()) {
+                // Another session was faster.
+                Err(error) if error.kind() == ErrorKind::Exists => {}
+                result => drop(result?),
+            }
+        }
+    }
+    store.create(access, name, options).map(drop)
 }
 
 /// RFC 6154, 3: a use that we do not know is refused.

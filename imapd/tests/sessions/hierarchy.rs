@@ -20,9 +20,13 @@ async fn a_user_sees_three_namespaces() {
     let server = Server::new();
     let mut admin = server.login("admin").await;
     admin.ok("CREATE team/plans").await;
+    admin.ok("SETACL team admin x").await;
+    admin.ok("DELETE team").await;
     admin.ok("SETACL user/sue joe lr").await;
     let mut joe = server.login("joe").await;
     joe.ok("CREATE Drafts/2026").await;
+    assert_eq!(listed(&mut joe, "\"\" Drafts").await, ["Drafts \\HasChildren"]);
+    joe.ok("DELETE Drafts").await;
     joe.ok("CREATE \"A b\"").await;
     assert_eq!(
         listed(&mut joe, "\"\" *").await,
@@ -74,6 +78,9 @@ async fn levels_are_told_once_whatever_stands_beside_them() {
     // Names that sort between a level and what is below it.
     for name in ["a!", "a/x", "a b", "a/y/z", "a-b/c", "a0"] {
         joe.ok(&format!("CREATE \"{name}\"")).await;
+    }
+    for level in ["a", "a-b", "a/y"] {
+        joe.ok(&format!("DELETE {level}")).await;
     }
     let names = |lines: Vec<String>| -> Vec<String> {
         lines.iter().map(|line| line[..line.find(" \\").unwrap()].to_owned()).collect()
