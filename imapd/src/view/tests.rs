@@ -1,3 +1,5 @@
+//! Views: rows for what must be told when, and a model of two sessions whose clients believe what they are told.
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
