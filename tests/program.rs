@@ -109,7 +109,7 @@ fn domains_come_before_their_users() {
     let server = home.start();
     home.must_run(&["domain", "add", "example.net", "--description", "the other one"], b"");
     home.must_run(&["user", "add", "ann", "--mail", "ann@example.net"], b"x\n");
-    home.must_run(&["user", "add", "small", "--quota", "3"], b"correct horse\n");
+    home.must_run(&["user", "add", "small", "--quota", "3"], format!("{PASSWORD}\n").as_bytes());
     let quota = server.imap("small").must("GETQUOTAROOT INBOX").expect("there is a quota");
     assert!(format!("{quota:?}").contains("STORAGE 0 3072"), "{quota:?}");
     let list = home.must_run(&["domain", "list"], b"");
