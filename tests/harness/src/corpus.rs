@@ -90,8 +90,8 @@ fn bases(directory: &Path) -> Vec<Vec<u8>> {
     bases
 }
 
-/// A message with LF line ends that an mbox can carry unchanged: it begins with a header, and has no NUL, no CR and no
-/// Status of its own.
+/// A message with LF line ends that an mbox and mbsync can carry unchanged: it begins with a header that ends, and has no
+/// NUL, no CR and no Status of its own.
 fn usable(message: &[u8]) -> Option<Vec<u8>> {
     let mut text: Vec<u8> = message.iter().copied().filter(|&byte| byte != b'\r').collect();
     if !text.ends_with(b"\n") {
@@ -102,7 +102,8 @@ fn usable(message: &[u8]) -> Option<Vec<u8>> {
     let is_header = name.len() < first.len() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
     let lower = text.to_ascii_lowercase();
     let bookkept = lower.windows(7).any(|window| window == b"status:" || window == b"x-imap:");
-    (is_header && !text.contains(&0) && !bookkept).then_some(text)
+    let ends = text.windows(2).any(|window| window == b"\n\n");
+    (is_header && ends && !text.contains(&0) && !bookkept).then_some(text)
 }
 
 /// The message under a number and a Message-ID of its own.
