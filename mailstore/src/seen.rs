@@ -73,6 +73,10 @@ impl Seen {
                 Err(what) => complain(number + 1, what),
             }
         }
+        if !bytes.ends_with(b"\n") {
+            // Whatever is appended now would become part of this line.
+            complain(bytes.split(|b| *b == b'\n').count(), "its end is missing");
+        }
         seen.essence = seen.len;
         seen
     }
@@ -246,6 +250,10 @@ mod tests {
         let seen = Seen::decode(&bad, validity(), |_, _| complaints += 1);
         assert_eq!(complaints, 1);
         assert!(seen.reader("joe").is_some() && seen.reader("sue").is_none());
+
+        let mut complaints = 0;
+        let seen = Seen::decode(&file[..file.len() - 1], validity(), |_, _| complaints += 1);
+        assert_eq!((complaints, seen.readers().count()), (1, 2), "only the line end is missing");
 
         let rest = "joe 0 0 =5:1,,x";
         let text = format!("{BANNER} 77\n{:08x} {rest}\n", crc32fast::hash(rest.as_bytes()));

@@ -179,23 +179,25 @@ fn open_cache(disk: &Arc<dyn Disk>, dir: &Path, header: &Header) -> Result<Cache
     }
 }
 
+/// Reads cyrus.seen. A file with damage is written again at once: a torn last line would make the next one unreadable too.
 fn open_seen(disk: &dyn Disk, identity: &Identity, validity: UidValidity) -> Result<(Seen, DiskFile)> {
     let path = identity.dir.join(seen::FILE);
-    let complain = |line: usize, what: &str| {
+    let mut intact = true;
+    let mut complain = |line: usize, what: &str| {
+        intact = false;
         tracing::warn!(event = "mailbox.seen.damaged", mailbox = %identity.name, line, what);
     };
-    let seen = match disk.read(&path, seen::MAX_SIZE) {
-        Ok(bytes) => Seen::decode(&bytes, validity, complain),
+    let mut seen = match disk.read(&path, seen::MAX_SIZE) {
+        Ok(bytes) => Seen::decode(&bytes, validity, &mut complain),
         Err(error) if error.is_not_found() || error.is_not_regular() => {
             complain(0, "missing");
             Seen::default()
         }
         Err(error) => return Err(error.into()),
     };
-    if seen.len > 0 {
+    if intact {
         return Ok((seen, disk.open_rw(&path)?));
     }
-    let mut seen = seen;
     let bytes = seen.encode(validity);
     disk.replace_file(&path, &bytes)?;
     seen.replaced(bytes.len() as u64);
