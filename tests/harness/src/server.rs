@@ -70,7 +70,7 @@ impl Home {
             configuration.push('\n');
         }
         let file = path.join("angarium.toml");
-        fs::write(&file, configuration).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        write_durably(&file, configuration.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         Self { program: program.into(), path: path.to_owned(), _own: None }
     }
 
@@ -281,6 +281,14 @@ impl Server {
             .find_map(|line| line.strip_prefix(field)?.trim().strip_suffix(" kB")?.trim().parse().ok())
             .expect("the kernel tells the memory of a process")
     }
+}
+
+/// An administrator's file is not what a power cut may take: the test would be of the text editor.
+fn write_durably(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut out = File::create(file)?;
+    out.write_all(bytes)?;
+    out.sync_all()?;
+    File::open(file.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 impl Drop for Server {
