@@ -39,7 +39,9 @@ impl Services {
         for (key, reason) in &report.bad_rows {
             warn!(event = "store.row.bad", key = %key, reason = %reason);
         }
-        match open_directory(config, disk, &store, report.created) {
+        // A first start that ended between the two left a store without a single mailbox, hence without users.
+        let first = report.created || store.mailbox_count() == 0;
+        match open_directory(config, disk, &store, first) {
             Ok(directory) => Ok(Self { store, directory }),
             Err(failure) => {
                 // What failed first is what to say; a store that is not closed repairs itself.

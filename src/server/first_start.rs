@@ -1,6 +1,6 @@
 //! What a new server is given: an administrator who can log in.
 
-use directory::{ADMIN, UserId, generate_password};
+use directory::{ADMIN, UserId, UserState, generate_password};
 use tools::Exit;
 use tools::user::{AddUser, add_user};
 use tracing::info;
@@ -8,13 +8,14 @@ use tracing::info;
 use crate::failure::Failure;
 use crate::services::Services;
 
-/// Makes the user `admin` if there is none, and returns the password made up for it.
+/// Makes the user `admin` if there is none, or if a crash left it half-made, and returns the password made up for it.
 pub(super) fn ensure_admin(services: &Services) -> Result<Option<String>, Failure> {
     let unable = |problem: &dyn std::fmt::Display| {
         Failure::new(Exit::TempFail, format!("cannot make the user {ADMIN}: {problem}"))
     };
     let admin = UserId::admin();
-    if services.directory.user(&admin).map_err(|problem| unable(&problem))?.is_some() {
+    let found = services.directory.user(&admin).map_err(|problem| unable(&problem))?;
+    if found.is_some_and(|user| user.state != UserState::Pending) {
         return Ok(None);
     }
     let password = generate_password().map_err(|problem| unable(&problem))?;
