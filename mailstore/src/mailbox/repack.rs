@@ -25,7 +25,7 @@ impl Mailbox {
         let _one_at_a_time = self.maintenance.lock();
         let (snapshot, forgotten) = self.snapshot(before)?;
         if !forgotten.uids.is_empty() {
-            self.sync()?;
+            self.sync_files()?;
             self.replace_index(snapshot, &forgotten)?;
         }
         self.remove_files()?;

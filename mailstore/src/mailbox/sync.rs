@@ -22,6 +22,16 @@ impl Mailbox {
     /// The disk's. A sync that failed is not tried again (the kernel may have dropped the pages): the mailbox is not
     /// marked as clean when it is closed, so that its next open checks it against the message files.
     pub fn sync(self: &Arc<Self>) -> Result<()> {
+        if self.sync_files()? {
+            let _one_at_a_time = self.maintenance.lock();
+            self.compact_seen()?;
+        }
+        Ok(())
+    }
+
+    /// The same for those who hold `maintenance` already: taking it twice would wait for ever. Returns whether the seen
+    /// file has grown so much that it should be replaced by its essence.
+    pub(super) fn sync_files(self: &Arc<Self>) -> Result<bool> {
         // Whatever is committed from here on asks for another sync.
         self.dirty.store(false, Ordering::Release);
         let (files, bloated) = {
@@ -31,11 +41,7 @@ impl Mailbox {
         for file in &files {
             self.around.disk().sync_data(file).inspect_err(|_| self.state.write().damaged = true)?;
         }
-        if bloated {
-            let _one_at_a_time = self.maintenance.lock();
-            self.compact_seen()?;
-        }
-        Ok(())
+        Ok(bloated)
     }
 
     /// Closes the mailbox cleanly: everything is durable, and its next open needs no look at the message files. The
@@ -45,7 +51,9 @@ impl Mailbox {
     /// The disk's; the mailbox is then opened like one that was not closed.
     pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
         let _one_at_a_time = self.maintenance.lock();
-        self.sync()?;
+        if self.sync_files()? {
+            self.compact_seen()?;
+        }
         let identity = self.identity();
         let modified = self.around.disk().metadata(&identity.dir)?.modified;
         let mut state = self.state.write();

@@ -380,6 +380,31 @@ fn a_power_cut_may_cost_numbers_but_reuses_none() {
 }
 
 #[test]
+fn a_bloated_seen_file_is_replaced_by_its_essence() {
+    let (dir, bench, mailbox) = filled(3);
+    let bloat = || {
+        for _ in 0..400 {
+            store(&mailbox, "1", FlagOp::Add, SystemFlags::NONE, true, &[]);
+            store(&mailbox, "1", FlagOp::Remove, SystemFlags::NONE, true, &[]);
+        }
+        store(&mailbox, "1:2", FlagOp::Add, SystemFlags::NONE, true, &[]);
+    };
+    let size = || std::fs::metadata(dir.path().join("joe/cyrus.seen")).unwrap().len();
+    bloat();
+    assert!(size() > 16 << 10);
+    // Repack and close sync while they hold the maintenance lock.
+    mailbox.remove_messages(&set("3")).unwrap();
+    mailbox.repack(i64::MAX).unwrap();
+    mailbox.close().unwrap();
+    assert!(size() < 1 << 10);
+    bloat();
+    mailbox.sync().unwrap();
+    assert!(size() < 1 << 10);
+    let before = picture(&mailbox);
+    assert_eq!(picture(&open(&bench, dir.path()).unwrap()), before);
+}
+
+#[test]
 fn a_taken_file_name_is_stepped_over() {
     let (dir, bench, mailbox) = filled(1);
     std::fs::write(dir.path().join("joe/2."), b"foreign").unwrap();
