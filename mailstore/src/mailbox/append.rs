@@ -172,6 +172,8 @@ impl Mailbox {
                     }
                     return Err(error.into());
                 }
+                // Names that were taken led beyond the mark: the next round raises it first.
+                Err(Error::Unavailable(_)) => continue,
                 linked => linked?,
             };
             let slot = Arc::new(Slot::default());
@@ -190,11 +192,15 @@ impl Mailbox {
         let disk = &**self.around.disk();
         let mut uids = Vec::with_capacity(incoming.len());
         let mut stepped_over = 0;
+        let mark = self.marks.lock().last_uid;
         let outcome = incoming.iter_mut().try_for_each(|message| {
             loop {
                 let next = state.assigned.checked_add(1).and_then(Uid::new);
                 let uid = next.ok_or(Error::Limit("the mailbox has used up its UIDs"))?;
                 state.assigned = uid.get();
+                if uid.get() > mark {
+                    return Err(Error::Unavailable("UIDs beyond the high-water mark".into()));
+                }
                 match message.source.link_to(disk, &message_path(dir, uid.get())) {
                     Ok(()) => {
                         message.record.uid = uid;

@@ -414,6 +414,18 @@ fn a_taken_file_name_is_stepped_over() {
 }
 
 #[test]
+fn taken_file_names_do_not_lead_beyond_the_high_water_mark() {
+    let (dir, bench, mailbox) = filled(1);
+    let mark = bench.marks().last_uid;
+    for uid in 2..=mark + 5 {
+        std::fs::write(dir.path().join(format!("joe/{uid}.")), b"foreign").unwrap();
+    }
+    let uids = mailbox.append(&[message(&bench, dir.path(), 3).unwrap()], &AppendOptions::default()).unwrap();
+    assert_eq!(uids[0].get(), mark + 6);
+    assert!(bench.marks().last_uid >= mark + 6);
+}
+
+#[test]
 fn concurrent_appends_share_syncs_and_keep_order() {
     let (dir, bench, mailbox) = filled(0);
     let threads: Vec<_> = (0..8u32)
