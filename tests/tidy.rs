@@ -21,6 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["tools", "mailstore", "directory", "wire"]),
     ("angarium", &["admin", "imapd", "lmtpd", "tools", "mailstore", "directory", "wire", "durable", "message"]),
     ("harness", &[]),
+    // The load generator knows servers by host and port only; its tests start one through the harness.
+    ("benches", &[]),
 ];
 
 /// Licences a package may be used under: permissive ones, compatible with MIT OR Apache-2.0.

@@ -1,0 +1,68 @@
+//! Memory of connections that idle: by how much the server's processes grow (PSS) for each of 1,000 connections of 40
+//! users, each in an INBOX.
+
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+
+use super::Options;
+use crate::imap::Imap;
+use crate::measure::{Meter, Run};
+use crate::{Failure, Report, Target};
+
+/// Users who idle.
+const USERS: usize = 40;
+
+/// Connections that are opened at the same time.
+const AT_ONCE: usize = 16;
+
+pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Report>, Failure> {
+    if options.prepare {
+        return Ok(None);
+    }
+    let Some(processes) = target.processes else {
+        return Err(Failure::Refused("memory can be read only of a server whose process is named".to_owned()));
+    };
+    let connections = options.connections.unwrap_or(1000);
+    let meter = Meter::begin(target)?;
+    // One of them first: what a server needs for its first connection is not what it needs for each.
+    let mut idle = vec![open(target.clone(), 1).await?];
+    let before = processes.pss_kib()?;
+    let mut run = Run::default();
+    let begin = Instant::now();
+    let mut opening = JoinSet::new();
+    for n in 0..connections {
+        if opening.len() == AT_ONCE {
+            collect(&mut opening, &mut idle).await?;
+        }
+        opening.spawn(open(target.clone(), n % USERS + 1));
+    }
+    while !opening.is_empty() {
+        collect(&mut opening, &mut idle).await?;
+    }
+    run.elapsed = begin.elapsed();
+    run.work = connections as u64;
+    let grown = processes.pss_kib()?.saturating_sub(before);
+    for (imap, tag) in &mut idle {
+        imap.done(tag, |_| Ok(())).await?;
+    }
+    let report = meter.report(&format!("idle-{connections}"), "connections", run, false).await?;
+    Ok(Some(report.with("pss_kib_each", grown as f64 / connections as f64)))
+}
+
+async fn open(target: Target, user: usize) -> Result<(Imap, String), Failure> {
+    let mut imap = Imap::login(&target, user).await?;
+    imap.select("INBOX").await?;
+    let tag = imap.idle().await?;
+    Ok((imap, tag))
+}
+
+async fn collect(
+    opening: &mut JoinSet<Result<(Imap, String), Failure>>,
+    idle: &mut Vec<(Imap, String)>,
+) -> Result<(), Failure> {
+    if let Some(opened) = opening.join_next().await {
+        idle.push(opened.map_err(std::io::Error::other)??);
+    }
+    Ok(())
+}
