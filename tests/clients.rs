@@ -25,7 +25,8 @@ fn mbsync_reads_back_a_large_mbox_byte_by_byte() {
         return;
     }
     let (home, server) = server();
-    let (mbox, originals) = corpus::mbox(&root().join("message/tests/mail"), LARGE);
+    let real = corpus::fetched(env!("CARGO_TARGET_TMPDIR"), "mbsync_reads_back_a_large_mbox_byte_by_byte");
+    let (mbox, originals) = corpus::mbox(&root().join("message/tests/mail"), &real, LARGE);
     let file = home.path().join("large.mbox");
     fs::write(&file, mbox).unwrap();
     let begin = Instant::now();
@@ -49,7 +50,11 @@ fn mbsync_reads_back_a_large_mbox_byte_by_byte() {
     )
     .unwrap();
     let begin = Instant::now();
-    run(Command::new("mbsync").args(["--config"]).arg(&configuration).arg("all").env("HOME", home.path()));
+    let output =
+        Command::new("mbsync").arg("--config").arg(&configuration).arg("all").env("HOME", home.path()).output();
+    let output = output.expect("mbsync starts");
+    let problems = text(&output.stderr);
+    assert!(output.status.success(), "mbsync: {}\n{problems}\nserver:\n{}", output.status, server.log());
     println!("{LARGE} messages: loaded in {loaded:?}, read back in {:?}", begin.elapsed());
 
     let mut found = 0;

@@ -35,6 +35,31 @@ fn answers_are_as_recorded() {
     assert!(samples >= 10, "the samples are gone");
 }
 
+/// The mail that other mail programs are tested with: whatever it is like, our answers follow the grammar.
+#[test]
+fn real_mail_has_answers_that_follow_the_grammar() {
+    let mut directories = vec![Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("corpus")];
+    let mut samples = 0;
+    while let Some(directory) = directories.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let analysis = analyse(&fs::read(&path).unwrap(), &Limits::default());
+            imap_grammar::check_envelope(&analysis.envelope)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            imap_grammar::check_body(&analysis.bodystructure)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            samples += 1;
+        }
+    }
+    if samples == 0 {
+        println!("SKIPPED real_mail_has_answers_that_follow_the_grammar: tests/fetch-corpus has fetched nothing");
+    }
+}
+
 /// Unix line ends change sizes, but not what the parts are.
 #[test]
 fn line_ends_do_not_matter() {

@@ -189,3 +189,44 @@ fn dates_that_are_none() {
     drop(joe);
     attack.survived();
 }
+
+/// Bounces, mailing lists' mail, encrypted and broken mail: whatever it is, it is kept as it came and can be asked about.
+#[test]
+fn real_mail_comes_back_as_it_came() {
+    let mails = corpus::fetched(env!("CARGO_TARGET_TMPDIR"), "real_mail_comes_back_as_it_came");
+    let attack = Attack::begin();
+    let mut joe = attack.joe();
+    joe.must("CREATE Real").unwrap();
+    let mut kept = Vec::new();
+    for (number, mail) in mails.iter().enumerate() {
+        let mail = with_crlf(mail);
+        let answer = joe.append("Real", "", &mail).unwrap();
+        // RFC 9051, 4.3: a literal holds no NUL, so nothing else may be refused.
+        assert_eq!(answer.ok(), !mail.contains(&0), "mail {number}: {}", answer.status);
+        if answer.ok() {
+            kept.push(mail);
+        }
+    }
+    joe.must("SELECT Real").unwrap();
+    for (number, mail) in kept.iter().enumerate() {
+        let number = number + 1;
+        let fetched = joe.fetch(&format!("FETCH {number} BODY.PEEK[]")).unwrap();
+        assert!(fetched[0].body == *mail, "message {number} differs: {}", mail.escape_ascii());
+    }
+    let answer = joe.must("FETCH 1:* (ENVELOPE BODYSTRUCTURE)");
+    assert_eq!(answer.map_or(0, |answer| answer.untagged.len()), kept.len());
+    drop(joe);
+    attack.survived();
+}
+
+/// Unix files as mail travels.
+fn with_crlf(mail: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(mail.len() + mail.len() / 32);
+    for &byte in mail {
+        if byte == b'\n' && out.last() != Some(&b'\r') {
+            out.push(b'\r');
+        }
+        out.push(byte);
+    }
+    out
+}

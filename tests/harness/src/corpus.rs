@@ -43,10 +43,31 @@ const EPOCH: u64 = 1_577_836_800;
 /// Minutes between two messages.
 const STEP: u64 = 61;
 
-/// `count` messages made of those below `directory` and, where Python's own test suite is installed, of the real mail in
-/// it, each with a number and a Message-ID of its own; and the mbox file that holds them.
-pub fn mbox(directory: &Path, count: usize) -> (Vec<u8>, Vec<Original>) {
-    let bases = bases(directory);
+/// The directories that tests/fetch-corpus makes.
+const FETCHED: [&str; 3] = ["bounces", "mail-parser", "notmuch"];
+
+/// The real mail that tests/fetch-corpus has put beside `tmp`, the `CARGO_TARGET_TMPDIR` of a test, every message as it was
+/// found. Says on behalf of `test` what is missing, and is empty if all is.
+pub fn fetched(tmp: &str, test: &str) -> Vec<Vec<u8>> {
+    let mut messages = Vec::new();
+    for name in FETCHED {
+        let directory = Path::new(tmp).with_file_name("corpus").join(name);
+        if !directory.is_dir() {
+            println!("MISSING {name} for {test}: tests/fetch-corpus fetches it");
+            continue;
+        }
+        let mut files = files_below(&directory);
+        files.sort();
+        messages.extend(files.iter().map(|file| fs::read(file).expect("a file just listed can be read")));
+    }
+    messages
+}
+
+/// `count` messages made of those in `directory`, of `others`, and, where Python's own test suite is installed, of the mail
+/// in it, each with a number and a Message-ID of its own; and the mbox file that holds them.
+pub fn mbox(directory: &Path, others: &[Vec<u8>], count: usize) -> (Vec<u8>, Vec<Original>) {
+    let mut bases = bases(directory);
+    bases.extend(others.iter().filter_map(|message| usable(message)));
     let mut file = Vec::new();
     let mut originals = Vec::with_capacity(count);
     for number in 0..count {
@@ -90,20 +111,35 @@ fn bases(directory: &Path) -> Vec<Vec<u8>> {
     bases
 }
 
-/// A message with LF line ends that an mbox and mbsync can carry unchanged: it begins with a header that ends, and has no
-/// NUL, no CR and no Status of its own.
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.is_dir() { directories.push(path) } else { files.push(path) }
+        }
+    }
+    files
+}
+
+/// A message with LF line ends that an mbox and mbsync can carry unchanged: it begins with a header that ends and holds no
+/// Status of its own, and nowhere is a NUL or a CR. A From_ line is no part of it.
 fn usable(message: &[u8]) -> Option<Vec<u8>> {
     let mut text: Vec<u8> = message.iter().copied().filter(|&byte| byte != b'\r').collect();
+    if text.starts_with(b"From ") {
+        text.drain(..=text.iter().position(|&byte| byte == b'\n')?);
+    }
     if !text.ends_with(b"\n") {
         text.push(b'\n');
     }
     let first = text.split(|&byte| byte == b'\n').next()?;
     let name = first.split(|&byte| byte == b':').next()?;
     let is_header = name.len() < first.len() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
-    let lower = text.to_ascii_lowercase();
-    let bookkept = lower.windows(7).any(|window| window == b"status:" || window == b"x-imap:");
-    let ends = text.windows(2).any(|window| window == b"\n\n");
-    (is_header && ends && !text.contains(&0) && !bookkept).then_some(text)
+    let header_end = text.windows(2).position(|window| window == b"\n\n")?;
+    let header = text[..header_end].to_ascii_lowercase();
+    let bookkept = header.windows(7).any(|window| window == b"status:" || window == b"x-imap:");
+    (is_header && !text.contains(&0) && !bookkept).then_some(text)
 }
 
 /// The message under a number and a Message-ID of its own.
