@@ -19,6 +19,10 @@ struct Arguments {
     #[arg(long)]
     into: Option<PathBuf>,
 
+    /// A file with what is to stand below the table
+    #[arg(long)]
+    below: Option<PathBuf>,
+
     /// Lines to stand above the table: when and where it was measured
     #[arg(long, default_value = "")]
     heading: String,
@@ -37,7 +41,8 @@ fn main() -> ExitCode {
 fn print(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let text = fs::read_to_string(&arguments.results)?;
     let reports = text.lines().map(serde_json::from_str).collect::<Result<Vec<Report>, _>>()?;
-    let text = format!("\n{}\n\n{}\n", arguments.heading, table::print(&reports));
+    let below = arguments.below.as_ref().map(fs::read_to_string).transpose()?.unwrap_or_default();
+    let text = format!("\n{}\n\n{}\n{below}", arguments.heading, table::print(&reports));
     println!("{text}");
     if let Some(document) = &arguments.into {
         let before = fs::read_to_string(document)?;
