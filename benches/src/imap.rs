@@ -69,7 +69,6 @@ impl Imap {
 
     /// Sends a command, which [`Imap::end`] ends.
     pub(crate) async fn begin(&mut self, command: &[&[u8]]) -> Result<String, Failure> {
-        // An answer that nobody asked for may come at any time; but a tagged one that is left over is one too many.
         self.serial += 1;
         let tag = format!("t{:06} ", self.serial);
         let mut parts = Vec::with_capacity(command.len() + 2);
@@ -168,7 +167,7 @@ impl Imap {
         count.ok_or_else(|| Failure::Wrong("STATUS without MESSAGES".to_owned()))
     }
 
-    /// Which of `names` there are mailboxes of. (CREATE of one that is there would be refused.)
+    /// Whether there is a mailbox of that name: CREATE of one that is there would be refused.
     pub(crate) async fn has(&mut self, name: &str) -> Result<bool, Failure> {
         let mut lines = 0;
         self.run(&format!("LIST \"\" \"{name}\""), |answer| {

@@ -90,6 +90,7 @@ fn damaged_answers_are_noticed() {
             &[
                 Damage::Double("* 3 FETCH"),
                 Damage::Lose("* 3 FETCH"),
+                Damage::Double("t000010 OK"),
                 Damage::Change("* 3 FETCH", "\\Answered", "\\Deleted"),
             ],
         ),

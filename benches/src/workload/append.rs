@@ -43,6 +43,7 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
         if there != appender.before + appender.done {
             return Err(Failure::Wrong(format!("{there} messages after {} and {}", appender.before, appender.done)));
         }
+        appender.imap.log_out().await?;
     }
     Ok(Some(report))
 }

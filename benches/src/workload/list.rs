@@ -37,8 +37,12 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
         listers.push(Lister { imap, names: names.iter().map(|name| name.clone().into_bytes()).collect() });
     }
     let meter = Meter::begin(target)?;
-    let (_, run) = drive(listers, options.bounds(3, 100_000)).await?;
-    meter.report("list", "lines", run, false).await.map(Some)
+    let (listers, run) = drive(listers, options.bounds(2, 100_000)).await?;
+    let report = meter.report("list", "lines", run, false).await?;
+    for lister in listers {
+        lister.imap.log_out().await?;
+    }
+    Ok(Some(report))
 }
 
 impl Client for Lister {

@@ -29,7 +29,7 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
         visitors.push(Visitor { target: target.clone(), users, next: n * users / connections });
     }
     let meter = Meter::begin(target)?;
-    let (_, run) = drive(visitors, options.bounds(3, 20_000)).await?;
+    let (_, run) = drive(visitors, options.bounds(2, 20_000)).await?;
     meter.report("login", "logins", run, false).await.map(Some)
 }
 

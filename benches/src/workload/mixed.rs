@@ -55,7 +55,7 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
         return Ok(None);
     }
     let meter = Meter::begin(target)?;
-    let (people, run) = drive(people, options.bounds(5, 1_000_000)).await?;
+    let (people, run) = drive(people, options.bounds(4, 1_000_000)).await?;
     let report = meter.report(&format!("mixed-{connections}"), "operations", run, true).await?;
     for mut person in people {
         // Not STATUS: of a mailbox that is selected it may be what the session has been told.
@@ -64,6 +64,8 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
             let expected = (person.inbox, person.sent);
             return Err(Failure::Wrong(format!("{inbox} and {sent} messages instead of {expected:?}")));
         }
+        person.imap.log_out().await?;
+        person.lmtp.quit().await?;
     }
     Ok(Some(report))
 }

@@ -52,14 +52,18 @@ pub(super) async fn run(key: Key, target: &Target, options: &Options) -> Result<
         return Ok(None);
     }
     let meter = Meter::begin(target)?;
-    let (_, run) = drive(searchers, options.bounds(3, 1_000_000)).await?;
+    let (searchers, run) = drive(searchers, options.bounds(2, 1_000_000)).await?;
     let name = match key {
         Key::From => "search-from",
         Key::Flag => "search-flag",
         Key::Date => "search-date",
         Key::Body => "search-body",
     };
-    meter.report(name, "commands", run, false).await.map(Some)
+    let report = meter.report(name, "commands", run, false).await?;
+    for searcher in searchers {
+        searcher.imap.log_out().await?;
+    }
+    Ok(Some(report))
 }
 
 impl Client for Searcher {

@@ -34,8 +34,12 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
         return Ok(None);
     }
     let meter = Meter::begin(target)?;
-    let (_, run) = drive(selectors, options.bounds(3, 1_000_000)).await?;
-    meter.report("select", "commands", run, false).await.map(Some)
+    let (selectors, run) = drive(selectors, options.bounds(2, 1_000_000)).await?;
+    let report = meter.report("select", "commands", run, false).await?;
+    for selector in selectors {
+        selector.imap.log_out().await?;
+    }
+    Ok(Some(report))
 }
 
 /// Makes a mailbox of small messages to work on; its name and how many messages it has.

@@ -29,8 +29,12 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
         return Ok(None);
     }
     let meter = Meter::begin(target)?;
-    let (_, run) = drive(flaggers, options.bounds(3, 1_000_000)).await?;
-    meter.report("store", "commands", run, true).await.map(Some)
+    let (flaggers, run) = drive(flaggers, options.bounds(2, 1_000_000)).await?;
+    let report = meter.report("store", "commands", run, true).await?;
+    for flagger in flaggers {
+        flagger.imap.log_out().await?;
+    }
+    Ok(Some(report))
 }
 
 impl Client for Flagger {
