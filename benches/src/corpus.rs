@@ -54,6 +54,13 @@ enum Shape {
     Attachment,
 }
 
+/// The sizes of messages that follow one another in the corpus, 70 KB on average; then they repeat.
+#[must_use]
+pub fn sizes() -> Vec<usize> {
+    let corpus = Corpus::new(None, "");
+    (0..BODIES).map(|n| corpus.message(n).len()).collect()
+}
+
 impl Corpus {
     /// Messages of 70 KB on average or, with `size`, of about that many bytes each; `run` tells Message-IDs apart.
     pub(crate) fn new(size: Option<usize>, run: &str) -> Self {
@@ -272,6 +279,11 @@ mod tests {
     fn mean(size: Option<usize>) -> usize {
         let corpus = Corpus::new(size, "x");
         (0..BODIES).map(|n| corpus.message(n).len()).sum::<usize>() / BODIES
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_messages() {
+        assert!((65_000..75_000).contains(&(sizes().iter().sum::<usize>() / sizes().len())));
     }
 
     #[test]

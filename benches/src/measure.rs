@@ -146,6 +146,13 @@ impl Report {
         }
     }
 
+    /// What the machine itself reaches in a workload, without a server.
+    #[must_use]
+    pub fn of_machine(name: &str, unit: &str, rate: f64) -> Self {
+        let run = Run { elapsed: Duration::from_secs(1), ..Run::default() };
+        Self { label: "machine".to_owned(), rate: round(rate), ..Self::new(name, unit, run, None, 0.0) }
+    }
+
     /// Adds a figure of its own.
     pub(crate) fn with(mut self, name: &str, value: f64) -> Self {
         self.extra.insert(name.to_owned(), round(value));

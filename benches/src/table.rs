@@ -12,6 +12,15 @@ const OURS: &str = "angarium";
 /// The peers, in the order of the columns.
 const PEERS: [&str; 2] = ["dovecot", "cyrus"];
 
+/// What the machine does without a server.
+const MACHINE: &str = "machine";
+
+/// Of the deliveries that the bare file system makes durable, at least this part.
+const OF_MACHINE: f64 = 0.7;
+
+/// Over TLS, at least this part of the bytes for a CPU second.
+const TLS_OF_PLAIN: f64 = 0.6;
+
 /// What we hold ourselves to for one workload, by the beginning of its name.
 struct Goal {
     name: &'static str,
@@ -112,6 +121,7 @@ pub fn print(reports: &[Report]) -> String {
             limit_row(&mut out, medians, limit);
         }
     }
+    out.push_str(&shares(&workloads));
     out
 }
 
@@ -159,6 +169,33 @@ fn limit_row(out: &mut String, medians: &Medians, limit: &Limit) {
         None => "",
     };
     let _ = writeln!(out, " {goal} | {mark} |");
+}
+
+/// Angarium compared with the machine, and with itself.
+fn shares(workloads: &[(&str, Medians)]) -> String {
+    let value = |name: &str, server: &str, figure: &str| {
+        let (_, medians) = workloads.iter().find(|workload| workload.0 == name)?;
+        medians.get(server)?.get(figure).copied()
+    };
+    let mut rows: Vec<(String, Option<f64>, f64)> = Vec::new();
+    for (name, _) in workloads.iter().filter(|(_, medians)| medians.contains_key(MACHINE)) {
+        let share = value(name, OURS, "rate").zip(value(name, MACHINE, "rate")).map(|(ours, most)| ours / most);
+        rows.push((format!("{name}, of what the bare file system makes durable"), share, OF_MACHINE));
+    }
+    let cpu = |name| value(name, OURS, "cpu_us_per_unit");
+    let share = cpu("fetch-body").zip(cpu("fetch-body-tls")).map(|(plain, tls)| plain / tls);
+    rows.push(("fetch-body-tls, bytes for a CPU second, of fetch-body's".to_owned(), share, TLS_OF_PLAIN));
+    rows.retain(|row| row.1.is_some());
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("\n| Angarium's share | | goal | |\n|---|--:|--:|---|\n");
+    for (title, share, least) in rows {
+        let _ = write!(out, "| {title} |");
+        verdict(&mut out, share, &format!(">= {least}"), |share| share >= least);
+        out.push('\n');
+    }
+    out
 }
 
 fn cells(out: &mut String, medians: &Medians, figure: &str) {
@@ -264,12 +301,14 @@ mod tests {
             report("angarium", "deliver-8x1", 2500.0, 200.0, &[]),
             report("dovecot", "deliver-8x1", 1000.0, 500.0, &[]),
             report("cyrus", "deliver-8x1", 500.0, 400.0, &[]),
+            Report::of_machine("deliver-8x1", "copies", 5000.0),
             report("angarium", "big", 1.0, 1.0, &[("flags_ms", 4.0)]),
             report("cyrus", "big", 1.0, 1.0, &[("flags_ms", 10.0)]),
         ];
         let table = print(&reports);
         let row = "| deliver-8x1 | copies/s | 2,500 | 1,000 | 500 | 2.50 | >= 2.5 | yes | 200 | 500 | 400 | 0.50 | <= 0.25 | **no** |";
         assert!(table.contains(row), "{table}");
+        assert!(table.contains("durable | 0.50 | >= 0.7 | **no** |"), "{table}");
         assert!(table.contains("| 50,000: FLAGS of all, ms | 4.00 | | 10.0 | <= 5, 1/3 | **no** |"), "{table}");
     }
 

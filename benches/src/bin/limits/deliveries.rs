@@ -29,22 +29,24 @@ struct Syncs {
     ended: u64,
 }
 
-/// Messages of `size` bytes that `writers` make durable in a second: each is written and synced below a staging
-/// directory, linked into a mailbox, and the mailbox's directory is synced; its records are appended without a sync.
-pub(crate) fn rate(parent: &Path, writers: usize, size: usize, time: Duration) -> Result<f64, Box<dyn Error>> {
+/// Messages of the given sizes, one after the other, that `writers` make durable in a second: each is written and synced
+/// below a staging directory, linked into a mailbox, and the mailbox's directory is synced; its records are appended
+/// without a sync.
+pub(crate) fn rate(parent: &Path, writers: usize, sizes: &[usize], time: Duration) -> Result<f64, Box<dyn Error>> {
     let scratch = Scratch::new(parent)?;
     let stage = scratch.0.join("stage");
     fs::create_dir(&stage)?;
     let mailboxes =
         (0..MAILBOXES).map(|n| Mailbox::new(scratch.0.join(n.to_string()))).collect::<io::Result<Vec<_>>>()?;
-    let message = vec![b'x'; size];
+    let longest = vec![b'x'; sizes.iter().copied().max().unwrap_or(0)];
     let next = AtomicU64::new(0);
     let begin = Instant::now();
     let deliver = || -> io::Result<()> {
         while begin.elapsed() < time {
             let n = next.fetch_add(1, Ordering::Relaxed);
             let mailbox = &mailboxes[n as usize % MAILBOXES];
-            mailbox.deliver(&stage.join(n.to_string()), n, &message)?;
+            let message = &longest[..sizes[n as usize % sizes.len()]];
+            mailbox.deliver(&stage.join(n.to_string()), n, message)?;
         }
         Ok(())
     };

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use benches::{Report, sizes};
 use clap::Parser;
 
 /// Measures the physical limits of this machine and prints them as a table.
@@ -19,6 +20,10 @@ struct Arguments {
     /// A directory on the file system to measure
     #[arg(long, default_value = ".")]
     directory: PathBuf,
+
+    /// Only deliveries by so many writers, as a line of JSON for the table
+    #[arg(long, value_name = "WRITERS")]
+    deliveries: Option<usize>,
 
     /// Milliseconds for each figure
     #[arg(long, default_value_t = 1000)]
@@ -29,7 +34,15 @@ struct Arguments {
 type Row = (String, f64, &'static str);
 
 fn main() -> ExitCode {
-    match measure(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    match measure(&arguments) {
+        Ok(rows) if arguments.deliveries.is_some() => {
+            for (name, value, _) in rows {
+                let report = Report::of_machine(&name, "copies", value);
+                println!("{}", serde_json::to_string(&report).unwrap_or_default());
+            }
+            ExitCode::SUCCESS
+        }
         Ok(rows) => {
             println!("| limit of the machine | |\n|---|--:|");
             for (what, value, unit) in rows {
@@ -46,10 +59,14 @@ fn main() -> ExitCode {
 
 fn measure(arguments: &Arguments) -> Result<Vec<Row>, Box<dyn Error>> {
     let time = Duration::from_millis(arguments.milliseconds);
+    if let Some(writers) = arguments.deliveries.map(|writers| writers.max(1)) {
+        let rate = deliveries::rate(&arguments.directory, writers, &sizes(), time)?;
+        return Ok(vec![(format!("deliver-{writers}x1"), rate, "/s")]);
+    }
     let mut rows = Vec::new();
-    for (size, name) in [(10 << 10, "10 KiB"), (70_000, "70 KB")] {
+    for (sizes, name) in [(vec![10 << 10], "10 KiB"), (sizes(), "70 KB on average")] {
         for writers in [1, 8, 16] {
-            let rate = deliveries::rate(&arguments.directory, writers, size, time)?;
+            let rate = deliveries::rate(&arguments.directory, writers, &sizes, time)?;
             rows.push((format!("durable deliveries without mail, {name}, {writers} writers"), rate, "/s"));
         }
     }
