@@ -25,6 +25,59 @@ enum Damage {
     Change(&'static str, &'static str, &'static str),
 }
 
+/// Workloads, in which protocol their answers are damaged, and how.
+const DAMAGES: &[(&[&str], Protocol, &[Damage])] = &[
+    (
+        &["fetch-list", "--population", "10", "-c", "1"],
+        Protocol::Imap,
+        &[
+            Damage::Double("* 7 FETCH"),
+            Damage::Lose("* 7 FETCH"),
+            Damage::Change("* 8 FETCH", "\\Seen", "\\Seem"),
+            Damage::Change("* 7 FETCH", "RFC822.SIZE 3", "RFC822.SIZE 4"),
+            Damage::Change("* 7 FETCH", "UID 7", "UIX 7"),
+            Damage::Change("* 7 FETCH", "corpus 000006", "corpus 000007"),
+            Damage::Change("* 7 FETCH", "* 7", "* 8"),
+        ],
+    ),
+    (
+        &["fetch-body", "--population", "10", "-c", "1"],
+        Protocol::Imap,
+        &[Damage::Change("Subject:", "corpus", "Corpus")],
+    ),
+    (
+        &["store", "--population", "10", "-c", "1"],
+        Protocol::Imap,
+        &[
+            Damage::Double("* 3 FETCH"),
+            Damage::Lose("* 3 FETCH"),
+            Damage::Double("t000010 OK"),
+            Damage::Change("* 3 FETCH", "\\Answered", "\\Deleted"),
+        ],
+    ),
+    (
+        &["select", "--population", "10", "-c", "1"],
+        Protocol::Imap,
+        &[Damage::Double("* 10 EXISTS"), Damage::Change("* 10 EXISTS", "10", "11"), Damage::Lose("* OK [UIDVALIDITY")],
+    ),
+    (
+        &["search-flag", "--population", "10"],
+        Protocol::Imap,
+        &[Damage::Double("* SEARCH"), Damage::Lose("* SEARCH"), Damage::Change("* SEARCH", " 1", "")],
+    ),
+    (
+        &["list", "--population", "10"],
+        Protocol::Imap,
+        &[Damage::Change("* LIST (\\HasNoChildren) \"/\" Tree00/Branch03", "03", "04")],
+    ),
+    (&["append", "-c", "1"], Protocol::Imap, &[Damage::Change("t", "[APPENDUID ", "[APPENDUID 1")]),
+    (
+        &["deliver", "-c", "1", "-r", "2", "--population", "2"],
+        Protocol::Lmtp,
+        &[Damage::Double("250 2.1.5"), Damage::Change("250 2.1.5", "250", "452")],
+    ),
+];
+
 #[test]
 fn every_workload_works() {
     let (home, server) = start();
@@ -65,63 +118,8 @@ fn every_workload_works() {
 fn damaged_answers_are_noticed() {
     let (_home, server) = start();
     let (imap, lmtp) = (address(&server, Protocol::Imap), address(&server, Protocol::Lmtp));
-    let workloads: [(&[&str], Protocol, &[Damage]); 8] = [
-        (
-            &["fetch-list", "--population", "10", "-c", "1"],
-            Protocol::Imap,
-            &[
-                Damage::Double("* 7 FETCH"),
-                Damage::Lose("* 7 FETCH"),
-                Damage::Change("* 8 FETCH", "\\Seen", "\\Seem"),
-                Damage::Change("* 7 FETCH", "RFC822.SIZE 3", "RFC822.SIZE 4"),
-                Damage::Change("* 7 FETCH", "UID 7", "UIX 7"),
-                Damage::Change("* 7 FETCH", "corpus 000006", "corpus 000007"),
-                Damage::Change("* 7 FETCH", "* 7", "* 8"),
-            ],
-        ),
-        (
-            &["fetch-body", "--population", "10", "-c", "1"],
-            Protocol::Imap,
-            &[Damage::Change("Subject:", "corpus", "Corpus")],
-        ),
-        (
-            &["store", "--population", "10", "-c", "1"],
-            Protocol::Imap,
-            &[
-                Damage::Double("* 3 FETCH"),
-                Damage::Lose("* 3 FETCH"),
-                Damage::Double("t000010 OK"),
-                Damage::Change("* 3 FETCH", "\\Answered", "\\Deleted"),
-            ],
-        ),
-        (
-            &["select", "--population", "10", "-c", "1"],
-            Protocol::Imap,
-            &[
-                Damage::Double("* 10 EXISTS"),
-                Damage::Change("* 10 EXISTS", "10", "11"),
-                Damage::Lose("* OK [UIDVALIDITY"),
-            ],
-        ),
-        (
-            &["search-flag", "--population", "10"],
-            Protocol::Imap,
-            &[Damage::Double("* SEARCH"), Damage::Lose("* SEARCH"), Damage::Change("* SEARCH", " 1", "")],
-        ),
-        (
-            &["list", "--population", "10"],
-            Protocol::Imap,
-            &[Damage::Change("* LIST (\\HasNoChildren) \"/\" Tree00/Branch03", "03", "04")],
-        ),
-        (&["append", "-c", "1"], Protocol::Imap, &[Damage::Change("t", "[APPENDUID ", "[APPENDUID 1")]),
-        (
-            &["deliver", "-c", "1", "-r", "2", "--population", "2"],
-            Protocol::Lmtp,
-            &[Damage::Double("250 2.1.5"), Damage::Change("250 2.1.5", "250", "452")],
-        ),
-    ];
     let mut unnoticed = Vec::new();
-    for (workload, protocol, damages) in workloads {
+    for &(workload, protocol, damages) in DAMAGES {
         let arguments = [workload, &["--count", "25", "--size", "3000", "--timeout", "20"]].concat();
         // With nothing damaged on the way the run must go well, or a failure would prove nothing.
         let (same_imap, same_lmtp) = (between(imap, Damage::Lose("never")), between(lmtp, Damage::Lose("never")));

@@ -39,18 +39,7 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
         let mut imap = Imap::login(target, USER).await?;
         count = imap.select("INBOX").await?;
         imap.idle().await?;
-        let tell = tell.clone();
-        tasks.spawn(async move {
-            loop {
-                let exists = match parse::numbered(imap.pushed().await?) {
-                    Some((number, b"EXISTS")) => number,
-                    _ => continue,
-                };
-                if tell.send((exists, Instant::now())).is_err() {
-                    return Ok::<_, Failure>(());
-                }
-            }
-        });
+        tasks.spawn(watch(imap, tell.clone()));
     }
     let mut lmtp = Lmtp::open(target).await?;
     let bounds = options.bounds(20, 50);
@@ -87,4 +76,15 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
     }
     run.elapsed = begin.elapsed();
     meter.report("push", "pushes", run, false).await.map(Some)
+}
+
+/// Reports each EXISTS and when it came, for as long as somebody listens.
+async fn watch(mut imap: Imap, tell: mpsc::UnboundedSender<(usize, Instant)>) -> Result<(), Failure> {
+    loop {
+        if let Some((exists, b"EXISTS")) = parse::numbered(imap.pushed().await?)
+            && tell.send((exists, Instant::now())).is_err()
+        {
+            return Ok(());
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! SEARCH over 10,000 messages by a header field, by flags, by date; over 40 messages of 70 KB by what is in their
 //! bodies. One command at a time. The answer must have exactly the messages that the corpus says.
 
+use std::sync::Arc;
+
 use super::fetch::{DISTINCT, prepare_list};
 use super::{KEPT, Options};
 use crate::corpus::{Corpus, NEEDLE, SENDERS};
@@ -21,16 +23,21 @@ pub(super) enum Key {
     Body,
 }
 
+/// What is asked, and the sequence numbers of the messages that must be found.
+struct Case {
+    command: String,
+    expected: Vec<usize>,
+}
+
 struct Searcher {
     imap: Imap,
-    key: Key,
-    count: usize,
+    cases: Arc<Vec<Case>>,
     done: usize,
 }
 
 pub(super) async fn run(key: Key, target: &Target, options: &Options) -> Result<Option<Report>, Failure> {
     let connections = options.connections.unwrap_or(1);
-    let mut searchers = Vec::new();
+    let mut searchers: Vec<Searcher> = Vec::new();
     for _ in 0..connections {
         let mut imap = Imap::login(target, 1).await?;
         let (mailbox, count) = if key == Key::Body {
@@ -42,7 +49,8 @@ pub(super) async fn run(key: Key, target: &Target, options: &Options) -> Result<
             prepare_list(&mut imap, options.population).await?
         };
         imap.select(&mailbox).await?;
-        let mut searcher = Searcher { imap, key, count, done: 0 };
+        let cases = searchers.first().map_or_else(|| Arc::new(cases(key, count)), |first| Arc::clone(&first.cases));
+        let mut searcher = Searcher { imap, cases, done: 0 };
         if !options.prepare {
             searcher.step().await?;
         }
@@ -66,42 +74,48 @@ pub(super) async fn run(key: Key, target: &Target, options: &Options) -> Result<
     Ok(Some(report))
 }
 
+/// Searches that follow one another: never the same twice in a row, which a server may remember.
+fn cases(key: Key, count: usize) -> Vec<Case> {
+    let case = |keys: String, matches: &dyn Fn(usize) -> bool| Case {
+        command: format!("SEARCH {keys}"),
+        expected: (0..count).filter(|n| matches(n % DISTINCT)).map(|n| n + 1).collect(),
+    };
+    match key {
+        Key::From => (0..SENDERS)
+            .map(|sender| case(format!("FROM \"p{sender:03}@people\""), &|n| n % SENDERS == sender))
+            .collect(),
+        Key::Flag => vec![
+            case("FLAGGED UNSEEN".to_owned(), &|n| Corpus::is_flagged(n) && !Corpus::is_seen(n)),
+            case("UNSEEN".to_owned(), &|n| !Corpus::is_seen(n)),
+        ],
+        Key::Date => (0..28)
+            .map(|first| {
+                let (since, before) = (Corpus::search_date(first), Corpus::search_date(first + 7));
+                case(format!("SINCE {since} BEFORE {before}"), &|n| (first..first + 7).contains(&Corpus::day(n)))
+            })
+            .collect(),
+        Key::Body => {
+            vec![case(format!("BODY {NEEDLE}"), &Corpus::has_needle), case(format!("BODY not{NEEDLE}"), &|_| false)]
+        }
+    }
+}
+
 impl Client for Searcher {
     async fn step(&mut self) -> Result<u64, Failure> {
-        // Never the same search twice in a row: a server may remember.
-        let round = self.done;
-        let first = round % 28;
-        let (text, matches): (String, Box<dyn Fn(usize) -> bool + Send>) = match self.key {
-            Key::From => {
-                let sender = round % SENDERS;
-                (format!("FROM \"p{sender:03}@people\""), Box::new(move |n| n % SENDERS == sender))
-            }
-            Key::Flag if round.is_multiple_of(2) => {
-                ("FLAGGED UNSEEN".to_owned(), Box::new(|n| Corpus::is_flagged(n) && !Corpus::is_seen(n)))
-            }
-            Key::Flag => ("UNSEEN".to_owned(), Box::new(|n| !Corpus::is_seen(n))),
-            Key::Date => {
-                let (since, before) = (Corpus::search_date(first), Corpus::search_date(first + 7));
-                let days = first..first + 7;
-                (format!("SINCE {since} BEFORE {before}"), Box::new(move |n| days.contains(&Corpus::day(n))))
-            }
-            Key::Body if round.is_multiple_of(2) => (format!("BODY {NEEDLE}"), Box::new(Corpus::has_needle)),
-            Key::Body => (format!("BODY not{NEEDLE}"), Box::new(|_| false)),
-        };
+        let Case { command, expected } = &self.cases[self.done % self.cases.len()];
         let mut found = None;
         self.imap
-            .run(&format!("SEARCH {text}"), |answer| {
+            .run(command, |answer| {
                 if answer.starts_with(b"SEARCH") && found.replace(parse::search(answer)).is_some() {
                     return Err(Failure::wrong("a second SEARCH", answer));
                 }
                 Ok(())
             })
             .await?;
-        let expected = (0..self.count).filter(|&n| matches(n % DISTINCT)).map(|n| n + 1);
         match found.flatten() {
-            Some(found) if expected.eq(found.iter().copied()) => {}
-            Some(found) => return Err(Failure::Wrong(format!("SEARCH {text} found {} messages", found.len()))),
-            None => return Err(Failure::Wrong(format!("SEARCH {text} was not answered"))),
+            Some(found) if found == *expected => {}
+            Some(found) => return Err(Failure::Wrong(format!("{command} found {} messages", found.len()))),
+            None => return Err(Failure::Wrong(format!("{command} was not answered"))),
         }
         self.done += 1;
         Ok(1)
