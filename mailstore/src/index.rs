@@ -4,10 +4,12 @@
 //! valid if its checksum is; the header says how many records are committed, and what stands behind them is the torn
 //! tail of a write that never was. Header and records are written with `pwrite` only.
 
+mod cursor;
 mod file;
 mod header;
 mod record;
 
+pub(crate) use cursor::Cursor;
 pub(crate) use file::{IndexFile, Loaded, header, quota_used};
 pub(crate) use header::{CACHE_START, Header};
 pub use record::Record;

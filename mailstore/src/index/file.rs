@@ -9,7 +9,6 @@ use durable::disk::{Disk, DiskFile};
 use super::header::{HEADER_SIZE, Header, HeaderError};
 use super::record::{RECORD_SIZE, Record};
 use crate::error::{Error, Result};
-use crate::ident::Uid;
 use crate::quota::QuotaUsed;
 use crate::raw::SharedMap;
 
@@ -122,29 +121,6 @@ impl IndexFile {
             _ => self.file.read_exact_at(&mut raw, at).ok()?,
         }
         Record::decode(&raw)
-    }
-
-    /// The number of the record with that UID among the first `count`, or where it would stand. Records are in UID
-    /// order; a damaged one on the way is stepped over.
-    pub(crate) fn find(&self, uid: Uid, count: u32) -> std::result::Result<u32, u32> {
-        let (mut low, mut high) = (0, count);
-        while low < high {
-            let mut middle = low + (high - low) / 2;
-            let probe = middle;
-            let record = loop {
-                match self.read(middle) {
-                    Some(record) => break Some(record),
-                    None if middle + 1 < high => middle += 1,
-                    None => break None,
-                }
-            };
-            match record {
-                Some(record) if record.uid == uid => return Ok(middle),
-                Some(record) if record.uid < uid => low = middle + 1,
-                _ => high = probe,
-            }
-        }
-        Err(low)
     }
 
     /// Writes records one behind the other from number `first` on.

@@ -6,7 +6,7 @@ use durable::disk::DiskFile;
 use crate::cache_file::CacheFile;
 use crate::flags::{Keyword, SystemFlags};
 use crate::ident::Uid;
-use crate::index::{Header, IndexFile, Record};
+use crate::index::{Cursor, Header, IndexFile, Record};
 use crate::mailbox::history::History;
 use crate::seen::Seen;
 use crate::uid_set::UidSet;
@@ -40,46 +40,17 @@ impl State {
 
     /// The live message with that UID and its record's number.
     pub(super) fn find(&self, uid: Uid) -> Option<(u32, Record)> {
-        if !self.live.contains(uid.get()) {
-            return None;
-        }
-        let number = self.index.find(uid, self.header.records).ok()?;
-        Some((number, self.index.read(number)?))
+        if self.live.contains(uid.get()) { self.cursor().seek(uid) } else { None }
     }
 
     /// The live messages of `uids` in UID order, with their records' numbers.
     pub(super) fn select<'a>(&'a self, uids: &UidSet) -> impl Iterator<Item = (u32, Record)> + use<'a> {
-        let wanted = uids & &self.live;
-        let first = wanted.min().and_then(Uid::new);
-        // Stepping over a record costs 20 ns, finding one some 300 ns: step where one in sixteen is wanted.
-        let dense = wanted.len().saturating_mul(16) >= u64::from(self.header.records);
-        let mut number = match first {
-            Some(uid) => self.index.find(uid, self.header.records).unwrap_or_else(|at| at),
-            None => self.header.records,
-        };
-        let mut wanted = wanted.into_iter().peekable();
-        std::iter::from_fn(move || {
-            loop {
-                let uid = *wanted.peek()?;
-                if !dense {
-                    wanted.next();
-                    if let Some(found) = Uid::new(uid).and_then(|uid| self.find(uid)) {
-                        return Some(found);
-                    }
-                    continue;
-                }
-                if number >= self.header.records {
-                    return None;
-                }
-                let at = number;
-                number += 1;
-                let Some(record) = self.index.read(at) else { continue };
-                while wanted.next_if(|uid| *uid < record.uid.get()).is_some() {}
-                if wanted.next_if_eq(&record.uid.get()).is_some() {
-                    return Some((at, record));
-                }
-            }
-        })
+        let mut cursor = self.cursor();
+        (uids & &self.live).into_iter().filter_map(Uid::new).filter_map(move |uid| cursor.seek(uid))
+    }
+
+    fn cursor(&self) -> Cursor<'_> {
+        Cursor::new(&self.index, self.header.records, self.header.last_uid)
     }
 
     /// Keeps the sets in step with a record that was written.
