@@ -30,6 +30,8 @@ pub(crate) struct Pieces {
     pub(crate) text: BytesMut,
     /// Octets of text that are held in `done`.
     held: usize,
+    /// Room in which a value whose length must be announced is put together, kept from one message to the next.
+    pub(crate) scratch: Vec<u8>,
 }
 
 /// A place to go back to when a message turns out not to be there after all.

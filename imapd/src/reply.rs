@@ -18,7 +18,9 @@ use crate::types::Tag;
 pub use access::{QuotaUsage, acl, list_rights, my_rights, quota, quota_root};
 pub use code::Code;
 pub use mailbox::{ListLine, exists, flags, list, lsub, namespace, recent, status};
-pub use message::{Esearch, FetchItems, esearch, expunge, fetch_end, fetch_start, search, vanished};
+pub use message::{
+    Esearch, FetchItems, binary_label, body_label, esearch, expunge, fetch_end, fetch_start, search, vanished,
+};
 pub use server::{capability, enabled, id};
 
 /// How a command ended, or what the server has to say unasked (RFC 9051, 7.1).
@@ -110,6 +112,11 @@ fn print_text(out: &mut BytesMut, text: impl Display) {
 /// Formats into the buffer, which grows as needed, so this cannot fail unless a `Display` of ours does.
 fn put(out: &mut BytesMut, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
+}
+
+/// Prints a number in decimal.
+fn put_number(out: &mut BytesMut, number: impl itoa::Integer) {
+    out.put_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Prints words with a space before each.

@@ -97,7 +97,7 @@ pub struct CacheBuf {
 impl CacheBuf {
     /// Room for a record of `len` bytes, to be filled by the caller.
     pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
-        self.bytes.clear();
+        // What is there from the last record is overwritten; only growth is filled with zeros.
         self.bytes.resize(len, 0);
         &mut self.bytes
     }

@@ -164,7 +164,8 @@ proptest! {
         prop_assert!(only.bytes(header).ends_with(b"\r\n"));
         let built = CachedHeaders::build(header, usize::MAX);
         let cached = CachedHeaders::open(&built).unwrap();
-        if let Some(answer) = cached.answer(&set) {
+        let mut answer = Vec::new();
+        if cached.answer(&only, &mut answer) {
             prop_assert_eq!(answer, only.bytes(header));
         }
     }

@@ -1,14 +1,16 @@
 //! What the server says of messages (RFC 9051, 7.3.4, 7.5; RFC 7162).
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{put, put_list, put_words};
+use super::{put, put_list, put_number, put_words};
 use crate::syntax::{print_date_time, print_section};
 use crate::types::{DateTime, Encoding, NumberSet, PartPath, Partial, Section, Tag};
 
 /// `* n EXPUNGE`
 pub fn expunge(out: &mut BytesMut, sequence: u32) {
-    put(out, format_args!("* {sequence} EXPUNGE\r\n"));
+    out.put_slice(b"* ");
+    put_number(out, sequence);
+    out.put_slice(b" EXPUNGE\r\n");
 }
 
 /// ```abnf
@@ -30,7 +32,8 @@ pub fn vanished(out: &mut BytesMut, uids: &NumberSet, earlier: bool) {
 pub fn search(out: &mut BytesMut, numbers: impl IntoIterator<Item = u32>, mod_seq: Option<u64>) {
     out.put_slice(b"* SEARCH");
     for number in numbers {
-        put(out, format_args!(" {number}"));
+        out.put_u8(b' ');
+        put_number(out, number);
     }
     if let Some(mod_seq) = mod_seq {
         put(out, format_args!(" (MODSEQ {mod_seq})"));
@@ -79,7 +82,9 @@ pub fn esearch(out: &mut BytesMut, tag: &Tag, result: &Esearch<'_>) {
 
 /// `* n FETCH (`
 pub fn fetch_start(out: &mut BytesMut, sequence: u32) -> FetchItems {
-    put(out, format_args!("* {sequence} FETCH ("));
+    out.put_slice(b"* ");
+    put_number(out, sequence);
+    out.put_slice(b" FETCH (");
     FetchItems { any: false }
 }
 
@@ -88,7 +93,8 @@ pub fn fetch_end(out: &mut BytesMut) {
     out.put_slice(b")\r\n");
 }
 
-/// The items between [`fetch_start`] and [`fetch_end`]: puts spaces between them.
+/// The items between [`fetch_start`] and [`fetch_end`]: puts spaces between them. Some ten thousand of them make one
+/// reply to a client that lists a mailbox, so nothing here goes through the formatting machinery.
 ///
 /// ```abnf
 /// msg-att = "(" (msg-att-dynamic / msg-att-static) *(SP (msg-att-dynamic / msg-att-static)) ")"
@@ -101,71 +107,66 @@ pub struct FetchItems {
 impl FetchItems {
     /// `UID n`
     pub fn uid(&mut self, out: &mut BytesMut, uid: u32) {
-        self.name(out, format_args!("UID {uid}"));
+        self.name(out, b"UID ");
+        put_number(out, uid);
     }
 
     /// `FLAGS (...)`
     pub fn flags<'a>(&mut self, out: &mut BytesMut, flags: impl IntoIterator<Item = &'a str>) {
-        self.name(out, format_args!("FLAGS "));
+        self.name(out, b"FLAGS ");
         put_list(out, flags);
     }
 
     /// `INTERNALDATE "..."`
     pub fn internal_date(&mut self, out: &mut BytesMut, date: DateTime) {
-        self.name(out, format_args!("INTERNALDATE "));
+        self.name(out, b"INTERNALDATE ");
         print_date_time(out, date);
     }
 
     /// `RFC822.SIZE n`
     pub fn size(&mut self, out: &mut BytesMut, octets: u64) {
-        self.name(out, format_args!("RFC822.SIZE {octets}"));
+        self.name(out, b"RFC822.SIZE ");
+        put_number(out, octets);
     }
 
     /// `MODSEQ (n)`
     pub fn mod_seq(&mut self, out: &mut BytesMut, mod_seq: u64) {
-        self.name(out, format_args!("MODSEQ ({mod_seq})"));
+        self.name(out, b"MODSEQ (");
+        put_number(out, mod_seq);
+        out.put_u8(b')');
     }
 
     /// The name of an item whose ready-made value the caller appends: ENVELOPE, BODY, BODYSTRUCTURE, RFC822 and its kin.
     pub fn ready_made(&mut self, out: &mut BytesMut, name: &str) {
-        self.name(out, format_args!("{name} "));
+        self.name(out, name.as_bytes());
+        out.put_u8(b' ');
     }
 
-    /// `BODY[...]`, `BODY[...]<offset>`; [`FetchItems::literal`] or [`FetchItems::nil`] follows.
-    pub fn body_section(
-        &mut self,
-        out: &mut BytesMut,
-        section: &Section,
-        partial: Option<Partial>,
-        encoding: Encoding,
-    ) {
-        self.name(out, format_args!("BODY"));
-        print_section(out, section, encoding);
-        origin(out, partial);
-    }
-
-    /// `BINARY[...]`, `BINARY[...]<offset>`; [`FetchItems::literal`], [`FetchItems::literal8`] or [`FetchItems::nil`] follows.
-    pub fn binary(&mut self, out: &mut BytesMut, part: &PartPath, partial: Option<Partial>) {
-        self.name(out, format_args!("BINARY"));
-        print_section(out, &Section { part: part.clone(), text: None }, Encoding::Utf8);
-        origin(out, partial);
+    /// The label of a section ([`body_label`], [`binary_label`]); [`FetchItems::literal`], [`FetchItems::literal8`] or
+    /// [`FetchItems::nil`] follows.
+    pub fn labelled(&mut self, out: &mut BytesMut, label: &[u8]) {
+        self.name(out, label);
     }
 
     /// `BINARY.SIZE[...] n`
     pub fn binary_size(&mut self, out: &mut BytesMut, part: &PartPath, octets: u64) {
-        self.name(out, format_args!("BINARY.SIZE"));
+        self.name(out, b"BINARY.SIZE");
         print_section(out, &Section { part: part.clone(), text: None }, Encoding::Utf8);
-        put(out, format_args!(" {octets}"));
+        out.put_u8(b' ');
+        put_number(out, octets);
     }
 
     /// Announces octets that the caller appends.
     pub fn literal(out: &mut BytesMut, octets: u64) {
-        put(out, format_args!("{{{octets}}}\r\n"));
+        out.put_u8(b'{');
+        put_number(out, octets);
+        out.put_slice(b"}\r\n");
     }
 
     /// Announces octets that may hold NUL (RFC 9051, 4.3.1).
     pub fn literal8(out: &mut BytesMut, octets: u64) {
-        put(out, format_args!("~{{{octets}}}\r\n"));
+        out.put_u8(b'~');
+        Self::literal(out, octets);
     }
 
     /// There is no such part.
@@ -173,21 +174,34 @@ impl FetchItems {
         out.put_slice(b"NIL");
     }
 
-    fn name(&mut self, out: &mut BytesMut, name: std::fmt::Arguments<'_>) {
+    fn name(&mut self, out: &mut BytesMut, name: &[u8]) {
         if self.any {
             out.put_u8(b' ');
         }
         self.any = true;
-        put(out, name);
+        out.put_slice(name);
     }
 }
 
-/// `["<" number ">"]` and the space before the value: a reply names only where a partial begins.
-fn origin(out: &mut BytesMut, partial: Option<Partial>) {
+/// `BODY[...] ` or `BODY[...]<offset> `, made once for all messages of a FETCH.
+pub fn body_label(section: &Section, partial: Option<Partial>, encoding: Encoding) -> Bytes {
+    label("BODY", section, partial, encoding)
+}
+
+/// `BINARY[...] ` or `BINARY[...]<offset> `.
+pub fn binary_label(part: &PartPath, partial: Option<Partial>) -> Bytes {
+    label("BINARY", &Section { part: part.clone(), text: None }, partial, Encoding::Utf8)
+}
+
+/// A reply names only where a partial begins.
+fn label(name: &str, section: &Section, partial: Option<Partial>, encoding: Encoding) -> Bytes {
+    let mut out = BytesMut::from(name);
+    print_section(&mut out, section, encoding);
     if let Some(partial) = partial {
-        put(out, format_args!("<{}>", partial.offset));
+        put(&mut out, format_args!("<{}>", partial.offset));
     }
     out.put_u8(b' ');
+    out.freeze()
 }
 
 #[cfg(test)]
@@ -234,10 +248,10 @@ mod tests {
             items.mod_seq(out, 7);
             items.size(out, 44827);
             items.internal_date(out, DateTime::from_seconds(0).unwrap());
-            items.body_section(out, &section, Some(Partial { offset: 5, length: 9 }), Encoding::Utf8);
+            items.labelled(out, &body_label(&section, Some(Partial { offset: 5, length: 9 }), Encoding::Utf8));
             FetchItems::literal(out, 3);
             out.put_slice(b"abc");
-            items.binary(out, &section.part, None);
+            items.labelled(out, &binary_label(&section.part, None));
             FetchItems::nil(out);
             items.binary_size(out, &section.part, 12);
             fetch_end(out);

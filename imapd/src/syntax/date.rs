@@ -111,22 +111,31 @@ pub(super) fn print_date(out: &mut BytesMut, date: Date) {
 /// Prints `date-time`, with its quotes.
 pub(crate) fn print_date_time(out: &mut BytesMut, when: DateTime) {
     let (local, zone) = (when.local(), when.zone_minutes());
-    let sign = if zone < 0 { '-' } else { '+' };
-    let zone = zone.unsigned_abs();
-    // Writing to a BytesMut cannot fail.
-    let _ = write!(
-        out,
-        "\"{:>2}-{}-{:04} {:02}:{:02}:{:02} {sign}{:02}{:02}",
-        local.day(),
-        month(local.date()),
-        local.year(),
-        local.hour(),
-        local.minute(),
-        local.second(),
-        zone / 60,
-        zone % 60,
-    );
+    let [century, year] = [local.year() / 100, local.year() % 100].map(two_digits);
+    let [day, hour, minute, second] = [local.day(), local.hour(), local.minute(), local.second()].map(two_digits);
+    let [zone_hours, zone_minutes] = [zone.unsigned_abs() / 60, zone.unsigned_abs() % 60].map(two_digits);
+    // The day is padded with a space: date-day-fixed.
+    let day = if day[0] == b'0' { [b' ', day[1]] } else { day };
     out.put_u8(b'"');
+    out.put_slice(&day);
+    out.put_u8(b'-');
+    out.put_slice(month(local.date()).as_bytes());
+    out.put_u8(b'-');
+    out.put_slice(&century);
+    out.put_slice(&year);
+    for (before, digits) in [(b' ', hour), (b':', minute), (b':', second)] {
+        out.put_slice(&[before, digits[0], digits[1]]);
+    }
+    out.put_slice(if zone < 0 { b" -" } else { b" +" });
+    out.put_slice(&zone_hours);
+    out.put_slice(&zone_minutes);
+    out.put_u8(b'"');
+}
+
+/// A number below 100, which each part of a date and time is.
+fn two_digits(number: impl TryInto<u8>) -> [u8; 2] {
+    let number: u8 = number.try_into().unwrap_or(0);
+    [b'0' + number / 10 % 10, b'0' + number % 10]
 }
 
 fn month(date: Date) -> &'static str {

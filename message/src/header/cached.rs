@@ -124,13 +124,17 @@ impl<'a> CachedHeaders<'a> {
     /// Whether HEADER.FIELDS of these names can be answered from here.
     #[must_use]
     pub fn covers(&self, fields: &FieldSet) -> bool {
-        self.complete && fields.iter().all(is_cached)
+        self.complete && fields.is_cached()
     }
 
-    /// The answer to `HEADER.FIELDS (fields)`, or `None` when it takes the message file.
-    #[must_use]
-    pub fn answer(&self, fields: &FieldSet) -> Option<Vec<u8>> {
-        self.covers(fields).then(|| FieldSelection::Only(fields.clone()).bytes(self.block))
+    /// Writes the answer to a `HEADER.FIELDS` into `answer` and says whether it could; otherwise it takes the message
+    /// file.
+    pub fn answer(&self, selection: &FieldSelection, answer: &mut Vec<u8>) -> bool {
+        let covered = matches!(selection, FieldSelection::Only(fields) if self.covers(fields));
+        if covered {
+            selection.answer(self.block, answer);
+        }
+        covered
     }
 
     /// The unfolded value of the first cached field of this name.
@@ -142,7 +146,7 @@ impl<'a> CachedHeaders<'a> {
     }
 }
 
-fn is_cached(name: &[u8]) -> bool {
+pub(super) fn is_cached(name: &[u8]) -> bool {
     let lower = name.iter().map(u8::to_ascii_lowercase);
     CACHED_FIELDS.binary_search_by(|candidate| candidate.bytes().cmp(lower.clone())).is_ok()
 }
@@ -164,9 +168,12 @@ mod tests {
         let cached = CachedHeaders::open(&bytes).unwrap();
         assert!(cached.is_complete());
         assert_eq!(cached.block(), b"FROM: joe\r\nSubject: a\r\n b\r\n");
-        let wanted = FieldSet::new(["Subject", "Date", "From"]);
-        assert_eq!(cached.answer(&wanted).unwrap(), FieldSelection::Only(wanted).bytes(block));
-        assert_eq!(cached.answer(&FieldSet::new(["X-Other"])), None);
+        let wanted = FieldSelection::Only(FieldSet::new(["Subject", "Date", "From"]));
+        let mut answer = b"left from before".to_vec();
+        assert!(cached.answer(&wanted, &mut answer));
+        assert_eq!(answer, wanted.bytes(block));
+        assert!(!cached.answer(&FieldSelection::Only(FieldSet::new(["X-Other"])), &mut answer));
+        assert!(!cached.answer(&FieldSelection::Except(FieldSet::new(["Subject"])), &mut answer));
         assert_eq!(cached.value("subject").unwrap().as_ref(), b"a b");
     }
 
@@ -178,7 +185,7 @@ mod tests {
         let cached = CachedHeaders::open(&bytes).unwrap();
         assert!(!cached.is_complete());
         assert_eq!(cached.block(), b"From: joe\r\nSubject: x\r\n");
-        assert_eq!(cached.answer(&FieldSet::new(["From"])), None);
+        assert!(!cached.answer(&FieldSelection::Only(FieldSet::new(["From"])), &mut Vec::new()));
     }
 
     #[test]

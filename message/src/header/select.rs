@@ -3,12 +3,18 @@
 use std::ops::Range;
 
 use super::Fields;
+use super::cached::is_cached;
+
+/// Up to this many names one comparison after another is quicker than a binary search: lengths mostly differ.
+const FEW: usize = 12;
 
 /// A set of field names, compared without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldSet {
     /// Lower case, sorted: a client may ask for thousands of names of a message with millions of fields.
     names: Vec<Vec<u8>>,
+    /// All of them are among the fields that the cache holds.
+    cached: bool,
 }
 
 impl FieldSet {
@@ -17,14 +23,24 @@ impl FieldSet {
         let mut names: Vec<_> = names.into_iter().map(|name| name.as_ref().to_ascii_lowercase()).collect();
         names.sort_unstable();
         names.dedup();
-        Self { names }
+        let cached = names.iter().all(|name| is_cached(name));
+        Self { names, cached }
     }
 
     /// Whether `name` is one of them.
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {
+        if self.names.len() <= FEW {
+            return self.names.iter().any(|candidate| candidate.eq_ignore_ascii_case(name));
+        }
         let lower = name.iter().map(u8::to_ascii_lowercase);
         self.names.binary_search_by(|candidate| candidate.iter().copied().cmp(lower.clone())).is_ok()
+    }
+
+    /// Whether the cache holds the fields of all these names, of messages whose header is not beyond reason.
+    #[must_use]
+    pub(crate) fn is_cached(&self) -> bool {
+        self.cached
     }
 
     /// The names, in lower case and sorted.
@@ -66,17 +82,24 @@ impl FieldSelection {
     /// The whole answer: the chosen fields' lines and [`Self::END`].
     #[must_use]
     pub fn bytes(&self, block: &[u8]) -> Vec<u8> {
-        let ranges = self.ranges(block);
-        let mut answer = Vec::with_capacity(ranges.iter().map(Range::len).sum::<usize>() + 2 * Self::END.len());
-        for range in ranges {
-            answer.extend_from_slice(&block[range]);
+        let mut answer = Vec::new();
+        self.answer(block, &mut answer);
+        answer
+    }
+
+    /// Writes the whole answer into `answer` instead of what is there.
+    pub fn answer(&self, block: &[u8], answer: &mut Vec<u8>) {
+        answer.clear();
+        for field in Fields::new(block) {
+            if self.takes(field.name) {
+                answer.extend_from_slice(&block[field.lines]);
+            }
         }
         // The last field of a message without a body may lack its line end.
         if !answer.is_empty() && !answer.ends_with(b"\n") {
             answer.extend_from_slice(b"\r\n");
         }
         answer.extend_from_slice(Self::END);
-        answer
     }
 
     fn takes(&self, name: &[u8]) -> bool {

@@ -45,24 +45,24 @@ pub(super) fn fields(
     partial: Option<Partial>,
     out: &mut Pieces,
 ) -> Result<(), Problem> {
-    let cached = match selection {
-        FieldSelection::Only(fields) if section.part.is_empty() => {
-            CachedHeaders::open(source.cache.headers()).and_then(|cached| cached.answer(fields))
-        }
-        _ => None,
-    };
-    let lines = match cached {
-        Some(lines) => lines,
-        None => {
-            let found = source.sections()?.find(&numbers(&section.part), message::SectionText::Header);
-            let Some(range) = found else {
-                FetchItems::nil(&mut out.text);
-                return Ok(());
-            };
-            selection.bytes(&read(source.file()?, range)?)
-        }
-    };
-    literal(lines, partial, false, out);
+    let mut lines = std::mem::take(&mut out.scratch);
+    let cached = section.part.is_empty()
+        && CachedHeaders::open(source.cache.headers()).is_some_and(|cached| cached.answer(selection, &mut lines));
+    if !cached {
+        let found = source.sections()?.find(&numbers(&section.part), message::SectionText::Header);
+        let Some(range) = found else {
+            FetchItems::nil(&mut out.text);
+            return Ok(());
+        };
+        selection.answer(&read(source.file()?, range)?, &mut lines);
+    }
+    let asked = partial.map_or(&lines[..], |partial| {
+        let (from, to) = partial.within(lines.len() as u64);
+        &lines[from as usize..to as usize]
+    });
+    FetchItems::literal(&mut out.text, asked.len() as u64);
+    out.text.extend_from_slice(asked);
+    out.scratch = lines;
     Ok(())
 }
 
@@ -91,7 +91,7 @@ pub(super) fn binary(
     out: &mut Pieces,
 ) -> Result<(), Problem> {
     match decoded(source, part)? {
-        Some(octets) => literal(octets, partial, true, out),
+        Some(octets) => literal(octets, partial, out),
         None => FetchItems::nil(&mut out.text),
     }
     Ok(())
@@ -127,14 +127,14 @@ fn known(encoding: TransferEncoding) -> Result<TransferEncoding, Problem> {
     if encoding == TransferEncoding::Unknown { Err(Problem::UnknownEncoding) } else { Ok(encoding) }
 }
 
-/// Appends octets as a literal, `literal8` if they hold NUL and may.
-fn literal(mut octets: Vec<u8>, partial: Option<Partial>, may_be_binary: bool, out: &mut Pieces) {
+/// Appends octets as a literal, `literal8` if they hold NUL.
+fn literal(mut octets: Vec<u8>, partial: Option<Partial>, out: &mut Pieces) {
     if let Some(partial) = partial {
         let (from, to) = partial.within(octets.len() as u64);
         octets.truncate(to as usize);
         octets.drain(..from as usize);
     }
-    match may_be_binary && memchr::memchr(0, &octets).is_some() {
+    match memchr::memchr(0, &octets).is_some() {
         true => FetchItems::literal8(&mut out.text, octets.len() as u64),
         false => FetchItems::literal(&mut out.text, octets.len() as u64),
     }

@@ -1,8 +1,10 @@
 //! What a FETCH asks of every message, worked out once.
 
-use crate::types::{Encoding, Fetch, FetchAttribute, Numbering, SectionText};
-
+use bytes::Bytes;
 use message::{FieldSelection, FieldSet};
+
+use crate::reply;
+use crate::types::{Encoding, Fetch, FetchAttribute, Numbering, SectionText};
 
 /// What to send of each message.
 #[derive(Debug)]
@@ -19,17 +21,17 @@ pub(crate) struct Plan {
     pub(crate) uses_file: bool,
     /// MODSEQ is sent along where \Seen was set.
     pub(crate) condstore: bool,
-    /// How strings travel.
-    pub(crate) encoding: Encoding,
 }
 
 /// An item of a FETCH.
 #[derive(Debug)]
-pub(crate) enum Item {
+pub(crate) struct Item {
     /// As asked for.
-    Plain(FetchAttribute),
-    /// `BODY[HEADER.FIELDS (...)]` and its like, with the names made ready for searching.
-    Fields(FetchAttribute, FieldSelection),
+    pub(crate) attribute: FetchAttribute,
+    /// What stands before the value of `BODY[...]` and `BINARY[...]`; empty for all others.
+    pub(crate) label: Bytes,
+    /// The fields of `BODY[HEADER.FIELDS (...)]` and its like, made ready for searching.
+    pub(crate) fields: Option<FieldSelection>,
 }
 
 impl Plan {
@@ -50,27 +52,32 @@ impl Plan {
             uses_cache: attributes.iter().any(uses_cache),
             uses_file: attributes.iter().any(uses_file),
             condstore,
-            encoding,
-            items: attributes.into_iter().map(Item::of).collect(),
+            items: attributes.into_iter().map(|attribute| Item::of(attribute, encoding)).collect(),
         }
     }
 
     /// Whether the client asked for `attribute`.
     pub(crate) fn has(&self, attribute: &FetchAttribute) -> bool {
-        self.items.iter().any(|item| matches!(item, Item::Plain(plain) if plain == attribute))
+        self.items.iter().any(|item| item.attribute == *attribute)
     }
 }
 
 impl Item {
-    fn of(attribute: FetchAttribute) -> Item {
-        let FetchAttribute::BodySection { section, .. } = &attribute else { return Item::Plain(attribute) };
+    fn of(attribute: FetchAttribute, encoding: Encoding) -> Item {
         let set = |names: &[crate::types::AString]| FieldSet::new(names.iter().map(|name| name.as_bytes()));
-        let selection = match &section.text {
-            Some(SectionText::HeaderFields(names)) => FieldSelection::Only(set(names)),
-            Some(SectionText::HeaderFieldsNot(names)) => FieldSelection::Except(set(names)),
-            _ => return Item::Plain(attribute),
+        let (label, fields) = match &attribute {
+            FetchAttribute::BodySection { section, partial, .. } => {
+                let fields = match &section.text {
+                    Some(SectionText::HeaderFields(names)) => Some(FieldSelection::Only(set(names))),
+                    Some(SectionText::HeaderFieldsNot(names)) => Some(FieldSelection::Except(set(names))),
+                    _ => None,
+                };
+                (reply::body_label(section, *partial, encoding), fields)
+            }
+            FetchAttribute::Binary { part, partial, .. } => (reply::binary_label(part, *partial), None),
+            _ => (Bytes::new(), None),
         };
-        Item::Fields(attribute, selection)
+        Item { attribute, label, fields }
     }
 }
 

@@ -101,14 +101,7 @@ impl<'a> Source<'a> {
 pub(crate) fn render(plan: &Plan, facts: &Facts<'_>, source: &mut Source<'_>, out: &mut Pieces) -> Result<(), Problem> {
     let mut items = fetch_start(&mut out.text, facts.sequence);
     for item in &plan.items {
-        match item {
-            Item::Plain(attribute) => plain(plan, facts, attribute, source, &mut items, out)?,
-            Item::Fields(FetchAttribute::BodySection { section, partial, .. }, selection) => {
-                items.body_section(&mut out.text, section, *partial, plan.encoding);
-                body::fields(source, section, selection, *partial, out)?;
-            }
-            Item::Fields(..) => {}
-        }
+        value(facts, item, source, &mut items, out)?;
     }
     if facts.tell_flags {
         // RFC 7162, 3.2.4: changed flags come with UID and mod-sequence.
@@ -126,16 +119,15 @@ pub(crate) fn render(plan: &Plan, facts: &Facts<'_>, source: &mut Source<'_>, ou
     Ok(())
 }
 
-fn plain(
-    plan: &Plan,
+fn value(
     facts: &Facts<'_>,
-    attribute: &FetchAttribute,
+    item: &Item,
     source: &mut Source<'_>,
     items: &mut FetchItems,
     out: &mut Pieces,
 ) -> Result<(), Problem> {
     let (record, text) = (facts.record, &mut out.text);
-    match attribute {
+    match &item.attribute {
         FetchAttribute::Uid => items.uid(text, record.uid.get()),
         FetchAttribute::Flags => items.flags(text, facts.flags.iter().copied()),
         FetchAttribute::ModSeq => items.mod_seq(text, record.modseq.get()),
@@ -157,11 +149,14 @@ fn plain(
             return body::whole(source, message::SectionText::Text, out);
         }
         FetchAttribute::BodySection { section, partial, .. } => {
-            items.body_section(text, section, *partial, plan.encoding);
-            return body::section(source, section, *partial, out);
+            items.labelled(text, &item.label);
+            return match &item.fields {
+                Some(fields) => body::fields(source, section, fields, *partial, out),
+                None => body::section(source, section, *partial, out),
+            };
         }
         FetchAttribute::Binary { part, partial, .. } => {
-            items.binary(text, part, *partial);
+            items.labelled(text, &item.label);
             return body::binary(source, part, *partial, out);
         }
         FetchAttribute::BinarySize(part) => {
