@@ -134,6 +134,12 @@ impl Directory for Embedded {
         self.account(&user)
     }
 
+    fn recognise(&self, login: &str, password: &Secret) -> Option<Account> {
+        let user = UserId::parse(login).ok()?;
+        let hash = self.rows.read().passwords.get(&user)?.clone();
+        if self.hasher.remembers(&user, &hash, password) { self.account(&user).ok()? } else { None }
+    }
+
     fn account(&self, user: &UserId) -> Result<Option<Account>> {
         let rows = self.rows.read();
         let active = rows.users.get(user).filter(|row| row.state == UserState::Active);

@@ -99,15 +99,22 @@ impl Hasher {
         })
     }
 
+    /// Whether this password of the user was found right before, with this very hash. Costs no hash.
+    pub(crate) fn remembers(&self, user: &UserId, hash: &str, password: &Secret) -> bool {
+        password.expose().len() <= MAX_PASSWORD && self.is_remembered(user, &self.fingerprint(hash, password))
+    }
+
+    fn is_remembered(&self, user: &UserId, fingerprint: &[u8; 32]) -> bool {
+        self.remembered.lock().get(user).is_some_and(|then| bool::from(fingerprint.ct_eq(then)))
+    }
+
     /// Whether the password is the one of `hash`; `None` stands for a user who doesn't exist, and takes as long.
     pub(crate) fn verify(&self, user: &UserId, hash: Option<&str>, password: &Secret) -> bool {
         if password.expose().len() > MAX_PASSWORD {
             return false;
         }
         let fingerprint = hash.map(|hash| self.fingerprint(hash, password));
-        if let (Some(now), Some(then)) = (&fingerprint, self.remembered.lock().get(user))
-            && bool::from(now.ct_eq(then))
-        {
+        if fingerprint.as_ref().is_some_and(|fingerprint| self.is_remembered(user, fingerprint)) {
             return true;
         }
         let right = self.limited(|| {
@@ -180,11 +187,14 @@ mod tests {
         assert!(hash.starts_with("$argon2id$"));
         for _ in 0..2 {
             assert!(hasher.verify(&joe, Some(&hash), &right));
+            assert!(hasher.remembers(&joe, &hash, &right));
+            assert!(!hasher.remembers(&joe, &hash, &wrong));
             assert!(!hasher.verify(&joe, Some(&hash), &wrong));
             assert!(!hasher.verify(&joe, None, &right));
         }
         let changed = hasher.hash(&wrong).unwrap();
-        assert!(!hasher.verify(&joe, Some(&changed), &right), "the memory doesn't outlive a change");
+        assert!(!hasher.remembers(&joe, &changed, &right), "the memory doesn't outlive a change");
+        assert!(!hasher.verify(&joe, Some(&changed), &right));
         assert!(!hasher.verify(&joe, Some("rubbish"), &right));
         for bad in [b"".as_slice(), b"a\0b", &[b'x'; 1025]] {
             assert!(matches!(hasher.hash(&Secret::new(bad)), Err(Error::Invalid(_))));

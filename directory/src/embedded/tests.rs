@@ -201,6 +201,11 @@ fn the_work_of_a_failed_login_does_not_tell_who_exists() {
     }
     assert_eq!(work("joe", "joe-pw"), 1);
     assert_eq!(work("joe", "joe-pw"), 0, "remembered");
+    let recognised = |login: &str, password: &str| directory.recognise(login, &Secret::new(password)).map(|a| a.user);
+    assert_eq!(recognised("joe", "joe-pw"), Some(UserId::parse("joe").unwrap()));
+    for (login, password) in [("joe", "wrong"), ("nobody", "joe-pw"), ("../no id", "joe-pw"), ("", "")] {
+        assert_eq!(recognised(login, password), None, "{login:?}");
+    }
 }
 
 #[test]
