@@ -109,8 +109,16 @@ impl View {
     /// The sequence number of each of `uids` that the client knows, as (sequence number, UID), ascending. Linear in the
     /// stretch of the view that is asked for, and cheap where a few messages far apart are.
     pub(crate) fn numbered<'a>(&'a self, uids: &'a UidSet) -> impl Iterator<Item = (u32, u32)> + 'a {
+        self.numbered_in_order(uids.iter())
+    }
+
+    /// The same of UIDs that ascend.
+    pub(crate) fn numbered_in_order<'a>(
+        &'a self,
+        uids: impl Iterator<Item = u32> + 'a,
+    ) -> impl Iterator<Item = (u32, u32)> + 'a {
         let mut place = Place { uids: &self.uids, known: self.uids.iter(), next: 0, sequence: 0, last: None };
-        uids.iter().filter_map(move |uid| place.of(uid).map(|sequence| (sequence, uid)))
+        uids.filter_map(move |uid| place.of(uid).map(|sequence| (sequence, uid)))
     }
 
     /// The messages of a client's sequence set, as UIDs that the client knows. UIDs that no message has are left out

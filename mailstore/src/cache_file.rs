@@ -1,5 +1,6 @@
 //! The open cyrus.cache: appended to with `pwrite`, read through a mapping when it is large.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,6 +72,14 @@ impl CacheFile {
             _ => self.file.read_exact_at(room, offset).is_ok(),
         };
         copied && into.check(uid)
+    }
+
+    /// Whether those bytes can be read without a wait for the disk: a hint, true at this moment.
+    pub(crate) fn is_in_memory(&self, bytes: Range<u64>) -> bool {
+        match &self.map {
+            Some(map) if bytes.end <= map.len() as u64 => map.is_in_memory(bytes.start as usize..bytes.end as usize),
+            _ => self.file.is_cached(bytes),
+        }
     }
 
     /// The open file, for a sync outside of the mailbox's lock.

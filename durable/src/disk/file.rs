@@ -4,6 +4,8 @@ use std::{
     ffi::OsString,
     fmt,
     fs::File,
+    io::IoSliceMut,
+    ops::Range,
     os::fd::{AsFd, BorrowedFd},
     path::Path,
     sync::Arc,
@@ -11,7 +13,7 @@ use std::{
 
 use rustix::{
     fs::{FileType, FlockOperation, Stat, fstat},
-    io::{Errno, pread, retry_on_intr},
+    io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr},
 };
 
 use super::{Cause, Error, Op, Result};
@@ -92,6 +94,18 @@ impl DiskFile {
             let grown = (bytes.len() * 2).min(usize::try_from(limit).unwrap_or(usize::MAX - 1) + 1);
             bytes.resize(grown, 0);
         }
+    }
+
+    /// Whether the first and the last byte of a range can be read without a wait for the disk at this moment. Pages
+    /// between them may be missing all the same; the kernel reads ahead in order, so that is rare.
+    #[must_use]
+    pub fn is_cached(&self, bytes: Range<u64>) -> bool {
+        let is_cached = |at| {
+            let mut byte = [0];
+            let read = preadv2(&self.0.file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT);
+            matches!(read, Ok(1))
+        };
+        bytes.end.checked_sub(1).is_some_and(|last| is_cached(bytes.start) && is_cached(last))
     }
 
     /// What the file system knows about the open file.

@@ -68,20 +68,24 @@ pub(crate) async fn run(context: &mut Context, selected: &mut Selected, fetch: F
 
 /// The first messages of `uids`, as the view knows them.
 fn first(context: &Context, selected: &Selected, uids: &UidSet, size: usize) -> Vec<Wanted> {
-    let batch: UidSet = uids.iter().take(size).collect();
-    let numbered = selected.view.numbered(&batch);
+    let numbered = selected.view.numbered_in_order(uids.iter().take(size));
     let recent = |uid| !context.enabled.rev2 && selected.view.is_recent(uid);
     numbered.map(|(sequence, uid)| Wanted { sequence, uid, recent: recent(uid) }).collect()
 }
 
+/// Makes the replies: here and now where that needs nothing but memory, else on a thread that may block. To hand work
+/// over to another thread and back costs more than a hundred messages' replies.
 async fn make(
     context: &Context,
     selected: &Selected,
     plan: &Arc<Plan>,
     wanted: Vec<Wanted>,
 ) -> Result<Made, CommandError> {
-    let (mailbox, plan) = (Arc::clone(&selected.mailbox), Arc::clone(plan));
-    let reader = selected.account().reader().to_owned();
+    let reader = selected.account().reader();
+    if batch::is_in_memory(&selected.mailbox, plan, &wanted) {
+        return Ok(batch::make(&selected.mailbox, plan, reader, &wanted)?);
+    }
+    let (mailbox, plan, reader) = (Arc::clone(&selected.mailbox), Arc::clone(plan), reader.to_owned());
     context.blocking(move |_| batch::make(&mailbox, &plan, &reader, &wanted)).await
 }
 

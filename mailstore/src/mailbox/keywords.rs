@@ -44,6 +44,11 @@ impl Mailbox {
         names.iter().filter_map(|n| state.keywords.iter().position(|k| k == n)).fold(0, |bits, at| bits | 1 << at)
     }
 
+    /// Whether the mailbox has all of `names`.
+    pub(super) fn knows_keywords(&self, names: &[Keyword]) -> bool {
+        names.is_empty() || bits(&self.state.read().keywords, names).is_some()
+    }
+
     /// Whether one more keyword could be added.
     #[must_use]
     pub fn takes_keywords(&self) -> bool {

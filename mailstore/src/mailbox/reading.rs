@@ -10,7 +10,7 @@ use crate::cache::CacheBuf;
 use crate::error::Result;
 use crate::flags::Keyword;
 use crate::ident::{ModSeq, Uid, UidValidity};
-use crate::index::Record;
+use crate::index::{Cursor, Record};
 use crate::mailbox::history::Changes;
 use crate::mailbox::state::State;
 use crate::mailbox::{Mailbox, heal};
@@ -57,6 +57,20 @@ impl ReaderState<'_> {
     #[must_use]
     pub fn seen(&self) -> UidSet {
         self.state.map(|r| r.seen.clone()).unwrap_or_default()
+    }
+}
+
+/// Finds records of UIDs that are asked for in ascending order.
+pub struct InOrder<'a> {
+    state: &'a State,
+    cursor: Cursor<'a>,
+}
+
+impl InOrder<'_> {
+    /// The record of the message with that UID, which is larger than the last one asked for; nothing if it is gone.
+    pub fn find(&mut self, uid: u32) -> Option<Record> {
+        let uid = Uid::new(uid).filter(|uid| self.state.live.contains(uid.get()))?;
+        self.cursor.seek(uid).map(|(_, record)| record)
     }
 }
 
@@ -154,6 +168,26 @@ impl Reading<'_> {
     /// The records of those of `uids` that are messages, in UID order.
     pub fn records_of(&self, uids: &UidSet) -> impl Iterator<Item = Record> + use<'_> {
         self.state.select(uids).map(|(_, record)| record)
+    }
+
+    /// For looking messages up one after another, by ascending UID.
+    #[must_use]
+    pub fn in_order(&self) -> InOrder<'_> {
+        InOrder { state: &self.state, cursor: self.state.cursor() }
+    }
+
+    /// Whether the cache records of a range of messages can be read without a wait for the disk, as far as can be told
+    /// cheaply: cache records stand in the order of UIDs, but for those that were made anew.
+    #[must_use]
+    pub fn is_cache_in_memory(&self, uids: RangeInclusive<u32>) -> bool {
+        let ends = [*uids.start(), *uids.end()].map(|uid| Uid::new(uid).and_then(|uid| self.record(uid)));
+        match ends {
+            [Some(first), Some(last)] if first.cache_len > 0 && last.cache_len > 0 => {
+                let end = last.cache_offset.saturating_add(u64::from(last.cache_len));
+                self.state.cache.is_in_memory(first.cache_offset.min(last.cache_offset)..end)
+            }
+            _ => false,
+        }
     }
 
     /// What a reader has seen.

@@ -49,7 +49,8 @@ impl State {
         (uids & &self.live).into_iter().filter_map(Uid::new).filter_map(move |uid| cursor.seek(uid))
     }
 
-    fn cursor(&self) -> Cursor<'_> {
+    /// For finding records by ascending UID.
+    pub(super) fn cursor(&self) -> Cursor<'_> {
         Cursor::new(&self.index, self.header.records, self.header.last_uid)
     }
 

@@ -102,6 +102,20 @@ impl Mailbox {
         Ok(stored)
     }
 
+    /// Whether [`store`](Self::store) may have to wait for the disk: what changes flags of few messages then is memory
+    /// work otherwise, and three small writes to cached pages.
+    #[must_use]
+    pub fn store_blocks(&self, request: &StoreRequest<'_>) -> bool {
+        let adds = request.op != FlagOp::Remove && request.permitted.keywords;
+        self.syncs_changes() || (adds && !self.knows_keywords(request.keywords))
+    }
+
+    /// Whether every change is synced before its caller is told (the store is strict).
+    #[must_use]
+    pub fn syncs_changes(&self) -> bool {
+        self.around.is_strict()
+    }
+
     /// Tells which messages are \Recent for a reader: those above the UID that is returned. Unless the mailbox is opened
     /// read-only they are not so for the reader's next session (RFC 3501, 2.3.2).
     ///

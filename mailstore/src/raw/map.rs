@@ -2,6 +2,7 @@
 //! overwrite at any moment. Bytes are copied out, never lent: a slice into the map could change under its reader.
 
 use std::io;
+use std::ops::Range;
 
 use durable::disk::DiskFile;
 use memmap2::{Mmap, MmapOptions};
@@ -37,6 +38,27 @@ impl SharedMap {
     /// How many bytes are mapped.
     pub(crate) fn len(&self) -> usize {
         self.map.len()
+    }
+
+    /// Whether all pages of a range are in memory at this moment. A range outside the mapping is not.
+    pub(crate) fn is_in_memory(&self, bytes: Range<usize>) -> bool {
+        const PAGE: usize = 4096;
+        let start = bytes.start & !(PAGE - 1);
+        if bytes.end > self.map.len() || bytes.is_empty() {
+            return false;
+        }
+        // One byte for each page; ranges are asked for in pieces so that the answers fit on the stack.
+        let mut resident = [0u8; 256];
+        (start..bytes.end).step_by(PAGE * resident.len()).all(|from| {
+            let len = (bytes.end - from).min(PAGE * resident.len());
+            // SAFETY: `from < end <= len of the map`, so the pointer stays inside the mapping; it is a multiple of the page
+            // size from its beginning, which is one.
+            let at = unsafe { self.map.as_ptr().add(from) };
+            // SAFETY: the range lies in the mapping, and `resident` has a byte for each page that it touches; the call
+            // writes there and nowhere else, and reads nothing of the pages.
+            let asked = unsafe { libc::mincore(at.cast_mut().cast(), len, resident.as_mut_ptr()) };
+            asked == 0 && resident[..len.div_ceil(PAGE)].iter().all(|page| page & 1 == 1)
+        })
     }
 
     /// Copies `out.len()` bytes from `offset`. An offset outside the mapping is answered like a lost page: it comes from
@@ -75,6 +97,8 @@ mod tests {
         let mut buf = [0u8; 100];
         map.read(19_900, &mut buf).unwrap();
         assert_eq!(buf, [7; 100]);
+        assert!(map.is_in_memory(5..19_999), "it was written a moment ago");
+        assert!(!map.is_in_memory(60_000..65_537) && !map.is_in_memory(7..7));
         assert_eq!(map.read(65_500, &mut buf), Err(Poisoned));
         assert_eq!(map.read(usize::MAX, &mut buf), Err(Poisoned));
 

@@ -57,6 +57,16 @@ const HELD: usize = 1024 * 1024;
 /// From this many messages on, the index is worth mapping.
 const MANY: usize = 16;
 
+/// Whether the replies for `messages`, ascending, can be made without a wait for the disk. The index was read when the
+/// mailbox was opened; what is asked of the cache may have to come from the disk.
+pub(crate) fn is_in_memory(mailbox: &Arc<Mailbox>, plan: &Plan, messages: &[Wanted]) -> bool {
+    if plan.uses_file || mailbox.syncs_changes() && plan.marks_seen {
+        return false;
+    }
+    let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return true };
+    !plan.uses_cache || mailbox.read().is_cache_in_memory(first.uid..=last.uid)
+}
+
 /// Makes the replies for `messages`, ascending.
 pub(crate) fn make(mailbox: &Arc<Mailbox>, plan: &Plan, reader: &str, messages: &[Wanted]) -> Result<Made, Failure> {
     let mut made = Made { marked: mark_seen(mailbox, plan, reader, messages)?, ..Made::default() };
@@ -111,16 +121,15 @@ fn under_lock(
     let uses_flags = plan.has(&FetchAttribute::Flags) || made.marked.is_some();
     let mut cache = CacheBuf::default();
     let mut drafts = Vec::new();
-    let uids: UidSet = messages.iter().map(|wanted| wanted.uid).collect();
-    let mut records = reading.records_of(&uids).peekable();
+    let mut records = reading.in_order();
+    let mut flags = Vec::new();
     let mut copied = 0;
     for (at, wanted) in messages.iter().enumerate() {
         if out.held() + copied > HELD {
             made.done = at;
             return Ok(drafts);
         }
-        // Both ascend; what has no record is gone.
-        let Some(record) = records.next_if(|record| record.uid.get() == wanted.uid) else {
+        let Some(record) = records.find(wanted.uid) else {
             made.missing = true;
             continue;
         };
@@ -131,10 +140,10 @@ fn under_lock(
             reading.cache(&record, &mut cache)?;
         }
         let seen = seen_by.has_seen(record.uid);
-        let flags = match uses_flags {
-            true => crate::flags::of_message(&record, reading.keywords(), seen, wanted.recent).collect(),
-            false => Vec::new(),
-        };
+        flags.clear();
+        if uses_flags {
+            flags.extend(crate::flags::of_message(&record, reading.keywords(), seen, wanted.recent));
+        }
         let tell_flags = made.marked.as_ref().is_some_and(|(marked, _)| marked.contains(wanted.uid));
         let facts = Facts { sequence: wanted.sequence, record: &record, flags: &flags, tell_flags };
         let start = out.mark();
@@ -146,7 +155,7 @@ fn under_lock(
             Ok(()) => {}
             Err(Problem::NeedsFile) => {
                 out.rewind(start);
-                let flags = flags.into_iter().map(str::to_owned).collect();
+                let flags = flags.iter().copied().map(str::to_owned).collect();
                 let cache = std::mem::take(&mut cache);
                 copied += crate::pieces::cached_octets(&cache);
                 drafts.push((at, Draft { sequence: wanted.sequence, record, flags, tell_flags, cache }));
