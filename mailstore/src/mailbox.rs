@@ -30,6 +30,7 @@ mod store;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub(crate) use files::{message_files, message_uid};
 pub use history::Changes;
 pub use reading::{ReaderState, Reading, Status};
 pub use store::{FlagOp, Permitted, StoreRequest, Stored};
+pub(crate) use texts::TextMemory;
+pub use texts::{TextField, Texts};
 
 use crate::ident::UniqueId;
 use crate::name::MailboxName;
@@ -65,6 +68,8 @@ pub struct Mailbox {
     queue: Queue,
     /// Cache records that were made anew and wait to be written.
     heals: Mutex<heal::Heals>,
+    /// Header texts that were searched.
+    texts: texts::SearchedTexts,
     keyword_change: Mutex<()>,
     /// One of repack, close and heal at a time.
     maintenance: Mutex<()>,

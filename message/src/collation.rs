@@ -49,7 +49,20 @@ impl Needle {
     /// Whether a text that is normalised already holds it.
     #[must_use]
     pub fn is_in_normalised(&self, text: &str) -> bool {
-        self.finder.find(text.as_bytes()).is_some()
+        self.find_in_normalised(text.as_bytes()).is_some()
+    }
+
+    /// Where texts that are normalised already hold it first. The texts may be several, with octets between them that no
+    /// UTF-8 holds.
+    #[must_use]
+    pub fn find_in_normalised(&self, texts: &[u8]) -> Option<usize> {
+        self.finder.find(texts)
+    }
+
+    /// Whether every text holds it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.finder.needle().is_empty()
     }
 }
 

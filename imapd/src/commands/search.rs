@@ -8,6 +8,7 @@
 
 mod evaluate;
 mod program;
+mod sets;
 
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ async fn find(context: &Context, selected: &Selected, search: &Search) -> Result
     let test = compiler.compile(&search.key)?;
     let candidates = selected.view.uids().clone();
     let (mailbox, reader) = (Arc::clone(&selected.mailbox), selected.account().reader().to_owned());
-    context.blocking(move |_| evaluate(&mailbox, &test, &reader, candidates)).await
+    context.blocking(move |_| evaluate(&mailbox, test, &reader, candidates)).await
 }
 
 /// The messages that the answer speaks of, and that SAVE keeps: all, or the ends alone (RFC 5182, 2.4; RFC 7162, 3.1.5).

@@ -8,7 +8,7 @@ use durable::disk::Disk;
 
 use crate::error::Result;
 use crate::ident::{UidValidity, UniqueId};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, TextMemory};
 use crate::name::MailboxName;
 use crate::quota::QuotaRoot;
 
@@ -40,6 +40,9 @@ pub(crate) trait Surroundings: Send + Sync {
     /// Runs `work` on the store's worker thread, in order. Never blocks. Work that a crash forgets is found again at the
     /// mailbox's next open.
     fn run_later(&self, work: Box<dyn FnOnce() + Send>);
+
+    /// The memory for searched header texts.
+    fn text_memory(&self) -> &TextMemory;
 }
 
 /// Numbers that were never exceeded, whatever an index that was lost or restored from a backup says.

@@ -19,6 +19,7 @@ use crate::index::{self, Header, IndexFile, Loaded, Record};
 use crate::mailbox::history::History;
 use crate::mailbox::reconcile::{self, Plan};
 use crate::mailbox::state::State;
+use crate::mailbox::texts::SearchedTexts;
 use crate::mailbox::{Identity, Mailbox, Surroundings};
 use crate::seen::{self, Seen};
 use crate::uid_set::UidSet;
@@ -48,6 +49,7 @@ impl Mailbox {
             state: RwLock::new(state),
             queue: super::Queue::default(),
             heals: Mutex::default(),
+            texts: SearchedTexts::default(),
             keyword_change: Mutex::default(),
             maintenance: Mutex::default(),
             published: watch::Sender::new(0),

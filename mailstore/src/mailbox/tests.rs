@@ -24,6 +24,7 @@ pub(super) struct Bench {
     dirty: AtomicUsize,
     boot: [u8; 16],
     keeps: bool,
+    text_memory: TextMemory,
 }
 
 impl Bench {
@@ -33,7 +34,15 @@ impl Bench {
 
     pub(super) fn booted(disk: Arc<dyn Disk>, boot: [u8; 16]) -> Arc<Bench> {
         let marks = Mutex::new(Marks { last_uid: 1024, modseq: 1 << 20 });
-        Arc::new(Bench { disk, marks, later: Mutex::default(), dirty: AtomicUsize::new(0), boot, keeps: true })
+        Arc::new(Bench {
+            disk,
+            marks,
+            later: Mutex::default(),
+            dirty: AtomicUsize::new(0),
+            boot,
+            keeps: true,
+            text_memory: TextMemory::default(),
+        })
     }
 
     pub(super) fn marks(&self) -> Marks {
@@ -77,6 +86,9 @@ impl Surroundings for Bench {
     }
     fn run_later(&self, work: Box<dyn FnOnce() + Send>) {
         self.later.lock().push(work);
+    }
+    fn text_memory(&self) -> &TextMemory {
+        &self.text_memory
     }
 }
 

@@ -18,6 +18,7 @@ use crate::duplicate::Duplicates;
 use crate::error::Result;
 use crate::list::ledger::LedgerBacking;
 use crate::list::{Change, MailboxList, RowState};
+use crate::mailbox::TextMemory;
 use crate::quota::roots::QuotaRoots;
 use crate::subscription::Subscriptions;
 
@@ -83,6 +84,7 @@ impl Store {
             strict: options.strict,
             list: Arc::clone(&list),
             background,
+            text_memory: TextMemory::default(),
         });
         let store = Store {
             registry: Arc::new(Registry::new(options.max_idle)),

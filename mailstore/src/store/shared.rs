@@ -8,7 +8,7 @@ use super::background::Background;
 use crate::error::Result;
 use crate::ident::UniqueId;
 use crate::list::MailboxList;
-use crate::mailbox::{Mailbox, Marks, Surroundings};
+use crate::mailbox::{Mailbox, Marks, Surroundings, TextMemory};
 
 /// What all mailboxes share.
 pub(super) struct Shared {
@@ -18,6 +18,7 @@ pub(super) struct Shared {
     pub(super) strict: bool,
     pub(super) list: Arc<MailboxList>,
     pub(super) background: Arc<Background>,
+    pub(super) text_memory: TextMemory,
 }
 
 impl Surroundings for Shared {
@@ -49,5 +50,9 @@ impl Surroundings for Shared {
 
     fn run_later(&self, work: Box<dyn FnOnce() + Send>) {
         self.background.run_later(work);
+    }
+
+    fn text_memory(&self) -> &TextMemory {
+        &self.text_memory
     }
 }

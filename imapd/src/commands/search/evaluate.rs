@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use mailstore::disk::DiskFile;
-use mailstore::{CacheBuf, Error, ErrorKind, Keyword, KeywordBits, Mailbox, Reading, Record, UidSet};
+use mailstore::{CacheBuf, Error, ErrorKind, Keyword, Mailbox, Reading, Record, UidSet};
 use message::collation::Needle;
 use message::header::Fields;
 use message::text::{decode_header_value, matches_body, matches_text};
 use message::{CachedHeaders, FieldSet, Sections};
 
 use super::program::{Cost, Test};
+use super::sets::{self, by_record, text_field};
 use crate::types::{DateKind, EnvelopeField, Relation};
 
 /// Messages looked at under one lock when files are not needed: a few milliseconds of work.
@@ -23,12 +24,16 @@ const HELD: usize = 1024 * 1024;
 /// The messages among `candidates` that pass `test`.
 pub(crate) fn evaluate(
     mailbox: &Arc<Mailbox>,
-    test: &Test,
+    test: Test,
     reader: &str,
     mut candidates: UidSet,
 ) -> Result<UidSet, Error> {
     if let Some(bounds) = test.bounds() {
         candidates &= bounds;
+    }
+    let test = &sets::look_up_texts(mailbox, test, &candidates)?;
+    if sets::decide(test) {
+        return Ok(sets::search(mailbox, test, reader, candidates));
     }
     let size = if test.cost() == Cost::File { CHUNK_WITH_FILES } else { CHUNK };
     let mut found = UidSet::new();
@@ -158,6 +163,9 @@ struct File {
 impl Message<'_> {
     /// Whether the message passes; `None` if only its file can tell and is not at hand.
     fn test(&mut self, test: &Test) -> Result<Option<bool>, Error> {
+        if let Some(passes) = by_record(test, &self.known.record, self.keywords) {
+            return Ok(Some(passes));
+        }
         let record = &self.known.record;
         Ok(Some(match test {
             Test::All(tests) => return self.test_until(tests, false),
@@ -165,18 +173,12 @@ impl Message<'_> {
             Test::Not(test) => return Ok(self.test(test)?.map(|passes| !passes)),
             Test::Members(uids) => uids.contains(record.uid.get()),
             Test::Seen => self.known.seen,
-            Test::System(flags) => record.flags.contains(*flags),
-            Test::Keyword(keyword) => record.keywords & self.bit(keyword) != 0,
-            Test::Larger(octets) => u64::from(record.size) > *octets,
-            Test::Smaller(octets) => u64::from(record.size) < *octets,
-            Test::Day(kind, relation, day) => is_on(record, *kind, *relation, *day),
-            Test::ArrivedBefore(second) => record.internal_date.seconds < *second,
-            Test::ArrivedAfter(second) => record.internal_date.seconds > *second,
-            Test::ModSeq(value) => record.modseq.get() >= *value,
             Test::Envelope(field, needle) => self.envelope_holds(*field, needle)?,
             Test::Header { name, needle } => return self.header_holds(name, needle.as_ref()),
             Test::Body(needle) => return self.file_holds(|octets, sections| matches_body(octets, sections, needle)),
             Test::Text(needle) => return self.file_holds(|octets, sections| matches_text(octets, sections, needle)),
+            // The record has decided.
+            _ => false,
         }))
     }
 
@@ -193,10 +195,6 @@ impl Message<'_> {
         Ok(result)
     }
 
-    fn bit(&self, keyword: &Keyword) -> KeywordBits {
-        self.keywords.iter().position(|known| known == keyword).map_or(0, |bit| 1 << bit)
-    }
-
     fn load_cache(&mut self) -> Result<(), Error> {
         if !self.cached
             && let Some(reading) = self.reading
@@ -210,13 +208,7 @@ impl Message<'_> {
     /// The cache holds these fields decoded and normalised.
     fn envelope_holds(&mut self, field: EnvelopeField, needle: &Needle) -> Result<bool, Error> {
         self.load_cache()?;
-        let text = match field {
-            EnvelopeField::From => self.cache.from(),
-            EnvelopeField::To => self.cache.to(),
-            EnvelopeField::Cc => self.cache.cc(),
-            EnvelopeField::Bcc => self.cache.bcc(),
-            EnvelopeField::Subject => self.cache.subject(),
-        };
+        let text = text_field(field).of(self.cache);
         Ok(needle.is_in_normalised(&String::from_utf8_lossy(text)))
     }
 
@@ -254,7 +246,7 @@ fn fields_hold(block: &[u8], name: &FieldSet, needle: Option<&Needle>) -> bool {
 }
 
 /// RFC 9051, 6.4.4: dates compare "disregarding time and timezone", so by the writer's own calendar.
-fn is_on(record: &Record, kind: DateKind, relation: Relation, day: i64) -> bool {
+pub(super) fn is_on(record: &Record, kind: DateKind, relation: Relation, day: i64) -> bool {
     let date = match kind {
         DateKind::Internal => record.internal_date,
         DateKind::Sent => record.sent_date,

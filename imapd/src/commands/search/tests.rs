@@ -27,7 +27,7 @@ fn found(sample: &Sample, command: &str) -> Vec<u32> {
     // One day after the last message arrived.
     let now = 1_767_225_600 + 4 * 86_400;
     let test = Compiler::new(&view, search.charset.as_ref(), now).unwrap().compile(&search.key).unwrap();
-    evaluate(&sample.mailbox, &test, JOE, view.uids().clone()).unwrap().iter().collect()
+    evaluate(&sample.mailbox, test, JOE, view.uids().clone()).unwrap().iter().collect()
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn what_is_gone_is_not_found() {
     let view = sample.view();
     sample.expunge(3);
     let test = Compiler::new(&view, None, 0).unwrap().compile(&SearchKey::All).unwrap();
-    let all = evaluate(&sample.mailbox, &test, JOE, view.uids().clone()).unwrap();
+    let all = evaluate(&sample.mailbox, test, JOE, view.uids().clone()).unwrap();
     assert_eq!(all.iter().collect::<Vec<_>>(), [1, 2, 4]);
 }
 
@@ -144,4 +144,44 @@ fn what_an_answer_speaks_of() {
     check([true, false, false, true], &[3, 5, 9]);
     check([false; 4], &[3, 5, 9]);
     assert_eq!(told(&found, None), found);
+}
+
+#[test]
+fn whole_sets_and_single_messages_agree() {
+    let many: Vec<Vec<u8>> = (0..300)
+        .map(|n| format!("From: {n}@example.org\r\nSubject: s{}\r\n\r\nbody {n}\r\n", n % 7).into_bytes())
+        .collect();
+    let sample = Sample::with(&many.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    for uid in (1..=300).step_by(3) {
+        sample.flag(uid, SystemFlags::FLAGGED, uid % 2 == 0, &["$Junk"]);
+    }
+    let check = |command: &str, expected: usize| {
+        let Arguments::Search(search) = arguments(&format!("a SEARCH {command}")) else { panic!("{command}") };
+        let view = sample.view();
+        let search = |candidates: UidSet| {
+            let test = Compiler::new(&view, None, 0).unwrap().compile(&search.key).unwrap();
+            evaluate(&sample.mailbox, test, JOE, candidates).unwrap()
+        };
+        let whole = search(view.uids().clone());
+        // So few at a time that no header texts are gathered.
+        let parts = view.uids().iter().collect::<Vec<_>>();
+        let parts = parts.chunks(100).map(|part| search(part.iter().copied().collect()));
+        assert_eq!(parts.fold(UidSet::new(), |all, part| all | part), whole, "{command}");
+        assert_eq!(whole.len(), expected as u64, "{command}");
+    };
+    check("FROM 1@example", 30);
+    check("SUBJECT s3 FLAGGED", 15);
+    check("OR SUBJECT s3 FROM 29", 53);
+    check("NOT SUBJECT s UNSEEN", 0);
+    check("UNFLAGGED NOT (SUBJECT s1 SUBJECT s)", 171);
+    check("TO nobody", 0);
+    check("FROM \"\"", 300);
+    check("SEEN KEYWORD $Junk", 50);
+    // What has come since is found too.
+    let uid = sample.append(b"From: new@example.org\r\n\r\n", 0);
+    let Arguments::Search(search) = arguments("a SEARCH FROM new@") else { panic!() };
+    let view = sample.view();
+    let test = Compiler::new(&view, None, 0).unwrap().compile(&search.key).unwrap();
+    let found = evaluate(&sample.mailbox, test, JOE, view.uids().clone()).unwrap();
+    assert_eq!(found.iter().collect::<Vec<_>>(), [uid]);
 }
