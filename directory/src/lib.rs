@@ -59,6 +59,12 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// When the directory can't say; nobody is let in then.
     fn authenticate(&self, login: &str, password: &Secret) -> Result<Option<Account>>;
 
+    /// Whether [`account`](Self::account) and [`resolve`](Self::resolve) answer from memory, without a wait for a disk or
+    /// another machine.
+    fn answers_from_memory(&self) -> bool {
+        false
+    }
+
     /// The account, if it is known from memory alone that the login is right: it was a moment ago. Never blocks, unlike
     /// [`authenticate`](Self::authenticate), which is to be asked where there is no answer.
     fn recognise(&self, login: &str, password: &Secret) -> Option<Account> {

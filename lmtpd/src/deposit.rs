@@ -16,6 +16,9 @@ pub(crate) trait Deposit: Send + Sync + 'static {
     /// A message that is whole and durable; removed when dropped.
     type Staged: Send + Sync + 'static;
 
+    /// Whether [`resolve`](Self::resolve) and [`access`](Self::access) never block here.
+    fn resolves_from_memory(&self) -> bool;
+
     /// Whose address `local@domain` is. The local part is taken as it is: `+` has no meaning here. May block.
     fn resolve(&self, local: &str, domain: Option<&str>) -> Resolution;
 
@@ -27,6 +30,9 @@ pub(crate) trait Deposit: Send + Sync + 'static {
 
     /// The mailbox whose name is `wanted` but for the case of letters. Does not block.
     fn find_ignoring_case(&self, wanted: &MailboxName) -> Option<MailboxName>;
+
+    /// Whether [`has_room`](Self::has_room) does not block for this mailbox now.
+    fn knows_room(&self, mailbox: &MailboxName) -> bool;
 
     /// Whether the mailbox's quota has room for a message of `size` octets. May block.
     fn has_room(&self, mailbox: &MailboxName, size: u64, quota: Quota) -> bool;

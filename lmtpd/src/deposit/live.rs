@@ -54,6 +54,10 @@ impl Deposit for Live {
     type Stage = LiveStage;
     type Staged = LiveStaged;
 
+    fn resolves_from_memory(&self) -> bool {
+        self.directory.answers_from_memory()
+    }
+
     fn resolve(&self, local: &str, domain: Option<&str>) -> Resolution {
         match self.directory.resolve(local, domain) {
             Ok(directory::Resolution::User(user)) => Resolution::Users(vec![user.as_str().to_owned()]),
@@ -95,6 +99,10 @@ impl Deposit for Live {
             ControlFlow::Continue(())
         });
         found
+    }
+
+    fn knows_room(&self, mailbox: &MailboxName) -> bool {
+        self.store.knows_quota(mailbox)
     }
 
     fn has_room(&self, mailbox: &MailboxName, size: u64, quota: Quota) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mailstore::Access;
 use tracing::info;
 
-use super::{Greeted, Next, Recipient, Recipients, Sender, Session, State};
+use super::{Greeted, Next, Recipient, Recipients, Sender, Session, Shared, State};
 use crate::delivery::Addressee;
 use crate::deposit::{Deposit, Quota};
 use crate::limits;
@@ -67,20 +67,21 @@ impl<D: Deposit> Session<D> {
         }
     }
 
-    /// The mailboxes of a recipient that take mail now; at least one. The directory may be far away, so this leaves the
-    /// reactor.
+    /// The mailboxes of a recipient that take mail now; at least one. Leaves the reactor where the directory is far away or
+    /// a quota has to be counted up.
     async fn find_mailboxes(&self, to: &Address, sender: &Sender, quota: Quota) -> Result<Vec<Route>, Refusal> {
+        let Shared { deposit, settings, .. } = &*self.shared;
+        if deposit.resolves_from_memory() {
+            let routes = route(deposit, settings, to, &sender.submitter);
+            if routes.iter().flatten().all(|route| deposit.knows_room(&route.mailbox)) {
+                return with_room(deposit, routes, sender.size, quota);
+            }
+        }
         let (shared, to, submitter, size) =
             (Arc::clone(&self.shared), to.clone(), sender.submitter.clone(), sender.size);
         let found = tokio::task::spawn_blocking(move || {
-            let has_room = |route: Route| match shared.deposit.has_room(&route.mailbox, size, quota) {
-                true => Ok(route),
-                false => Err(Refusal::OverQuota),
-            };
-            let routes = route(&shared.deposit, &shared.settings, &to, &submitter).into_iter();
-            let routes: Vec<_> = routes.map(|route| route.and_then(has_room)).collect();
-            one_of_many(routes.iter().map(|route| route.as_ref().map(drop).map_err(|refusal| *refusal)))?;
-            Ok(routes.into_iter().flatten().collect())
+            let routes = route(&shared.deposit, &shared.settings, &to, &submitter);
+            with_room(&shared.deposit, routes, size, quota)
         });
         found.await.unwrap_or_else(|panic| {
             tracing::error!(event = "lmtp.recipient.panicked", error = %panic);
@@ -100,6 +101,22 @@ impl<D: Deposit> Session<D> {
         });
         resolved.await.unwrap_or_else(|_| Access::anonymous())
     }
+}
+
+/// Those of a recipient's mailboxes that have room for a message of `size` octets; at least one.
+fn with_room(
+    deposit: &impl Deposit,
+    routes: Vec<Result<Route, Refusal>>,
+    size: u64,
+    quota: Quota,
+) -> Result<Vec<Route>, Refusal> {
+    let has_room = |route: Route| match deposit.has_room(&route.mailbox, size, quota) {
+        true => Ok(route),
+        false => Err(Refusal::OverQuota),
+    };
+    let routes: Vec<_> = routes.into_iter().map(|route| route.and_then(has_room)).collect();
+    one_of_many(routes.iter().map(|route| route.as_ref().map(drop).map_err(|refusal| *refusal)))?;
+    Ok(routes.into_iter().flatten().collect())
 }
 
 impl Recipients {

@@ -105,6 +105,10 @@ impl Deposit for FakeDeposit {
     type Stage = FakeStage;
     type Staged = FakeStaged;
 
+    fn resolves_from_memory(&self) -> bool {
+        true
+    }
+
     fn resolve(&self, local: &str, domain: Option<&str>) -> Resolution {
         if domain.is_some_and(|domain| domain != "example.com" && domain != "bücher.example") {
             return Resolution::Unknown;
@@ -137,6 +141,11 @@ impl Deposit for FakeDeposit {
 
     fn access(&self, user: &str) -> Access {
         Access::user(user)
+    }
+
+    // So that both ways are taken: INBOXes at once, folders on a thread that may block.
+    fn knows_room(&self, mailbox: &MailboxName) -> bool {
+        mailbox.is_inbox()
     }
 
     fn has_room(&self, mailbox: &MailboxName, _: u64, quota: Quota) -> bool {

@@ -41,6 +41,12 @@ impl Store {
         self.load_root(root)?.map(|root| root.usage()).ok_or_else(|| not_found(root))
     }
 
+    /// Whether [`check_quota`](Self::check_quota) needs nothing but memory for this mailbox now.
+    #[must_use]
+    pub fn knows_quota(&self, name: &MailboxName) -> bool {
+        self.list.root_of(name).is_none_or(|root| self.roots.loaded(&root).is_some())
+    }
+
     /// Whether `messages` of together `bytes` may come into a mailbox now: to refuse a delivery before its message is
     /// received. Blocks like [`quota`](Self::quota).
     ///
