@@ -197,7 +197,7 @@ impl View {
     /// Brings the view up to `now` and says what the client must be told for that.
     pub(crate) fn catch_up(&mut self, now: &Instant<'_>, expunges: Expunges) -> Update {
         let mut update = Update::default();
-        let mut gone = &self.uids - now.uids;
+        let mut gone = self.gone(now.uids);
         update.changed = &(now.changed & &self.uids) - &gone;
         self.forget_own(&mut update.changed, now);
         if expunges == Expunges::Hold {
@@ -220,6 +220,16 @@ impl View {
         }
         self.modseq = now.modseq;
         update
+    }
+
+    /// The messages that the client counts and the mailbox has no more. Mostly there are none, which two counts tell:
+    /// a mailbox gets new messages above all others, so that below the last one told it can only have lost some.
+    fn gone(&self, live: &UidSet) -> UidSet {
+        if self.uids.len() == live.rank(self.known_up_to) {
+            debug_assert!(self.uids.is_subset(live), "a message came in below others");
+            return UidSet::new();
+        }
+        &self.uids - live
     }
 
     /// Takes out of `changed` what nobody else has changed since the session did.
