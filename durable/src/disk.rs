@@ -159,6 +159,16 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
+/// The name of something in `dir` that is neither a file nor a directory: a FIFO, a device, a link. For the directories of
+/// sled, which opens what lies there and would wait for ever for the writer of a FIFO. A directory that can't be read is
+/// for sled to complain about.
+#[must_use]
+pub fn special_file(dir: &Path) -> Option<OsString> {
+    let mut entries = std::fs::read_dir(dir).ok()?.filter_map(std::result::Result::ok);
+    let special = entries.find(|entry| entry.file_type().is_ok_and(|kind| !kind.is_file() && !kind.is_dir()));
+    special.map(|entry| entry.file_name())
+}
+
 /// A fresh name beside `path` for a file that will be renamed over it: `<name>.<pid>-<random>.tmp`.
 ///
 /// Two processes upgrading the same file must never share a temporary name, hence process id and random part.

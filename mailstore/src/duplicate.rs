@@ -4,7 +4,10 @@
 //! It is a convenience: losing it costs a duplicate at worst. So it is not synced, and a damaged one is put aside and
 //! begun anew. Key: message id, NUL, unique id of the mailbox (hashed where that is long); value: Unix seconds.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+
+use durable::disk;
 
 use crate::ident::UniqueId;
 
@@ -21,7 +24,15 @@ pub struct Duplicates(Option<sled::Db>);
 impl Duplicates {
     /// Opens the database; one that is damaged is put aside. Without a database nothing is a duplicate.
     pub(crate) fn open(path: &Path) -> Duplicates {
-        let open = || sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(1000)).open();
+        let open = || {
+            if let Some(name) = disk::special_file(path) {
+                return Err(sled::Error::ReportableBug(format!("{} is no regular file", name.display())));
+            }
+            let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(1000));
+            // A damaged file may make sled panic.
+            catch_unwind(AssertUnwindSafe(|| config.open()))
+                .unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled panicked".to_owned())))
+        };
         let opened = open().or_else(|error| {
             let aside = aside(path);
             tracing::warn!(event = "duplicates.damaged", %error, aside = %aside.display(), "begun anew");

@@ -4,6 +4,7 @@
 //! - `flush()` on Linux ends in `sync_file_range`, which writes neither file size nor drive cache: `fdatasync` on our own
 //!   descriptor of its file follows each flush;
 //! - a damaged file may make it panic: every call is guarded, and a panic is an error;
+//! - it would wait for ever for the writer of a FIFO: its directory is looked through before;
 //! - an error of its background threads stays in it for good: any error latches the ledger;
 //! - its memory grows far beyond the data when the cache is smaller than the data: see
 //!   [`Options::cache_bytes`](super::Options::cache_bytes).
@@ -19,6 +20,8 @@ use std::{
 };
 
 use rustix::io::Errno;
+
+use crate::disk::special_file;
 
 use super::{Error, Json, batch::Row, index::Index, index::IndexRows};
 
@@ -48,6 +51,9 @@ pub(super) enum IndexOpenError {
 
 impl SledIndex {
     pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, IndexOpenError> {
+        if let Some(name) = special_file(dir) {
+            return Err(IndexOpenError::Damaged(format!("{} is no regular file", name.display())));
+        }
         let config = sled::Config::new()
             .path(dir)
             .cache_capacity(cache_bytes)
