@@ -87,6 +87,7 @@ fn store_options(config: &Config) -> StoreOptions {
     options.delayed_delete = config.store.delete_mode == Mode::Delayed;
     options.delayed_expunge = config.store.expunge_mode == Mode::Delayed;
     options.strict = config.store.durability == Durability::Strict;
+    options.max_mailboxes = config.limits.mailboxes_per_user as usize;
     // A message grows by its trace header on the way in.
     options.max_message = config.limits.message_size.0.saturating_add(TRACE_HEADER);
     options

@@ -77,6 +77,8 @@ pub struct StoreOptions {
     pub max_idle: usize,
     /// Largest message in bytes.
     pub max_message: u64,
+    /// Most mailboxes of one user. Default [`MAX_MAILBOXES_PER_USER`].
+    pub max_mailboxes: usize,
     /// The ACL of a new mailbox at the top of the shared hierarchy.
     pub default_acl: Acl,
     /// Which run of the kernel this is; only tests that simulate power cuts set it.
@@ -97,6 +99,7 @@ impl StoreOptions {
             sync_window: Duration::from_millis(500),
             max_idle: 250,
             max_message: 50 << 20,
+            max_mailboxes: MAX_MAILBOXES_PER_USER,
             default_acl: Acl::of_shared(),
             boot_id: None,
         }

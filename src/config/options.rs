@@ -123,6 +123,8 @@ section! {
     struct Limits in "limits" {
         /// Largest message.
         message_size: Size = Size(limits::MESSAGE_SIZE),
+        /// Mailboxes of one user. Administrators may make more for him.
+        mailboxes_per_user: u32 = mailstore::MAX_MAILBOXES_PER_USER as u32,
         /// Connections in all. Unset: half the descriptors the system allows this process.
         connections: Option<u32> = None => "5000",
         /// Connections from one address (one /64 for IPv6). This machine is exempt.

@@ -15,7 +15,7 @@ use crate::name::{DELETED_PREFIX, MailboxName};
 use crate::quota::QuotaLimits;
 use crate::special_use::SpecialUse;
 
-/// Most mailboxes of one user: every operation on his tree looks at all of them.
+/// Most mailboxes of one user unless the options say otherwise: every operation on his tree looks at all of them.
 pub const MAX_MAILBOXES_PER_USER: usize = 10_000;
 
 /// Marks that a new mailbox starts with, so that its first delivery need not wait for the mailboxes database.
@@ -43,6 +43,7 @@ impl Store {
     pub fn create(&self, access: &Access, name: &MailboxName, options: &CreateOptions) -> Result<Arc<Row>> {
         let _names = self.names.exclusive(&[name]);
         self.check_may_create(access, name)?;
+        self.check_count(access, name, 1)?;
         if options.partition.is_some() && !access.admin {
             return Err(Error::Denied("only administrators choose a partition".to_owned()));
         }
@@ -67,10 +68,15 @@ impl Store {
         if self.list.any(name).is_some() {
             return Err(Error::Exists(name.to_string()));
         }
+        Ok(())
+    }
+
+    /// Whether the owner of `name` may have `more` mailboxes. Administrators may go beyond.
+    pub(super) fn check_count(&self, access: &Access, name: &MailboxName, more: usize) -> Result<()> {
         if let Some(owner) = name.owner().filter(|_| !access.admin)
-            && self.list.tree(&MailboxName::inbox(owner)?).len() >= MAX_MAILBOXES_PER_USER
+            && self.list.tree(&MailboxName::inbox(owner)?).len().saturating_add(more) > self.options.max_mailboxes
         {
-            return Err(Error::Limit("a user has at most 10,000 mailboxes"));
+            return Err(Error::Limit("the user has as many mailboxes as allowed"));
         }
         Ok(())
     }
