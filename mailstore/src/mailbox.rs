@@ -77,6 +77,8 @@ pub struct Mailbox {
     /// Whether the store knows that there is something to sync.
     dirty: AtomicBool,
     gone: AtomicBool,
+    /// Whether its files are on their way to another directory, perhaps one by one.
+    moving: AtomicBool,
     /// The present high-water marks in the mailboxes database.
     marks: Mutex<Marks>,
     /// For those who found the directory missing: it may be on its way to another name.
@@ -119,11 +121,22 @@ impl Mailbox {
         self.gone.load(Ordering::Acquire)
     }
 
-    /// The mailbox was deleted: wakes everybody who has it selected.
+    /// The mailbox was deleted: wakes everybody who has it selected. Messages whose files are being linked are linked when
+    /// this returns, and no others will be: its files can be moved or removed one by one.
     pub(crate) fn set_gone(&self) {
-        self.gone.store(true, Ordering::Release);
+        {
+            let _nobody_links = self.state.write();
+            self.gone.store(true, Ordering::Release);
+        }
         self.tell_of_move();
         self.publish();
+    }
+
+    /// The files are about to be moved: as long as the guard lives no others are linked, lest one is left behind.
+    pub(crate) fn begin_move(self: &Arc<Self>) -> Moving {
+        let _nobody_links = self.state.write();
+        self.moving.store(true, Ordering::Release);
+        Moving(Arc::clone(self))
     }
 
     /// The mailbox was renamed, moved, or its ACL or quota root changed in the mailboxes database. What it uses is
@@ -173,6 +186,18 @@ impl Mailbox {
         }
     }
 
+    /// Waits until the files are where [`dir`](Self::dir) says. A move ends, one way or the other.
+    fn await_rest(&self) {
+        let mut waiting = self.moves.lock();
+        while self.is_moving() {
+            self.moved.wait(&mut waiting);
+        }
+    }
+
+    fn is_moving(&self) -> bool {
+        self.moving.load(Ordering::Acquire)
+    }
+
     fn tell_of_move(&self) {
         let _nobody_between_look_and_wait = self.moves.lock();
         self.moved.notify_all();
@@ -187,6 +212,16 @@ impl Mailbox {
         if !self.dirty.swap(true, Ordering::AcqRel) {
             self.around.note_dirty(self);
         }
+    }
+}
+
+/// A mailbox whose files are on their way, until this is dropped.
+pub(crate) struct Moving(Arc<Mailbox>);
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        self.0.moving.store(false, Ordering::Release);
+        self.0.tell_of_move();
     }
 }
 

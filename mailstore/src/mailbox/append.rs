@@ -14,7 +14,7 @@ use std::sync::Arc;
 use durable::disk::Disk;
 use parking_lot::{Condvar, Mutex};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::flags::{Keyword, SystemFlags};
 use crate::ident::{Timestamp, Uid};
 use crate::index::Record;
@@ -156,6 +156,11 @@ impl Mailbox {
             if self.is_gone() {
                 return Err(Error::NotFound(self.name().to_string()));
             }
+            if self.is_moving() {
+                drop(state);
+                self.await_rest();
+                continue;
+            }
             let last = state.assigned.checked_add(wanted).ok_or(Error::Limit("the mailbox has used up its UIDs"))?;
             let modseq = state.header.highest_modseq.get();
             if !self.within_marks(last, modseq) {
@@ -167,7 +172,7 @@ impl Mailbox {
             let uids = match self.link_all(&dir, incoming, &mut state) {
                 Err(Error::Disk(error)) if error.is_not_found() => {
                     drop(state);
-                    if self.await_move(&dir) {
+                    if self.await_move(&dir) || self.is_gone() {
                         continue;
                     }
                     return Err(error.into());
@@ -264,13 +269,25 @@ impl Mailbox {
             Ok(())
         });
         let result = outcome.map_err(|error| {
-            let identity = self.identity();
-            tracing::error!(event = "mailbox.append.failed", mailbox = %identity.name, %error);
-            uids.iter().for_each(|uid| unlink(&**self.around.disk(), &message_path(&identity.dir, uid.get())));
+            if error.kind() != ErrorKind::NotFound {
+                tracing::error!(event = "mailbox.append.failed", mailbox = %self.name(), %error);
+            }
+            self.unlink_again(&uids);
             charges.iter().for_each(Charge::take_back);
             Arc::new(error)
         });
         slots.iter().for_each(|slot| *slot.lock() = Some(result.clone()));
+    }
+
+    /// Takes message files back that were not committed. Those of a mailbox that was deleted meanwhile went with it, and
+    /// the next mailbox of its name may have files of these names. No directory gets another mailbox's name while its own
+    /// mailbox's state is locked, because a change of the identity waits for that.
+    fn unlink_again(&self, uids: &[Uid]) {
+        let _identity_stays = self.state.write();
+        if !self.is_gone() {
+            let dir = self.dir();
+            uids.iter().for_each(|uid| unlink(&**self.around.disk(), &message_path(&dir, uid.get())));
+        }
     }
 
     /// Makes the names of message files durable, wherever the directory is by now.
@@ -278,7 +295,12 @@ impl Mailbox {
         loop {
             let dir = self.dir();
             match self.around.disk().sync_dir(&dir) {
+                // What was synced may be the directory of the next mailbox of the old name, or one that the files leave.
+                Ok(()) if self.is_moving() || self.dir() != dir => self.await_rest(),
                 Err(error) if error.is_not_found() && self.await_move(&dir) => {}
+                Err(error) if error.is_not_found() && self.is_gone() => {
+                    return Err(Error::NotFound(self.name().to_string()));
+                }
                 synced => return Ok(synced?),
             }
         }

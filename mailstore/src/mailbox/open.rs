@@ -55,6 +55,7 @@ impl Mailbox {
             published: watch::Sender::new(0),
             dirty: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            moving: AtomicBool::new(false),
             around,
         });
         let (last_uid, modseq) = {

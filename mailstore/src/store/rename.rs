@@ -8,7 +8,7 @@ use crate::acl::{Access, Rights};
 use crate::error::{Error, Result};
 use crate::index;
 use crate::list::{Change, Intent, Row, RowState, not_found};
-use crate::mailbox::{CopyOptions, Permitted};
+use crate::mailbox::{CopyOptions, Mailbox, Permitted};
 use crate::name::MailboxName;
 use crate::quota::{QuotaCheck, QuotaUsed};
 
@@ -26,12 +26,17 @@ impl Store {
             return Err(Error::Invalid("a user's INBOX is not made by renaming".to_owned()));
         }
         if old.is_inbox() {
+            // The INBOX stays, so there is one mailbox more.
+            self.check_count(access, new, 1)?;
             return self.rename_inbox(access, old, new);
         }
         if new.is_below(old) || old.is_below(new) {
             return Err(Error::Invalid(format!("{old} can't be renamed to {new}: one is below the other")));
         }
         let plan = self.plan(&row, new)?;
+        if old.owner() != new.owner() {
+            self.check_count(access, new, plan.rows.len())?;
+        }
         self.check_room(&plan)?;
         self.move_tree(plan)
     }
@@ -119,6 +124,7 @@ impl Store {
         }
         let intent = plan.intent();
         self.commit(plan.changes(Change::Begin(intent.clone())))?;
+        let _moving: Vec<_> = open.iter().map(Mailbox::begin_move).collect();
         if let Err(error) = self.directories.carry_out(&intent) {
             let back = Intent { old: intent.new.clone(), new: intent.old.clone(), ..intent.clone() };
             let undone = self
