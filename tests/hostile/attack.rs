@@ -1,9 +1,9 @@
 //! What every attack has in common: a server with a user who has mail, a bystander whose commands are timed, and the
 //! look at the server afterwards.
 
+use std::fs;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,14 +18,24 @@ const MEMORY: u64 = 400 << 10;
 /// shares two cores with its attacker and with other tests. What it must catch is a server that stands still.
 const BYSTANDER: Duration = Duration::from_secs(5);
 
+/// How long half of a bystander's commands may take at most. An attack that holds a lock or a thread misses this by far.
+const BYSTANDER_MEDIAN: Duration = Duration::from_millis(500);
+
+/// Between two commands of a bystander: he must notice what happens, not be a load himself.
+const PACE: Duration = Duration::from_millis(5);
+
+/// How long what must happen soon may take on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
 /// A server under attack.
 pub(crate) struct Attack {
     /// Its directory.
     pub(crate) home: Home,
     /// Its process.
     pub(crate) server: Server,
-    bystander: Option<JoinHandle<Duration>>,
-    over: Arc<AtomicBool>,
+    /// Ends with the times that his commands took, when `over` is dropped.
+    bystander: Option<JoinHandle<Vec<Duration>>>,
+    over: Option<Sender<()>>,
 }
 
 impl Attack {
@@ -48,20 +58,19 @@ impl Attack {
                 assert!(imap.append("INBOX", "", &corpus::small(number)).unwrap().ok());
             }
         }
-        let over = Arc::new(AtomicBool::new(false));
+        let (over, told) = mpsc::channel::<()>();
         let mut imap = server.imap("sue");
         imap.must("SELECT INBOX").unwrap();
-        let told = Arc::clone(&over);
         let bystander = std::thread::spawn(move || {
-            let mut longest = Duration::ZERO;
-            while !told.load(Ordering::Relaxed) {
+            let mut times = Vec::new();
+            while told.recv_timeout(PACE) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let begin = Instant::now();
                 imap.must("FETCH 1:3 (FLAGS ENVELOPE)").expect("a bystander is served");
-                longest = longest.max(begin.elapsed());
+                times.push(begin.elapsed());
             }
-            longest
+            times
         });
-        Self { home, server, bystander: Some(bystander), over }
+        Self { home, server, bystander: Some(bystander), over: Some(over) }
     }
 
     /// A raw connection for IMAP, its greeting read.
@@ -88,11 +97,25 @@ impl Attack {
         Connection::open(self.server.address(protocol), protocol != Protocol::Lmtp).unwrap()
     }
 
+    /// How many files and sockets the server has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.server.pid())).expect("the server runs").count()
+    }
+
+    /// How many messages lie in `stage./`, where they are written before they are anybody's.
+    pub(crate) fn staged(&self) -> usize {
+        fs::read_dir(self.home.spool().join("stage.")).map_or(0, Iterator::count)
+    }
+
     /// The look at the server afterwards, and its stop. Warnings are what attacks are for; errors and panics are not.
     pub(crate) fn survived(mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        let longest = self.bystander.take().expect("one end").join().expect("the bystander was served to the end");
-        assert!(longest < BYSTANDER, "a bystander waited {longest:?}");
+        drop(self.over.take());
+        let mut times = self.bystander.take().expect("one end").join().expect("the bystander was served to the end");
+        times.sort();
+        if let (Some(&median), Some(&longest)) = (times.get(times.len() / 2), times.last()) {
+            assert!(median < BYSTANDER_MEDIAN, "a bystander waited {median:?} most of the time");
+            assert!(longest < BYSTANDER, "a bystander waited {longest:?}");
+        }
         assert!(self.server.is_alive(), "the server is gone:\n{}", self.server.log());
         let memory = self.server.peak_resident();
         assert!(memory < MEMORY, "the server took {} MiB", memory >> 10);
@@ -103,6 +126,16 @@ impl Attack {
         assert!(!log.contains("panicked at"), "{log}");
         self.server.stop(&["WARN".to_owned()]);
         self.home.check_store();
+    }
+}
+
+/// Waits for what another process does without telling anybody.
+#[track_caller]
+pub(crate) fn soon(what: &str, is_so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < SOON, "{what}: not after {SOON:?}");
+        std::thread::sleep(PACE);
     }
 }
 

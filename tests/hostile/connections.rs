@@ -1,14 +1,13 @@
 //! Connections: TLS, slow clients, SASL, clients that vanish.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use harness::transcript::Protocol;
-use harness::{Connection, Imap, PASSWORD, corpus};
+use harness::{Connection, Imap, PASSWORD};
 
-use crate::attack::{Attack, Reaction, goes_on, provoke};
+use crate::attack::{Attack, Reaction, provoke};
 
 #[test]
 fn garbage_on_the_tls_port() {
@@ -61,42 +60,6 @@ fn tls_that_ends_without_goodbye_in_the_middle_of_a_message() {
 }
 
 #[test]
-fn clients_that_only_wait() {
-    let attack = Attack::begin();
-    let idle: Vec<TcpStream> =
-        (0..300).map(|_| TcpStream::connect(attack.server.address(Protocol::Imap)).unwrap()).collect();
-    for mut socket in &idle {
-        let _ = socket.write_all(b"a");
-    }
-    drop(attack.joe());
-    drop(idle);
-    attack.survived();
-}
-
-#[test]
-fn many_clients_idle_on_one_mailbox() {
-    let attack = Attack::begin();
-    let mut idlers: Vec<Connection> = (0..40).map(|_| attack.insider()).collect();
-    for connection in &mut idlers {
-        connection.send(b"a IDLE\r\n").unwrap();
-        assert!(connection.reply().unwrap().unwrap().0.starts_with(b"+"));
-    }
-    let mut lmtp = attack.server.lmtp();
-    for number in 10..30 {
-        let replies = lmtp.deliver("a@example.org", &["joe@example.org"], &corpus::small(number)).unwrap();
-        assert!(replies[0].starts_with("250"), "{replies:?}");
-    }
-    for connection in &mut idlers {
-        while !connection.reply().unwrap().expect("an idler stays").0.starts_with(b"* 23 EXISTS") {}
-        connection.send(b"DO").unwrap();
-        connection.send(b"NE\r\n").unwrap();
-        assert!(goes_on(connection));
-    }
-    drop(idlers);
-    attack.survived();
-}
-
-#[test]
 fn a_megabyte_instead_of_done() {
     let attack = Attack::begin();
     let mut connection = attack.insider();
@@ -143,72 +106,6 @@ fn logins_in_parallel() {
     for thread in threads {
         thread.join().unwrap();
     }
-    attack.survived();
-}
-
-#[test]
-fn a_client_that_vanishes_at_every_byte() {
-    let attack = Attack::begin();
-    let session = format!(
-        "a LOGIN joe \"{PASSWORD}\"\r\nb SELECT INBOX\r\nc APPEND INBOX {{20+}}\r\nSubject: half\r\n\r\nxyz\r\nd LOGOUT\r\n"
-    );
-    // Up to the end of the message, so that nothing complete has been sent.
-    let end = session.find("xyz").unwrap() + 2;
-    let descriptors = |pid: u32| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-    let before = descriptors(attack.server.pid());
-    for cut in 0..end {
-        let mut socket = TcpStream::connect(attack.server.address(Protocol::Imap)).unwrap();
-        socket.write_all(&session.as_bytes()[..cut]).unwrap();
-    }
-    let mut joe = attack.joe();
-    assert_eq!(joe.must("SELECT INBOX").unwrap().number("EXISTS"), Some(3), "no half message");
-    drop(joe);
-    let home = attack.home.spool();
-    let pid = attack.server.pid();
-    // The last sessions may still be ending; a login that waits for its turn behind theirs shows when they have.
-    for _ in 0..50 {
-        drop(attack.joe());
-        if descriptors(pid) <= before + 4 {
-            break;
-        }
-    }
-    assert!(descriptors(pid) <= before + 4, "{} descriptors, {before} before", descriptors(pid));
-    attack.survived();
-    let staged = fs::read_dir(home.join("stage.")).map_or(0, Iterator::count);
-    assert_eq!(staged, 0, "files are left in stage./");
-}
-
-#[test]
-fn a_client_that_stops_sending_and_goes_on_reading() {
-    let attack = Attack::begin();
-    let mut connection = attack.insider();
-    connection.send(b"a FETCH 1:* BODY.PEEK[]\r\n").unwrap();
-    connection.half_close().unwrap();
-    let mut fetched = 0;
-    while let Ok(Some(reply)) = connection.reply() {
-        let is_message = reply.0.starts_with(b"* ") && reply.0.windows(7).any(|window| window == b" FETCH ");
-        fetched += usize::from(is_message);
-    }
-    assert_eq!(fetched, 3);
-    attack.survived();
-}
-
-#[test]
-fn a_client_that_does_not_read_its_large_answer() {
-    let attack = Attack::begin();
-    let mut joe = attack.joe();
-    let big = [b"Subject: big\r\n\r\n".to_vec(), b"0123456789abcdef\r\n".repeat(500_000)].concat();
-    assert!(joe.append("INBOX", "", &big).unwrap().ok());
-    let mut stuck: Vec<Connection> = (0..8).map(|_| attack.insider()).collect();
-    for connection in &mut stuck {
-        connection.send(&b"a FETCH 4 BODY.PEEK[]\r\n".repeat(20)).unwrap();
-    }
-    // No lock may be held meanwhile: others change the same mailbox.
-    joe.must("SELECT INBOX").unwrap();
-    joe.must("STORE 1:4 +FLAGS (\\Flagged)").unwrap();
-    let replies = attack.server.lmtp().deliver("a@example.org", &["joe@example.org"], &corpus::small(50)).unwrap();
-    assert!(replies[0].starts_with("250"), "{replies:?}");
-    drop((stuck, joe));
     attack.survived();
 }
 

@@ -1,12 +1,22 @@
 //! Hostile clients and hostile mail against a running server. Whatever they send: the server lives, its memory stays
 //! bounded, other sessions are answered meanwhile, and the answer is the right one.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test reports trouble by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test reports trouble by panicking"
+)]
 
 mod attack;
+mod caps;
 mod connections;
+mod crowds;
 mod files;
+mod full_disk;
 mod lines;
 mod lmtp;
 mod mail;
 mod names;
 mod ranges;
+mod vanishing;
