@@ -5,10 +5,14 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use directory::{Address, Directory as _, DomainName, Embedded, HashCost, NewUser, Secret, Settings, UserId};
 use harness::transcript::Protocol;
-use harness::{Home, Imap, PASSWORD, Server};
+use harness::{DOMAIN, Home, Imap, PASSWORD, Server};
+use mailstore::Store;
+use mailstore::disk::RealDisk;
 use rustix::process::Signal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
@@ -62,6 +66,85 @@ fn first_start_makes_what_is_needed_and_tells_the_password_once() {
     let server = home.start();
     assert!(!server.log().contains("password"));
     server.stop(&[]);
+}
+
+/// A crash may come between any two things that the first start makes: the next one makes the rest.
+#[test]
+fn a_first_start_that_was_cut_short_is_finished() {
+    let new_store = |home: &Home| {
+        let layout = mailstore::Layout::new(home.config_dir(), home.spool());
+        let options = mailstore::StoreOptions { create: true, ..mailstore::StoreOptions::new(layout) };
+        Store::open(options, Arc::new(RealDisk)).expect("a new store").0
+    };
+    let new_directory = |home: &Home| {
+        fs::create_dir_all(home.config_dir()).expect("a directory");
+        let settings = Settings {
+            primary_domain: DomainName::parse(DOMAIN).expect("a domain"),
+            admins: vec![UserId::admin()],
+            hash_cost: HashCost::default(),
+        };
+        Embedded::open(&home.config_dir(), Arc::new(RealDisk), true, &settings).expect("a new directory").0
+    };
+    let cuts: [(&str, &dyn Fn(&Home)); 5] = [
+        ("nothing but the directories", &|home| {
+            fs::create_dir_all(home.config_dir()).expect("a directory");
+            fs::create_dir_all(home.spool()).expect("a directory");
+        }),
+        ("a store, no directory", &|home| new_store(home).close().expect("closed")),
+        ("a store that was not closed", &|home| drop(new_store(home))),
+        ("a directory, no store", &|home| new_directory(home).close().expect("closed")),
+        ("both, and an administrator without a mailbox", &|home| {
+            new_store(home).close().expect("closed");
+            let directory = new_directory(home);
+            let admin = NewUser {
+                uid: UserId::admin(),
+                mail: Address::parse(&format!("admin@{DOMAIN}")).expect("an address"),
+                given_name: String::new(),
+                surname: String::new(),
+                admin: true,
+            };
+            directory.create_user(&admin, &Secret::new(b"never told")).expect("a pending user");
+            directory.close().expect("closed");
+        }),
+    ];
+    for (what, cut) in cuts {
+        let home = home(&[]);
+        cut(&home);
+        let server = home.start();
+        let log = server.log();
+        let password = log.lines().find_map(|line| line.split(" with password ").nth(1));
+        let password = password.unwrap_or_else(|| panic!("{what}: no password is printed\n{log}"));
+        let mut admin = Imap::login(server.address(Protocol::Imap), "admin", password).expect(what);
+        assert!(admin.must("SELECT INBOX").is_ok(), "{what}");
+        drop(admin);
+        home.add_user("joe");
+        assert!(server.imap("joe").must("SELECT INBOX").is_ok(), "{what}");
+        server.stop(&[]);
+        home.check_store();
+    }
+}
+
+/// A directory that is gone while there are users' mailboxes is a loss, not a first start: nothing is made in its place.
+#[test]
+fn a_lost_directory_is_not_made_anew() {
+    let home = home(&[]);
+    home.add_user("joe");
+    let server = home.start();
+    server.stop(&[]);
+    let entries = fs::read_dir(home.config_dir()).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let is_directory =
+        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("directory."));
+    let copies =
+        fs::read_dir(home.config_dir().join("copies")).expect("copies").map(|entry| entry.expect("one").path());
+    let lost: Vec<_> = entries.chain(copies).filter(|path| is_directory(path)).collect();
+    assert!(!lost.is_empty(), "the directory's files have other names now");
+    for path in lost {
+        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.expect("removed");
+    }
+    let output = home.run(&["serve"], b"");
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("cannot open the directory") && !said.contains("with password"), "{said}");
 }
 
 #[test]
