@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub(crate) use check::Problem;
-pub(crate) use options::{Imap, Limits, Lmtp, Log, Quota, Server, Store, Tls};
+pub(crate) use options::{Imap, Limits, Lmtp, Log, Performance, Quota, Server, Store, Tls};
 use section::Section;
 
 /// Where a configuration is looked for when none is named.
@@ -33,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) quota: Quota,
     pub(crate) tls: Tls,
     pub(crate) limits: Limits,
+    pub(crate) performance: Performance,
     pub(crate) log: Log,
 }
 
@@ -49,6 +50,7 @@ macro_rules! for_each_section {
         $each!(quota: crate::config::Quota);
         $each!(tls: crate::config::Tls);
         $each!(limits: crate::config::Limits);
+        $each!(performance: crate::config::Performance);
         $each!(log: crate::config::Log);
     };
 }

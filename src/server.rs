@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,16 +48,24 @@ pub(crate) fn run(config: Config, caller: Caller) -> Result<Exit, Failure> {
     raise_descriptor_limit();
     create_directories(&config)?;
     let services = Arc::new(Services::open(&config)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|problem| Failure::new(Exit::Os, format!("cannot start threads: {problem}")))?;
+    let runtime = threads(&config)?;
     let result = runtime.block_on(serve(config, caller, logging, Arc::clone(&services)));
     runtime.shutdown_timeout(LAST_WAIT);
     let closed = services.close();
     result?;
     closed?;
     Ok(Exit::Ok)
+}
+
+/// The threads that serve connections, and those that wait for the disk.
+fn threads(config: &Config) -> Result<Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = config.performance.threads {
+        builder.worker_threads(threads.max(1) as usize);
+    }
+    builder.max_blocking_threads(config.performance.blocking_threads.max(1) as usize);
+    let started = builder.enable_all().build();
+    started.map_err(|problem| Failure::new(Exit::Os, format!("cannot start threads: {problem}")))
 }
 
 async fn serve(config: Config, caller: Caller, logging: Logging, services: Arc<Services>) -> Result<(), Failure> {

@@ -87,6 +87,9 @@ fn store_options(config: &Config) -> StoreOptions {
     options.delayed_delete = config.store.delete_mode == Mode::Delayed;
     options.delayed_expunge = config.store.expunge_mode == Mode::Delayed;
     options.strict = config.store.durability == Durability::Strict;
+    options.sync_window = config.performance.sync_window.0;
+    options.max_idle = config.performance.open_mailboxes as usize;
+    options.search_memory = usize::try_from(config.performance.search_memory.0).unwrap_or(usize::MAX);
     options.max_mailboxes = config.limits.mailboxes_per_user as usize;
     // A message grows by its trace header on the way in.
     options.max_message = config.limits.message_size.0.saturating_add(TRACE_HEADER);

@@ -68,6 +68,9 @@ fn first_start_makes_what_is_needed_and_tells_the_password_once() {
     server.stop(&[]);
 }
 
+/// What a first start got done: its name, and what makes it.
+type Cut<'a> = (&'a str, &'a dyn Fn(&Home));
+
 /// A crash may come between any two things that the first start makes: the next one makes the rest.
 #[test]
 fn a_first_start_that_was_cut_short_is_finished() {
@@ -85,7 +88,7 @@ fn a_first_start_that_was_cut_short_is_finished() {
         };
         Embedded::open(&home.config_dir(), Arc::new(RealDisk), true, &settings).expect("a new directory").0
     };
-    let cuts: [(&str, &dyn Fn(&Home)); 5] = [
+    let cuts: [Cut<'_>; 5] = [
         ("nothing but the directories", &|home| {
             fs::create_dir_all(home.config_dir()).expect("a directory");
             fs::create_dir_all(home.spool()).expect("a directory");

@@ -75,6 +75,8 @@ pub struct StoreOptions {
     pub sync_window: Duration,
     /// Mailboxes that stay open when nobody uses them. Each costs three descriptors and some memory.
     pub max_idle: usize,
+    /// Octets of header texts that are kept for searching, of all mailboxes together.
+    pub search_memory: usize,
     /// Largest message in bytes.
     pub max_message: u64,
     /// Most mailboxes of one user. Default [`MAX_MAILBOXES_PER_USER`].
@@ -97,7 +99,8 @@ impl StoreOptions {
             delayed_expunge: true,
             strict: false,
             sync_window: Duration::from_millis(500),
-            max_idle: 250,
+            max_idle: 1000,
+            search_memory: 64 << 20,
             max_message: 50 << 20,
             max_mailboxes: MAX_MAILBOXES_PER_USER,
             default_acl: Acl::of_shared(),

@@ -56,7 +56,7 @@ section! {
 
 section! {
     /// Mail clients. Everybody's mailboxes appear in the alternate namespace (folders beside the INBOX, other users below
-    /// "user/", shared folders at the top) and "/" separates names; neither can be changed.
+    /// "Other Users/", shared folders below "Shared Folders/") and "/" separates names; neither can be changed.
     struct Imap in "imap" {
         /// Addresses for IMAP with STARTTLS. The official port is 143; the default needs no privilege and is reached from
         /// this machine only.
@@ -137,6 +137,25 @@ section! {
         body_stalled: Span = Span(limits::BODY_STALLED),
         /// How long a client may leave its answers unread.
         output_stalled: Span = Span(limits::OUTPUT_STALLED),
+    }
+}
+
+section! {
+    /// What speed may cost. docs/performance.md tells what each of these buys.
+    struct Performance in "performance" {
+        /// Threads that serve connections. Unset: one for each processor.
+        threads: Option<u32> = None => "4",
+        /// Threads for what waits for the disk, made when needed: so many deliveries can be synced at a time.
+        blocking_threads: u32 = 512,
+        /// When changes of flags reach the disk at the latest, with durability "safe". Longer: fewer writes where many
+        /// mailboxes change all the time; more changes of flags that a power cut takes back.
+        sync_window: Span = Span(Duration::from_millis(500)),
+        /// Mailboxes that stay open when nobody uses them, so that the next delivery or SELECT finds them in memory. Each
+        /// holds three file descriptors and some kilobytes.
+        open_mailboxes: u32 = 1000,
+        /// Memory for header texts that were searched, of all mailboxes together: a second SEARCH of the same mailbox reads
+        /// no cache file.
+        search_memory: Size = Size(64 << 20),
     }
 }
 

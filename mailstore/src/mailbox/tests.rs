@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use durable::disk::{Disk, RealDisk};
+use message::collation::Needle;
 use parking_lot::Mutex;
 
 use super::*;
@@ -33,16 +34,19 @@ impl Bench {
     }
 
     pub(super) fn booted(disk: Arc<dyn Disk>, boot: [u8; 16]) -> Arc<Bench> {
-        let marks = Mutex::new(Marks { last_uid: 1024, modseq: 1 << 20 });
-        Arc::new(Bench {
-            disk,
-            marks,
+        Arc::new(Bench { disk, boot, ..Bench::bare() })
+    }
+
+    fn bare() -> Bench {
+        Bench {
+            disk: Arc::new(RealDisk),
+            marks: Mutex::new(Marks { last_uid: 1024, modseq: 1 << 20 }),
             later: Mutex::default(),
             dirty: AtomicUsize::new(0),
-            boot,
+            boot: [1; 16],
             keeps: true,
-            text_memory: TextMemory::default(),
-        })
+            text_memory: TextMemory::new(1 << 20),
+        }
     }
 
     pub(super) fn marks(&self) -> Marks {
@@ -469,4 +473,25 @@ fn large_mailboxes_are_found_by_step_and_by_search() {
     assert_eq!(dense, (50..=250).collect::<Vec<_>>());
     let sparse: Vec<_> = mailbox.read_many().records_of(&set("1,150,299,4000")).map(|r| r.uid.get()).collect();
     assert_eq!(sparse, [1, 150, 299]);
+}
+
+#[test]
+fn searched_texts_are_given_up_when_the_memory_is_used_up() {
+    let (dir, bench, mailbox) = filled(20);
+    let held = |field: TextField| mailbox.texts.0[field as usize].lock().is_some();
+    let find = |field, needle: &str| uid_set::format(&mailbox.texts(field).unwrap().find(&Needle::new(needle)));
+    assert_eq!(find(TextField::Subject, "MESSAGE 1"), "1,10:19");
+    assert_eq!(find(TextField::From, "7@"), "7,17");
+    assert!(held(TextField::Subject) && held(TextField::From) && !held(TextField::Cc));
+    // What has come since, and what is gone: the caller masks it with what is there.
+    mailbox.append(&[message(&bench, dir.path(), 27).unwrap()], &AppendOptions::default()).unwrap();
+    assert_eq!(find(TextField::From, "a27@"), "21");
+
+    let dir = tempfile::tempdir().unwrap();
+    let little: Arc<Bench> = Arc::new(Bench { text_memory: TextMemory::new(1), ..Bench::bare() });
+    create(&little, dir.path());
+    let mailbox = open(&little, dir.path()).unwrap();
+    mailbox.append(&[message(&little, dir.path(), 1).unwrap()], &AppendOptions::default()).unwrap();
+    assert_eq!(uid_set::format(&mailbox.texts(TextField::From).unwrap().find(&Needle::new("a1"))), "1");
+    assert!(mailbox.texts.0[TextField::From as usize].lock().is_none(), "one octet is not enough for it");
 }

@@ -17,10 +17,6 @@ use crate::uid_set::UidSet;
 /// Messages read under one lock: about a millisecond of work.
 const AT_ONCE: usize = 1024;
 
-/// Octets that all texts of a store hold together at most, 64 MiB: some forty mailboxes of 10,000 messages, searched by
-/// sender and subject.
-const MEMORY: usize = 64 << 20;
-
 /// Stands behind each text. No UTF-8 holds it, so that nothing is found across two messages.
 const END: u8 = 0xff;
 
@@ -98,7 +94,7 @@ impl Texts {
 
 /// The texts of a mailbox, as far as they were searched.
 #[derive(Default)]
-pub(super) struct SearchedTexts([Mutex<Option<Arc<Texts>>>; FIELDS]);
+pub(super) struct SearchedTexts(pub(super) [Mutex<Option<Arc<Texts>>>; FIELDS]);
 
 impl Mailbox {
     /// The texts of a field, of all messages that the mailbox has at this moment. Blocks.
@@ -145,8 +141,11 @@ impl Mailbox {
 }
 
 /// What the texts of all mailboxes may hold together. Those that were not searched for longest are given up.
-#[derive(Default)]
-pub(crate) struct TextMemory(Mutex<Held>);
+pub(crate) struct TextMemory {
+    held: Mutex<Held>,
+    /// Octets.
+    limit: usize,
+}
 
 #[derive(Default)]
 struct Held {
@@ -156,15 +155,20 @@ struct Held {
 }
 
 impl TextMemory {
+    /// Memory of `limit` octets.
+    pub(crate) fn new(limit: usize) -> TextMemory {
+        TextMemory { held: Mutex::default(), limit }
+    }
+
     /// These texts were searched now and hold so many octets.
     fn hold(&self, mailbox: &Arc<Mailbox>, field: TextField, octets: usize) {
         let mut given_up = Vec::new();
         {
-            let mut held = self.0.lock();
+            let mut held = self.held.lock();
             held.order.retain(|(other, of, _)| other.as_ptr() != Arc::as_ptr(mailbox) || *of != field);
             held.order.push_back((Arc::downgrade(mailbox), field, octets));
             held.octets = held.order.iter().map(|(_, _, octets)| octets).sum();
-            while held.octets > MEMORY
+            while held.octets > self.limit
                 && let Some((mailbox, field, octets)) = held.order.pop_front()
             {
                 held.octets -= octets;

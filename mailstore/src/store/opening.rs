@@ -84,7 +84,7 @@ impl Store {
             strict: options.strict,
             list: Arc::clone(&list),
             background,
-            text_memory: TextMemory::default(),
+            text_memory: TextMemory::new(options.search_memory),
         });
         let store = Store {
             registry: Arc::new(Registry::new(options.max_idle)),
