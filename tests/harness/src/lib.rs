@@ -23,6 +23,7 @@ mod tls;
 pub mod corpus;
 pub mod load;
 pub mod transcript;
+pub mod trial;
 
 pub use connection::{Connection, PATIENCE, Reply};
 pub use imap::{Answer, Fetched, Imap};
