@@ -10,6 +10,8 @@
 
 pub mod disk;
 mod dump;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod journal;
 mod ledger;
 

@@ -17,6 +17,8 @@
 mod commands;
 mod delivery;
 mod deposit;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod incoming;
 mod intake;
 mod limits;

@@ -15,6 +15,8 @@ mod check;
 mod duplicate;
 mod error;
 mod flags;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod header;
 mod ident;
 mod index;
