@@ -21,8 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("admin", &["tools", "mailstore", "directory", "wire"]),
     ("angarium", &["admin", "imapd", "lmtpd", "tools", "mailstore", "directory", "wire", "durable", "message"]),
     ("harness", &[]),
-    // The load generator knows servers by host and port only; its tests start one through the harness.
-    ("benches", &[]),
+    // For the guard, which runs sessions in its process. The load generator knows servers by host and port only.
+    ("benches", &["imapd", "lmtpd", "mailstore", "directory", "wire"]),
 ];
 
 /// Licences a package may be used under: permissive ones, compatible with MIT OR Apache-2.0.

@@ -61,6 +61,15 @@ pub fn sizes() -> Vec<usize> {
     (0..BODIES).map(|n| corpus.message(n).len()).collect()
 }
 
+/// Messages of about `size` bytes each, without end.
+pub fn messages(size: usize) -> impl Iterator<Item = Vec<u8>> {
+    let corpus = Corpus::new(Some(size), "stream");
+    (0..).map(move |n| {
+        let message = corpus.message(n);
+        [message.head.as_bytes(), message.body].concat()
+    })
+}
+
 impl Corpus {
     /// Messages of 70 KB on average or, with `size`, of about that many bytes each; `run` tells Message-IDs apart.
     pub(crate) fn new(size: Option<usize>, run: &str) -> Self {

@@ -23,7 +23,7 @@ mod tls;
 pub mod table;
 pub mod workload;
 
-pub use corpus::sizes;
+pub use corpus::{messages, sizes};
 pub use failure::Failure;
 pub use measure::{Report, percentile};
 pub use process::Tree;
