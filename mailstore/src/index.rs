@@ -6,11 +6,13 @@
 
 mod cursor;
 mod file;
+mod glance;
 mod header;
 mod record;
 
 pub(crate) use cursor::Cursor;
 pub(crate) use file::{IndexFile, Loaded, header, quota_used};
+pub use glance::Glance;
 #[cfg(fuzzing)]
 pub(crate) use header::HEADER_SIZE;
 pub(crate) use header::{CACHE_START, Header};

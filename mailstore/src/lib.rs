@@ -41,7 +41,7 @@ pub use durable::disk;
 pub use error::{Error, ErrorKind, Result};
 pub use flags::{Keyword, KeywordBits, MAX_KEYWORDS, SystemFlags};
 pub use ident::{ContentHash, ModSeq, Timestamp, Uid, UidValidity, UniqueId};
-pub use index::Record;
+pub use index::{Glance, Record};
 pub use layout::{DEFAULT_PARTITION, Layout};
 pub use list::{Row, RowState};
 pub use mailbox::{

@@ -115,12 +115,16 @@ impl IndexFile {
     /// The record of that number; nothing where it is damaged or the file is shorter by now.
     pub(crate) fn read(&self, number: u32) -> Option<Record> {
         let mut raw = [0u8; RECORD_SIZE];
+        if self.read_raw(number, &mut raw) { Record::decode(&raw) } else { None }
+    }
+
+    /// Copies whole records from that number on; answers whether all of them are there.
+    pub(super) fn read_raw(&self, number: u32, records: &mut [u8]) -> bool {
         let at = offset(number);
         match &self.map {
-            Some(map) if map.len() >= at as usize + RECORD_SIZE => map.read(at as usize, &mut raw).ok()?,
-            _ => self.file.read_exact_at(&mut raw, at).ok()?,
+            Some(map) if map.len() >= at as usize + records.len() => map.read(at as usize, records).is_ok(),
+            _ => self.file.read_exact_at(records, at).is_ok(),
         }
-        Record::decode(&raw)
     }
 
     /// Writes records one behind the other from number `first` on.

@@ -139,15 +139,15 @@ pub(crate) fn encode_all(records: &[Record]) -> Vec<u8> {
     records.iter().flat_map(Record::encode).collect()
 }
 
-fn u32_at(b: &[u8; RECORD_SIZE], at: usize) -> u32 {
+pub(super) fn u32_at(b: &[u8; RECORD_SIZE], at: usize) -> u32 {
     u32::from_le_bytes([b[at], b[at + 1], b[at + 2], b[at + 3]])
 }
 
-fn u64_at(b: &[u8; RECORD_SIZE], at: usize) -> u64 {
+pub(super) fn u64_at(b: &[u8; RECORD_SIZE], at: usize) -> u64 {
     u64::from(u32_at(b, at)) | u64::from(u32_at(b, at + 4)) << 32
 }
 
-fn i16_at(b: &[u8; RECORD_SIZE], at: usize) -> i16 {
+pub(super) fn i16_at(b: &[u8; RECORD_SIZE], at: usize) -> i16 {
     i16::from_le_bytes([b[at], b[at + 1]])
 }
 

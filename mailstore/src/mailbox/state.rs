@@ -6,10 +6,13 @@ use durable::disk::DiskFile;
 use crate::cache_file::CacheFile;
 use crate::flags::{Keyword, SystemFlags};
 use crate::ident::Uid;
-use crate::index::{Cursor, Header, IndexFile, Record};
+use crate::index::{Cursor, Glance, Header, IndexFile, Record};
 use crate::mailbox::history::History;
 use crate::seen::Seen;
 use crate::uid_set::UidSet;
+
+/// To look at a record costs a tenth of finding one: up to so many are stepped over.
+const STEP_OVER: u64 = 8;
 
 /// What `Mailbox::state` guards.
 pub(super) struct State {
@@ -47,6 +50,30 @@ impl State {
     pub(super) fn select<'a>(&'a self, uids: &UidSet) -> impl Iterator<Item = (u32, Record)> + use<'a> {
         let mut cursor = self.cursor();
         (uids & &self.live).into_iter().filter_map(Uid::new).filter_map(move |uid| cursor.seek(uid))
+    }
+
+    /// Looks at the live messages of `uids` in UID order.
+    pub(super) fn glance(&self, uids: &UidSet, mut each: impl FnMut(&Glance)) {
+        let wanted = uids & &self.live;
+        let end = |uid: Option<u32>| uid.and_then(Uid::new).and_then(|uid| self.find(uid)).map(|(number, _)| number);
+        let (Some(first), Some(last)) = (end(wanted.min()), end(wanted.max())) else {
+            // An end that is damaged: whatever else is there is found one by one.
+            return self.select(&wanted).for_each(|(_, record)| each(&Glance::from(&record)));
+        };
+        let span = u64::from(last - first) + 1;
+        if span == wanted.len() {
+            return self.index.glance(first, last, each);
+        }
+        if span > wanted.len().saturating_mul(STEP_OVER) {
+            return self.select(&wanted).for_each(|(_, record)| each(&Glance::from(&record)));
+        }
+        let mut next = wanted.iter().peekable();
+        self.index.glance(first, last, |glance| {
+            while next.next_if(|uid| *uid < glance.uid).is_some() {}
+            if next.next_if_eq(&glance.uid).is_some() {
+                each(glance);
+            }
+        });
     }
 
     /// For finding records by ascending UID.

@@ -13,6 +13,7 @@ use crate::cache::CacheBuf;
 use crate::error::{ErrorKind, Result};
 use crate::flags::{Keyword, SystemFlags};
 use crate::ident::{ModSeq, Timestamp, Uid, UidValidity};
+use crate::index::Glance;
 use crate::quota::QuotaCheck;
 use crate::stage::{StageWriter, Staged};
 use crate::uid_set::{self, UidSet};
@@ -494,4 +495,19 @@ fn searched_texts_are_given_up_when_the_memory_is_used_up() {
     mailbox.append(&[message(&little, dir.path(), 1).unwrap()], &AppendOptions::default()).unwrap();
     assert_eq!(uid_set::format(&mailbox.texts(TextField::From).unwrap().find(&Needle::new("a1"))), "1");
     assert!(mailbox.texts.0[TextField::From as usize].lock().is_none(), "one octet is not enough for it");
+}
+
+#[test]
+fn a_glance_sees_what_the_records_say() {
+    let (_dir, _bench, mailbox) = filled(300);
+    store(&mailbox, "7:20,299", FlagOp::Add, SystemFlags::FLAGGED, false, &["$Work"]);
+    store(&mailbox, "30:40,100", FlagOp::Add, SystemFlags::DELETED, false, &[]);
+    mailbox.expunge(None).unwrap();
+    let reading = mailbox.read_many();
+    for uids in ["1:300", "1:29", "1,300", "1,50,100,150,200,250", "29:41", "100", "301:400", ""] {
+        let mut seen = Vec::new();
+        reading.glance(&set(uids), |glance| seen.push(*glance));
+        let records: Vec<_> = reading.records_of(&set(uids)).map(|record| Glance::from(&record)).collect();
+        assert_eq!(seen, records, "{uids}");
+    }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mailstore::disk::DiskFile;
-use mailstore::{CacheBuf, Error, ErrorKind, Keyword, Mailbox, Reading, Record, UidSet};
+use mailstore::{CacheBuf, Error, ErrorKind, Glance, Keyword, Mailbox, Reading, Record, UidSet};
 use message::collation::Needle;
 use message::header::Fields;
 use message::text::{decode_header_value, matches_body, matches_text};
@@ -163,7 +163,7 @@ struct File {
 impl Message<'_> {
     /// Whether the message passes; `None` if only its file can tell and is not at hand.
     fn test(&mut self, test: &Test) -> Result<Option<bool>, Error> {
-        if let Some(passes) = by_record(test, &self.known.record, self.keywords) {
+        if let Some(passes) = by_record(test, &Glance::from(&self.known.record), self.keywords) {
             return Ok(Some(passes));
         }
         let record = &self.known.record;
@@ -246,7 +246,7 @@ fn fields_hold(block: &[u8], name: &FieldSet, needle: Option<&Needle>) -> bool {
 }
 
 /// RFC 9051, 6.4.4: dates compare "disregarding time and timezone", so by the writer's own calendar.
-pub(super) fn is_on(record: &Record, kind: DateKind, relation: Relation, day: i64) -> bool {
+pub(super) fn is_on(record: &Glance, kind: DateKind, relation: Relation, day: i64) -> bool {
     let date = match kind {
         DateKind::Internal => record.internal_date,
         DateKind::Sent => record.sent_date,

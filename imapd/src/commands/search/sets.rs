@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use mailstore::{Error, Keyword, KeywordBits, Mailbox, Reading, Record, SystemFlags, TextField, UidSet};
+use mailstore::{Error, Glance, Keyword, KeywordBits, Mailbox, Reading, SystemFlags, TextField, UidSet};
 
 use super::evaluate::is_on;
 use super::program::Test;
@@ -100,15 +100,20 @@ impl Now<'_> {
 
     /// Looks at the records.
     fn look(&self, test: &Test, within: &UidSet) -> UidSet {
+        let mut passing = Vec::new();
         let keywords = self.reading.keywords();
-        let passing = self.reading.records_of(within).filter(|record| by_record(test, record, keywords) == Some(true));
-        // Records come in the order of UIDs.
-        UidSet::from_sorted_iter(passing.map(|record| record.uid.get())).unwrap_or_default()
+        self.reading.glance(within, |message| {
+            if by_record(test, message, keywords) == Some(true) {
+                passing.push(message.uid);
+            }
+        });
+        // They come in the order of UIDs; were they not, a damaged index would say so.
+        UidSet::from_sorted_iter(passing.iter().copied()).unwrap_or_else(|_| passing.into_iter().collect())
     }
 }
 
 /// Whether a message passes a test that its record decides.
-pub(super) fn by_record(test: &Test, record: &Record, keywords: &[Keyword]) -> Option<bool> {
+pub(super) fn by_record(test: &Test, record: &Glance, keywords: &[Keyword]) -> Option<bool> {
     Some(match test {
         Test::System(flags) => record.flags.contains(*flags),
         Test::Keyword(keyword) => record.keywords & bit(keyword, keywords) != 0,
