@@ -14,7 +14,10 @@ mod receive;
 
 use std::sync::Arc;
 
-use mailstore::{AppendOptions, Mailbox, NewMessage, Permitted, QuotaCheck, Timestamp, Uid, UidValidity};
+use mailstore::{
+    AppendOptions, Mailbox, MailboxName, NewMessage, Permitted, QuotaCheck, Rights, StageWriter, Timestamp, Uid,
+    UidValidity,
+};
 use wire::framing::{Fragment, Literal};
 
 use crate::access;
@@ -22,7 +25,7 @@ use crate::asked::Asked;
 use crate::context::{Context, Imap};
 use crate::outcome::{CommandError, Done, Outcome};
 use crate::reply::Code;
-use crate::session::Authenticated;
+use crate::session::{Account, Authenticated};
 use crate::syntax::{parse_append_next, parse_append_prefix};
 use crate::types::{AppendItem, DateTime, NumberSet, Tag};
 
@@ -34,26 +37,26 @@ pub(crate) async fn run(context: &mut Context, user: &mut Authenticated, fragmen
     let prefix = parse_append_prefix(&fragment.text, context.encoding())?;
     let Some(first) = fragment.literal else { return Err(CommandError::bad("Expected a literal")) };
     let name = user.account.name(&prefix.mailbox)?;
-    let account = Arc::clone(&user.account);
-    let open = move |server: &Imap| {
-        let opened = server.store.open_for(&account.access, &name, access::INSERT)?;
-        server.store.check_quota(&name, first.len, 1, QuotaCheck::Enforce)?;
-        Ok::<_, mailstore::Error>(opened)
-    };
-    let opened = context.blocking(open).await;
-    let (mailbox, rights) = opened.map_err(CommandError::or_try_create)?;
+    let (mailbox, rights) = open(context, &user.account, name, first.len).await.map_err(CommandError::or_try_create)?;
 
     let into = Into { mailbox: Arc::clone(&mailbox), permitted: access::permitted(rights) };
-    let mut messages = vec![message(context, &into, &prefix.item, first).await?];
+    let mut messages = Vec::new();
+    let mut last = message(context, &into, &prefix.item, first).await?;
     while let Some((item, literal)) = next(context, &prefix.tag).await? {
-        if messages.len() == MAX_MESSAGES {
+        if messages.len() + 1 == MAX_MESSAGES {
             return Err(CommandError::refused(Code::Limit, "Too many messages in one APPEND"));
         }
-        messages.push(message(context, &into, &item, literal).await?);
+        // All but the last wait on disk, not in memory.
+        messages.push(context.blocking(move |_| last.finish()).await?);
+        last = message(context, &into, &item, literal).await?;
     }
 
     let reader = user.account.reader().to_owned();
-    let (validity, uids) = context.blocking(move |_| append(&mailbox, &messages, reader)).await?;
+    let append = move |_: &Imap| {
+        messages.push(last.finish()?);
+        append(&mailbox, &messages, reader)
+    };
+    let (validity, uids) = context.blocking(append).await?;
     let uids: NumberSet = uids.iter().map(|uid| uid.get()).collect();
     Ok(Done::ok("APPEND completed").code(Code::AppendUid(validity.get(), uids)))
 }
@@ -64,23 +67,54 @@ struct Into {
     permitted: Permitted,
 }
 
+/// Opens the mailbox, and sees whether there is room for a message of `octets`. Leaves the reactor only if something has to
+/// be opened or counted up.
+async fn open(
+    context: &Context,
+    account: &Arc<Account>,
+    name: MailboxName,
+    octets: u64,
+) -> Result<(Arc<Mailbox>, Rights), CommandError> {
+    let knows_quota = context.server.store.knows_quota(&name);
+    let opened = access::open(context, account, name.clone(), access::INSERT).await?;
+    if knows_quota {
+        context.server.store.check_quota(&name, octets, 1, QuotaCheck::Enforce)?;
+    } else {
+        context.blocking(move |server| server.store.check_quota(&name, octets, 1, QuotaCheck::Enforce)).await?;
+    }
+    Ok(opened)
+}
+
+/// A message that has come, and is not durable yet.
+struct Received {
+    stage: StageWriter,
+    date: Option<Timestamp>,
+    flags: Asked,
+}
+
+impl Received {
+    /// Analyses the message and makes it durable. Blocks.
+    fn finish(self) -> Result<NewMessage, mailstore::Error> {
+        Ok(NewMessage {
+            staged: Arc::new(self.stage.finish()?),
+            internal_date: self.date.unwrap_or_else(Timestamp::now),
+            flags: self.flags.system,
+            keywords: self.flags.keywords,
+            seen: self.flags.seen,
+        })
+    }
+}
+
 /// Receives a message.
 async fn message(
     context: &mut Context,
     into: &Into,
     item: &AppendItem,
     literal: Literal,
-) -> Result<NewMessage, CommandError> {
+) -> Result<Received, CommandError> {
     let date = item.date.map(timestamp);
-    let staged = receive::receive(context, &into.mailbox, date, literal).await?;
-    let asked = Asked::of(&item.flags).within(into.permitted);
-    Ok(NewMessage {
-        staged: Arc::new(staged),
-        internal_date: date.unwrap_or_else(Timestamp::now),
-        flags: asked.system,
-        keywords: asked.keywords,
-        seen: asked.seen,
-    })
+    let stage = receive::receive(context, &into.mailbox, date, literal).await?;
+    Ok(Received { stage, date, flags: Asked::of(&item.flags).within(into.permitted) })
 }
 
 /// What follows a message: another one, or the end.

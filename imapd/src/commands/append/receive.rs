@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mailstore::{Mailbox, StageWriter, Staged, Timestamp};
+use mailstore::{Mailbox, StageWriter, Timestamp};
 use wire::framing::Literal;
 
 use crate::context::Context;
 use crate::outcome::CommandError;
 use crate::reply::Code;
 
-/// Receives the announced literal. Nothing of it is asked for if it cannot be taken.
+/// Receives the announced literal; it is neither analysed nor durable yet. Nothing of it is asked for if it cannot be taken.
 pub(super) async fn receive(
     context: &mut Context,
     mailbox: &Arc<Mailbox>,
     date: Option<Timestamp>,
     literal: Literal,
-) -> Result<Staged, CommandError> {
+) -> Result<StageWriter, CommandError> {
     let limit = context.server.options.message_size;
     if literal.len > limit {
         return Err(CommandError::refused(Code::TooBig, format!("Messages may have {limit} octets")));
@@ -25,9 +25,9 @@ pub(super) async fn receive(
     if literal.len == 0 {
         return Err(CommandError::Refused(None, "An empty message is not stored".into()));
     }
-    let name = mailbox.name();
-    let stage = context.blocking(move |server| server.store.stage(&server.store.partition_of(&name))).await;
-    let mut stage = stage?;
+    let store = &context.server.store;
+    // Makes no file yet.
+    let mut stage = store.stage(&store.partition_of(&mailbox.name()))?;
     if let Some(date) = date {
         stage.set_internal_date(date);
     }
@@ -40,7 +40,7 @@ pub(super) async fn receive(
     if holds_nul && !literal.binary {
         return Err(CommandError::bad("NUL in a message needs a literal8"));
     }
-    context.blocking(move |_| stage.finish()).await
+    Ok(stage)
 }
 
 /// Adds a piece: in memory at once, to the disk on a thread that may block.
