@@ -232,13 +232,20 @@ impl Plan<'_> {
         self.stray_keywords |= self.keyword_mask & record.keywords != record.keywords;
         self.last_uid = uid;
         if record.is_expunged() {
-            self.expunged.insert(uid);
+            push(&mut self.expunged, uid);
             return;
         }
-        self.live.insert(uid);
+        push(&mut self.live, uid);
         self.used += u64::from(record.size);
         if record.flags.contains(crate::flags::SystemFlags::DELETED) {
-            self.deleted.insert(uid);
+            push(&mut self.deleted, uid);
         }
+    }
+}
+
+/// Adds a UID that is larger than all in the set, which spares looking for its place.
+fn push(set: &mut UidSet, uid: u32) {
+    if set.try_push(uid).is_err() {
+        set.insert(uid);
     }
 }
