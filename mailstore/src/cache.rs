@@ -7,15 +7,18 @@
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 4 | CRC-32 of everything behind it |
+//! | 0 | 4 | CRC-32 of the rest of the front: of everything up to the end of item 2 |
 //! | 4 | 4 | length of the record, these fields included |
 //! | 8 | 4 | UID: a record that an index offset hits by mistake is another message's |
-//! | 12 | 2 | version, 1 |
+//! | 12 | 2 | version, 2 |
 //! | 14 | 2 | number of items, 10 |
 //! | 16 | 4 each | length of each item |
-//! | 56 | ... | the items, one behind the other |
+//! | 56 | 4 | CRC-32 of everything behind the front |
+//! | 60 | ... | the items, one behind the other |
 //!
-//! Items: ENVELOPE, BODYSTRUCTURE, BODY (as IMAP sends them), the section table, the cached header fields, and the
+//! The front is what a client asks for to list a mailbox: it can be read and checked without the rest.
+//!
+//! Items: 0 ENVELOPE, 1 BODYSTRUCTURE, 2 BODY (as IMAP sends them), the section table, the cached header fields, and the
 //! normalised From, To, Cc, Bcc and Subject for SEARCH.
 
 use message::Analysis;
@@ -25,8 +28,12 @@ use crate::ident::Uid;
 /// Number of items in a record.
 const ITEMS: usize = 10;
 /// Bytes before the items.
-const FIXED: usize = 16 + 4 * ITEMS;
-const VERSION: u16 = 1;
+pub(crate) const FIXED: usize = 20 + 4 * ITEMS;
+/// Items of the front.
+const FRONT_ITEMS: usize = 3;
+/// Where the checksum of what is behind the front stands.
+const REST_CRC: usize = FIXED - 4;
+const VERSION: u16 = 2;
 const MAGIC: &[u8; 8] = b"ANGCACH\n";
 
 /// Longest cache record: a message with ten thousand parts stays below 8 MiB; a longer length on disk is damage.
@@ -70,19 +77,33 @@ pub(crate) fn encode(uid: Uid, analysis: &Analysis) -> Vec<u8> {
     b.extend_from_slice(&VERSION.to_le_bytes());
     b.extend_from_slice(&(ITEMS as u16).to_le_bytes());
     items.iter().for_each(|i| b.extend_from_slice(&(i.len() as u32).to_le_bytes()));
+    b.extend_from_slice(&[0; 4]);
     items.iter().for_each(|i| b.extend_from_slice(i));
-    let crc = crc32fast::hash(&b[4..]);
-    b[..4].copy_from_slice(&crc.to_le_bytes());
+    let front = FIXED + items[..FRONT_ITEMS].iter().map(|i| i.len()).sum::<usize>();
+    let rest = crc32fast::hash(&b[front..]);
+    b[REST_CRC..FIXED].copy_from_slice(&rest.to_le_bytes());
+    seal_front(&mut b, front);
     b
+}
+
+/// How long the front is, by the first [`FIXED`] bytes of a record, which were not checked.
+pub(crate) fn front_len(head: &[u8; FIXED]) -> Option<usize> {
+    let lengths = head[16..].as_chunks::<4>().0.iter().take(FRONT_ITEMS);
+    lengths.map(|len| u32::from_le_bytes(*len) as usize).try_fold(FIXED, usize::checked_add)
+}
+
+fn seal_front(record: &mut [u8], front: usize) {
+    let crc = crc32fast::hash(&record[4..front]);
+    record[..4].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// The same record for a message of another UID (a copy): only its address and checksum change.
 pub(crate) fn readdress(record: &[u8], uid: Uid) -> Vec<u8> {
     let mut b = record.to_vec();
-    if b.len() >= FIXED {
+    let front = b.first_chunk().and_then(front_len).filter(|front| *front <= b.len());
+    if let Some(front) = front {
         b[8..12].copy_from_slice(&uid.get().to_le_bytes());
-        let crc = crc32fast::hash(&b[4..]);
-        b[..4].copy_from_slice(&crc.to_le_bytes());
+        seal_front(&mut b, front);
     }
     b
 }
@@ -108,9 +129,24 @@ impl CacheBuf {
         self.check(uid)
     }
 
-    /// Checks the bytes that were filled in; on failure the buffer is empty.
+    /// Checks the bytes that were filled in: a whole record. On failure the buffer is empty.
     pub(crate) fn check(&mut self, uid: Uid) -> bool {
-        let good = self.layout(uid).is_some();
+        let len = self.bytes.len();
+        self.check_as(uid, |buf| (buf.ends[ITEMS - 1] == len && buf.is_rest_good()).then_some(()))
+    }
+
+    /// Checks the bytes that were filled in: the front of a record of `len` bytes. The items behind it are empty then. On
+    /// failure the buffer is empty.
+    pub(crate) fn check_front(&mut self, uid: Uid, len: u32) -> bool {
+        self.check_as(uid, |buf| {
+            let whole = buf.ends[ITEMS - 1] == len as usize && buf.ends[FRONT_ITEMS - 1] == buf.bytes.len();
+            buf.ends[FRONT_ITEMS..].fill(buf.bytes.len());
+            whole.then_some(())
+        })
+    }
+
+    fn check_as(&mut self, uid: Uid, rest: impl FnOnce(&mut Self) -> Option<()>) -> bool {
+        let good = self.layout(uid).and_then(|()| rest(self)).is_some();
         if !good {
             self.bytes.clear();
             self.ends = [0; ITEMS];
@@ -123,23 +159,29 @@ impl CacheBuf {
         &self.bytes
     }
 
+    /// Finds the items, and checks the front.
     fn layout(&mut self, uid: Uid) -> Option<()> {
         let b = &self.bytes;
-        let u32_at = |at: usize| b.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        let head_ok = b.len() >= FIXED
-            && u32_at(4)? as usize == b.len()
-            && u32_at(8)? == uid.get()
-            && b[12..14] == VERSION.to_le_bytes()
-            && b[14..16] == (ITEMS as u16).to_le_bytes();
-        if !head_ok || crc32fast::hash(&b[4..]) != u32_at(0)? {
+        let head: &[u8; FIXED] = b.first_chunk()?;
+        let u32_at = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let front = b.get(4..front_len(head)?)?;
+        let head_ok = u32_at(8) == uid.get()
+            && head[12..14] == VERSION.to_le_bytes()
+            && head[14..16] == (ITEMS as u16).to_le_bytes();
+        if !head_ok || crc32fast::hash(front) != u32_at(0) {
             return None;
         }
         let mut end = FIXED;
         for (i, slot) in self.ends.iter_mut().enumerate() {
-            end = end.checked_add(u32_at(16 + 4 * i)? as usize)?;
+            end = end.checked_add(u32_at(16 + 4 * i) as usize)?;
             *slot = end;
         }
-        (end == b.len()).then_some(())
+        (end == u32_at(4) as usize).then_some(())
+    }
+
+    fn is_rest_good(&self) -> bool {
+        let rest = self.bytes.get(self.ends[FRONT_ITEMS - 1]..).map(crc32fast::hash);
+        rest.is_some_and(|crc| self.bytes.get(REST_CRC..FIXED) == Some(&crc.to_le_bytes()[..]))
     }
 
     fn item(&self, n: usize) -> &[u8] {
@@ -224,6 +266,35 @@ mod tests {
         assert!(buf.envelope().starts_with(b"("));
         assert!(!buf.sections().is_empty());
         assert!(!buf.set(Uid::MAX, record()), "another message's record");
+    }
+
+    #[test]
+    fn the_front_can_be_read_alone() {
+        let whole = record();
+        let mut expected = CacheBuf::default();
+        assert!(expected.set(Uid::MIN, whole.clone()));
+        let front = front_len(whole.first_chunk().unwrap()).unwrap();
+        let read = |bytes: &[u8], len: usize| {
+            let mut buf = CacheBuf::default();
+            buf.room(bytes.len()).copy_from_slice(bytes);
+            buf.check_front(Uid::MIN, len as u32).then_some(buf)
+        };
+        let buf = read(&whole[..front], whole.len()).unwrap();
+        assert_eq!(
+            (buf.envelope(), buf.bodystructure(), buf.body()),
+            (expected.envelope(), expected.bodystructure(), expected.body())
+        );
+        assert!(buf.sections().is_empty() && buf.subject().is_empty());
+        assert!(read(&whole[..front - 1], whole.len()).is_none());
+        assert!(read(&whole[..front], whole.len() + 1).is_none());
+        for at in 0..front {
+            let mut bad = whole[..front].to_vec();
+            bad[at] ^= 1;
+            assert!(read(&bad, whole.len()).is_none(), "byte {at}");
+        }
+        let moved = readdress(&whole, Uid::MAX);
+        assert!(CacheBuf::default().set(Uid::MAX, moved.clone()));
+        assert!(!CacheBuf::default().set(Uid::MIN, moved));
     }
 
     #[test]

@@ -74,6 +74,23 @@ impl CacheFile {
         copied && into.check(uid)
     }
 
+    /// The same, of the front alone where that spares copying: ENVELOPE, BODYSTRUCTURE and BODY.
+    pub(crate) fn read_front(&self, uid: Uid, offset: u64, len: u32, into: &mut CacheBuf) -> bool {
+        let Some(map) = self.map.as_ref().filter(|map| offset.saturating_add(u64::from(len)) <= map.len() as u64)
+        else {
+            return self.read(uid, offset, len, into);
+        };
+        let mut head = [0; cache::FIXED];
+        if !(cache::FIXED as u32..=MAX_RECORD).contains(&len)
+            || offset < CACHE_START
+            || map.read(offset as usize, &mut head).is_err()
+        {
+            return false;
+        }
+        let front = cache::front_len(&head).filter(|front| *front <= len as usize);
+        front.is_some_and(|front| map.read(offset as usize, into.room(front)).is_ok() && into.check_front(uid, len))
+    }
+
     /// Whether those bytes can be read without a wait for the disk: a hint, true at this moment.
     pub(crate) fn is_in_memory(&self, bytes: Range<u64>) -> bool {
         match &self.map {

@@ -244,6 +244,17 @@ impl Reading<'_> {
         heal::fill(self.mailbox, record, into)
     }
 
+    /// The same, but only ENVELOPE, BODYSTRUCTURE and BODY are sure to be there: half of the work.
+    ///
+    /// # Errors
+    /// As for [`cache`](Self::cache).
+    pub fn cache_front(&self, record: &Record, into: &mut CacheBuf) -> Result<()> {
+        if self.state.cache.read_front(record.uid, record.cache_offset, record.cache_len, into) {
+            return Ok(());
+        }
+        heal::fill(self.mailbox, record, into)
+    }
+
     /// What changed after a mod-sequence.
     ///
     /// # Errors

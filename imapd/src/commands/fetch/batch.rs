@@ -137,7 +137,10 @@ fn under_lock(
             continue;
         }
         if plan.uses_cache {
-            reading.cache(&record, &mut cache)?;
+            match plan.uses_front {
+                true => reading.cache_front(&record, &mut cache)?,
+                false => reading.cache(&record, &mut cache)?,
+            }
         }
         let seen = seen_by.has_seen(record.uid);
         flags.clear();

@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) marks_seen: bool,
     /// Some item comes from the cache.
     pub(crate) uses_cache: bool,
+    /// What comes from the cache is in the front of its records.
+    pub(crate) uses_front: bool,
     /// Some item is only in the message file, whatever the cache holds.
     pub(crate) uses_file: bool,
     /// MODSEQ is sent along where \Seen was set.
@@ -50,6 +52,7 @@ impl Plan {
             changed_since: fetch.changed_since.unwrap_or(0),
             marks_seen: may_mark && attributes.iter().any(FetchAttribute::sets_seen),
             uses_cache: attributes.iter().any(uses_cache),
+            uses_front: attributes.iter().filter(|attribute| uses_cache(attribute)).all(in_front),
             uses_file: attributes.iter().any(uses_file),
             condstore,
             items: attributes.into_iter().map(|attribute| Item::of(attribute, encoding)).collect(),
@@ -85,6 +88,10 @@ impl Item {
 fn uses_cache(attribute: &FetchAttribute) -> bool {
     use FetchAttribute::{Flags, InternalDate, ModSeq, Rfc822Size, Uid};
     !matches!(attribute, Flags | InternalDate | ModSeq | Rfc822Size | Uid)
+}
+
+fn in_front(attribute: &FetchAttribute) -> bool {
+    matches!(attribute, FetchAttribute::Envelope | FetchAttribute::BodyStructure | FetchAttribute::Body)
 }
 
 fn uses_file(attribute: &FetchAttribute) -> bool {
@@ -127,6 +134,10 @@ mod tests {
         check("a FETCH $ RFC822", true, true, true);
         check("a FETCH $ BINARY.SIZE[1]", true, false, false);
         check("a FETCH $ BINARY[1]", true, true, true);
+        assert!(plan("a FETCH $ (FLAGS ENVELOPE BODYSTRUCTURE)").uses_front);
+        assert!(plan("a FETCH $ BODY").uses_front);
+        assert!(!plan("a FETCH $ (ENVELOPE BODY.PEEK[HEADER.FIELDS (To)])").uses_front);
+        assert!(!plan("a FETCH $ BODY.PEEK[]").uses_front);
     }
 
     #[test]
