@@ -45,8 +45,9 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
         }
         let sent = imap.messages(SENT).await?;
         let mut inbox = imap.messages("INBOX").await?;
-        while inbox < MESSAGES {
-            lmtp.deliver(std::slice::from_ref(&address), &corpus.message(user * 1_000_000 + inbox)).await?;
+        // At least one, which is new: a server need not answer a STORE that changes nothing.
+        for n in 0..MESSAGES.saturating_sub(inbox).max(1) {
+            lmtp.deliver(std::slice::from_ref(&address), &corpus.message(user * 1_000_000 + n)).await?;
             inbox += 1;
         }
         people.push(Person { imap, lmtp, address, corpus: corpus.clone(), inbox, sent, done: user * 10_000 });
