@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher, Version};
 use parking_lot::{Condvar, Mutex};
 use subtle::ConstantTimeEq;
 
@@ -33,6 +33,10 @@ const MAX_PASSWORD: usize = 1024;
 /// A stored hash that asks for more memory (KiB) than this is damaged: checking it would take the server's.
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 
+/// How many hashes' memory is kept for the next ones. Given back to the allocator it would stay with the thread that
+/// happened to make the hash, and there may be hundreds of threads.
+const KEPT: usize = 2;
+
 /// How many right passwords are remembered; the whole memory is forgotten when it is full.
 const REMEMBERED: usize = 10_000;
 
@@ -54,6 +58,8 @@ pub(crate) struct Hasher {
     decoy: String,
     running: Mutex<usize>,
     free: Condvar,
+    /// Memory of hashes that are done, for the next ones.
+    memory: Mutex<Vec<Vec<Block>>>,
     at_once: usize,
     /// Keyed with a random key of this process; useless to whoever reads a core dump.
     key: [u8; 32],
@@ -74,6 +80,7 @@ impl Hasher {
             decoy: String::new(),
             running: Mutex::new(0),
             free: Condvar::new(),
+            memory: Mutex::default(),
             // Twice the cores: a hash is bound by memory bandwidth, and each takes its share of memory.
             at_once: std::thread::available_parallelism().map_or(2, usize::from) * 2,
             key,
@@ -119,10 +126,7 @@ impl Hasher {
         }
         let right = self.limited(|| {
             let parsed = PasswordHash::new(hash.unwrap_or(&self.decoy));
-            parsed.is_ok_and(|parsed| {
-                let affordable = Params::try_from(&parsed).is_ok_and(|params| params.m_cost() <= MAX_MEMORY_KIB);
-                affordable && self.argon.verify_password(password.expose(), &parsed).is_ok()
-            })
+            parsed.is_ok_and(|parsed| self.is_hash_of(&parsed, password).unwrap_or(false))
         });
         let right = right && hash.is_some() && !password.is_empty();
         if let Some(fingerprint) = fingerprint.filter(|_| right) {
@@ -133,6 +137,24 @@ impl Hasher {
             remembered.insert(user.clone(), fingerprint);
         }
         right
+    }
+
+    /// Whether `parsed` is the hash of the password; nothing if it is no hash that can be checked.
+    fn is_hash_of(&self, parsed: &PasswordHash, password: &Secret) -> Option<bool> {
+        let (salt, expected) = (parsed.salt.as_ref()?, parsed.hash.as_ref()?);
+        let params = Params::try_from(parsed).ok().filter(|params| params.m_cost() <= MAX_MEMORY_KIB)?;
+        let algorithm = Algorithm::try_from(parsed.algorithm.as_str()).ok()?;
+        let version = parsed.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+        let mut memory = self.memory.lock().pop().unwrap_or_default();
+        memory.resize(params.block_count(), Block::default());
+        let mut made = vec![0; expected.len()];
+        let argon = Argon2::new(algorithm, version, params);
+        let done = argon.hash_password_into_with_memory(password.expose(), salt, &mut made, &mut memory);
+        let mut kept = self.memory.lock();
+        if kept.len() < KEPT {
+            kept.push(memory);
+        }
+        done.ok().map(|()| made.ct_eq(expected.as_bytes()).into())
     }
 
     /// The user's password was changed, or the user is gone.
