@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
-use durable::disk::{parent, temporary_path};
+use durable::disk::{UnixTime, parent, temporary_path};
 
 use crate::error::Result;
-use crate::ident::Timestamp;
 use crate::index::Header;
 use crate::mailbox::Mailbox;
 use crate::seen;
 
 /// A directory that changed so recently could change again within the same tick of the file system's clock, and the
-/// change would not show: then the mailbox is not marked as clean, and its next open looks at the files.
-const CLOCK_TICK_SECONDS: i64 = 2;
+/// change would not show: then the mailbox is not marked as clean, and its next open looks at the files. A tick is one of
+/// the kernel's timer, 10 ms at most.
+const CLOCK_TICK: Duration = Duration::from_millis(50);
 
 impl Mailbox {
     /// Makes index, cache and seen state durable.
@@ -56,8 +57,8 @@ impl Mailbox {
         }
         let identity = self.identity();
         let modified = self.around.disk().metadata(&identity.dir)?.modified;
+        let settled = settle(modified);
         let mut state = self.state.write();
-        let settled = Timestamp::now().seconds - modified.secs >= CLOCK_TICK_SECONDS;
         if state.damaged || self.is_gone() || !settled || state.header.last_uid != state.assigned {
             return Ok(());
         }
@@ -102,4 +103,17 @@ impl Mailbox {
         disk.sync_data(&file)?;
         Ok(disk.sync_dir(parent(&path))?)
     }
+}
+
+/// Waits until a change now would get another time than `modified`, and answers whether it would: not where the clock was
+/// set back. Only a mailbox that was written to a moment ago waits, and of those that are closed together the first.
+fn settle(modified: UnixTime) -> bool {
+    let age = |modified: UnixTime| {
+        let since = Duration::new(u64::try_from(modified.secs).ok()?, modified.nanos);
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.checked_sub(since)
+    };
+    if let Some(left) = age(modified).and_then(|age| CLOCK_TICK.checked_sub(age)) {
+        std::thread::sleep(left);
+    }
+    age(modified).is_some_and(|age| age >= CLOCK_TICK)
 }
