@@ -174,7 +174,9 @@ mod tests {
         check("[sever]\n", &["1: unknown section [sever]; did you mean server?"]);
         check(
             "[pop3]\n",
-            &["1: unknown section [pop3]; the sections are server, store, imap, lmtp, quota, tls, limits, log"],
+            &[
+                "1: unknown section [pop3]; the sections are server, store, imap, lmtp, quota, tls, limits, performance, log",
+            ],
         );
         check(
             "[store]\n\ndelete-mode = 'delayed'\n",

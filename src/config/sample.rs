@@ -75,7 +75,7 @@ mod tests {
             let option = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && rest.contains(" = "));
             let unset = option.is_some_and(|option| {
                 let name = option.split(' ').next().unwrap_or_default();
-                ["hostname", "domain", "config_dir", "spool", "socket", "certificate", "key", "connections"]
+                ["hostname", "domain", "config_dir", "spool", "socket", "certificate", "key", "connections", "threads"]
                     .contains(&name)
             });
             let _ = writeln!(written, "{}", option.filter(|_| !unset).unwrap_or(line));

@@ -184,7 +184,8 @@ impl Setting for Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) Duration);
 
-const SPAN_UNITS: &[(&str, u64)] = &[("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+/// In milliseconds.
+const SPAN_UNITS: &[(&str, u64)] = &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 impl Span {
     pub(crate) const fn days(days: u64) -> Self {
@@ -193,15 +194,15 @@ impl Span {
 }
 
 impl Setting for Span {
-    const EXPECTED: &'static str = "a time in quotes, a number of s, m, h or d";
+    const EXPECTED: &'static str = "a time in quotes, a number of ms, s, m, h or d";
     const EXAMPLE: &'static str = "\"30m\"";
 
     fn parse(value: &DeValue<'_>) -> Option<Result<Self, String>> {
-        Some(with_unit(value.as_str()?, SPAN_UNITS).map(|seconds| Self(Duration::from_secs(seconds))))
+        Some(with_unit(value.as_str()?, SPAN_UNITS).map(|millis| Self(Duration::from_millis(millis))))
     }
 
     fn show(&self) -> Option<Value> {
-        Some(Value::String(in_largest_unit(self.0.as_secs(), SPAN_UNITS, "")))
+        Some(Value::String(in_largest_unit(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX), SPAN_UNITS, "")))
     }
 }
 
@@ -279,8 +280,8 @@ mod tests {
             let shown = Size(size).show().unwrap().to_string();
             assert_eq!(read::<Size>(&shown), Ok(Size(size)), "{shown}");
         }
-        for seconds in [0, 1, 59, 60, 3600, 86_400, 90_061] {
-            let span = Span(Duration::from_secs(seconds));
+        for millis in [0, 1, 500, 1000, 1500, 59_000, 60_000, 3_600_000, 86_400_000, 90_061_000] {
+            let span = Span(Duration::from_millis(millis));
             assert_eq!(read::<Span>(&span.show().unwrap().to_string()), Ok(span));
         }
         let list: Vec<SocketAddr> = vec!["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()];
