@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use wire::framing::{CommandFramer, CommandLimits, DotFramer, DotPiece, LineFramer, LiteralStep};
+use wire::framing::{CommandFramer, CommandLimits, DotFramer, DotPiece, FrameError, LineFramer, LiteralStep};
 
 /// Small, so that a fuzzer comes across them; but for what is read and thrown away, which nothing counts of a line that
 /// came in one piece.
@@ -24,8 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
 fn commands(bytes: &[u8], size: usize) -> Events {
     let (mut framer, mut buffer, mut events) = (CommandFramer::new(LIMITS), BytesMut::new(), Events::new());
     let mut literal = Vec::new();
-    let mut reading = false;
-    for piece in bytes.chunks(size) {
+    let (mut reading, mut compared) = (false, None);
+    'input: for piece in bytes.chunks(size) {
         buffer.extend_from_slice(piece);
         loop {
             if reading {
@@ -46,14 +46,18 @@ fn commands(bytes: &[u8], size: usize) -> Events {
                     events.push(format!("{fragment:?}"));
                 }
                 Err(bad) => {
-                    events.push(format!("{:?} {}", bad.error, bad.fatal));
+                    events.push(format!("{:?}", bad.error));
+                    // Of a line that is too long only the end is kept: whether it announces a literal that is to be
+                    // thrown away, and ends the connection if that is too large, may be told only if all was there.
+                    compared = compared.or(matches!(bad.error, FrameError::LineTooLong { .. }).then_some(events.len()));
                     if bad.fatal {
-                        return events;
+                        break 'input;
                     }
                 }
             }
         }
     }
+    events.truncate(compared.unwrap_or(events.len()));
     events
 }
 
