@@ -480,7 +480,8 @@ fn large_mailboxes_are_found_by_step_and_by_search() {
 fn searched_texts_are_given_up_when_the_memory_is_used_up() {
     let (dir, bench, mailbox) = filled(20);
     let held = |field: TextField| mailbox.texts.0[field as usize].lock().is_some();
-    let find = |field, needle: &str| uid_set::format(&mailbox.texts(field).unwrap().find(&Needle::new(needle)));
+    let find =
+        |field, needle: &str| uid_set::format(&mailbox.texts(field).unwrap().unwrap().find(&Needle::new(needle)));
     assert_eq!(find(TextField::Subject, "MESSAGE 1"), "1,10:19");
     assert_eq!(find(TextField::From, "7@"), "7,17");
     assert!(held(TextField::Subject) && held(TextField::From) && !held(TextField::Cc));
@@ -493,7 +494,7 @@ fn searched_texts_are_given_up_when_the_memory_is_used_up() {
     create(&little, dir.path());
     let mailbox = open(&little, dir.path()).unwrap();
     mailbox.append(&[message(&little, dir.path(), 1).unwrap()], &AppendOptions::default()).unwrap();
-    assert_eq!(uid_set::format(&mailbox.texts(TextField::From).unwrap().find(&Needle::new("a1"))), "1");
+    assert!(mailbox.texts(TextField::From).unwrap().is_none());
     assert!(mailbox.texts.0[TextField::From as usize].lock().is_none(), "one octet is not enough for it");
 }
 

@@ -97,23 +97,27 @@ impl Texts {
 pub(super) struct SearchedTexts(pub(super) [Mutex<Option<Arc<Texts>>>; FIELDS]);
 
 impl Mailbox {
-    /// The texts of a field, of all messages that the mailbox has at this moment. Blocks.
+    /// The texts of a field, of all messages that the mailbox has at this moment; nothing if they need more memory than
+    /// there is for all. Blocks.
     ///
     /// # Errors
     /// When a message has no cache record and its file can't be read.
-    pub fn texts(self: &Arc<Self>, field: TextField) -> Result<Arc<Texts>> {
+    pub fn texts(self: &Arc<Self>, field: TextField) -> Result<Option<Arc<Texts>>> {
         let mut place = self.texts.0[field as usize].lock();
         let mut texts = place.take().unwrap_or_default();
-        if texts.up_to < self.read().uids().max().unwrap_or(0) {
-            self.read_texts(field, Arc::make_mut(&mut texts))?;
+        let last = self.read().uids().max().unwrap_or(0);
+        if texts.up_to < last && !self.read_texts(field, Arc::make_mut(&mut texts))? {
+            return Ok(None);
         }
         *place = Some(Arc::clone(&texts));
         drop(place);
         self.around.text_memory().hold(self, field, texts.held());
-        Ok(texts)
+        Ok(Some(texts))
     }
 
-    fn read_texts(self: &Arc<Self>, field: TextField, texts: &mut Texts) -> Result<()> {
+    /// Reads what has come since; answers whether there is memory for all of it.
+    fn read_texts(self: &Arc<Self>, field: TextField, texts: &mut Texts) -> Result<bool> {
+        let limit = self.around.text_memory().limit;
         let mut cache = CacheBuf::default();
         loop {
             let reading = self.read_many();
@@ -125,9 +129,12 @@ impl Mailbox {
                     texts.push(uid, field.of(&cache));
                 }
                 (some, texts.up_to) = (true, uid);
+                if texts.held() > limit {
+                    return Ok(false);
+                }
             }
             if !some {
-                return Ok(());
+                return Ok(true);
             }
         }
     }

@@ -28,9 +28,10 @@ pub(super) fn look_up_texts(mailbox: &Arc<Mailbox>, test: Test, candidates: &Uid
         Test::All(tests) => Test::All(all(tests)?),
         Test::Any(tests) => Test::Any(all(tests)?),
         Test::Not(test) => Test::Not(Box::new(look_up_texts(mailbox, *test, candidates)?)),
-        Test::Envelope(field, needle) if !needle.is_empty() => {
-            Test::Members(mailbox.texts(text_field(field))?.find(&needle))
-        }
+        Test::Envelope(field, needle) if !needle.is_empty() => match mailbox.texts(text_field(field))? {
+            Some(texts) => Test::Members(texts.find(&needle)),
+            None => Test::Envelope(field, needle),
+        },
         other => other,
     })
 }
