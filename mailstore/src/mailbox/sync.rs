@@ -13,8 +13,10 @@ use crate::seen;
 
 /// A directory that changed so recently could change again within the same tick of the file system's clock, and the
 /// change would not show: then the mailbox is not marked as clean, and its next open looks at the files. A tick is one of
-/// the kernel's timer, 10 ms at most.
+/// the kernel's timer, 10 ms at most...
 const CLOCK_TICK: Duration = Duration::from_millis(50);
+/// ... but for file systems that keep whole seconds, or two (ext4 with small inodes, FAT): nobody waits for those.
+const COARSE_CLOCK_TICK: Duration = Duration::from_secs(2);
 
 impl Mailbox {
     /// Makes index, cache and seen state durable.
@@ -112,6 +114,9 @@ fn settle(modified: UnixTime) -> bool {
         let since = Duration::new(u64::try_from(modified.secs).ok()?, modified.nanos);
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.checked_sub(since)
     };
+    if modified.nanos == 0 {
+        return age(modified).is_some_and(|age| age >= COARSE_CLOCK_TICK);
+    }
     if let Some(left) = age(modified).and_then(|age| CLOCK_TICK.checked_sub(age)) {
         std::thread::sleep(left);
     }
