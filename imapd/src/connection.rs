@@ -397,7 +397,6 @@ fn log(context: &Context, session: &Session, name: &str, outcome: &Outcome, star
             error!(event = "imap.command.failed", conn, user, mailbox, command = name, error = %error);
             "failed"
         }
-
         Err(CommandError::Bye(_) | CommandError::Gone(_)) => "gone",
     };
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -24,7 +24,7 @@ use crate::pieces;
 use crate::reply::{self, Code};
 use crate::session::Selected;
 use crate::types::{Fetch, FetchAttribute, NumberSet, Numbering};
-use batch::{Failure, Made, Wanted};
+use batch::{Failure, Made, Place, Wanted};
 use plan::Plan;
 
 /// Messages of a batch whose items are all in index and cache.
@@ -83,10 +83,13 @@ async fn make(
 ) -> Result<Made, CommandError> {
     let reader = selected.account().reader();
     if batch::is_in_memory(&selected.mailbox, plan, &wanted) {
-        return Ok(batch::make(&selected.mailbox, plan, reader, &wanted)?);
+        match batch::make(&selected.mailbox, plan, reader, &wanted, Place::Reactor) {
+            Err(Failure::NotHere) => {}
+            made => return Ok(made?),
+        }
     }
     let (mailbox, plan, reader) = (Arc::clone(&selected.mailbox), Arc::clone(plan), reader.to_owned());
-    context.blocking(move |_| batch::make(&mailbox, &plan, &reader, &wanted)).await
+    context.blocking(move |_| batch::make(&mailbox, &plan, &reader, &wanted, Place::Blocking)).await
 }
 
 /// RFC 7162, 3.2.6: the UIDs of the set that were expunged since. Those that the client still counts are told of with the
@@ -140,6 +143,8 @@ impl From<Failure> for CommandError {
                 CommandError::refused(Code::UnknownCte, "The transfer encoding of a part is not known")
             }
             Failure::Store(error) => error.into(),
+            // Only said on the reactor, and heard there.
+            Failure::NotHere => mailstore::Error::Unavailable("a batch was made in the wrong place".into()).into(),
         }
     }
 }

@@ -74,6 +74,10 @@ impl InOrder<'_> {
     }
 }
 
+/// Octets of the cache of which it is worth asking whether they are in memory, 8 MiB: eight questions. Messages that lie
+/// farther apart are asked for seldom.
+const FAR: u64 = 8 << 20;
+
 /// A shared lock on a mailbox. Hold it for memory work only: never over a sync, never over a client's socket.
 pub struct Reading<'a> {
     mailbox: &'a Arc<Mailbox>,
@@ -189,8 +193,9 @@ impl Reading<'_> {
         let ends = [*uids.start(), *uids.end()].map(|uid| Uid::new(uid).and_then(|uid| self.record(uid)));
         match ends {
             [Some(first), Some(last)] if first.cache_len > 0 && last.cache_len > 0 => {
-                let end = last.cache_offset.saturating_add(u64::from(last.cache_len));
-                self.state.cache.is_in_memory(first.cache_offset.min(last.cache_offset)..end)
+                let range = first.cache_offset..last.cache_offset.saturating_add(u64::from(last.cache_len));
+                let asked = range.end.saturating_sub(range.start);
+                (1..=FAR).contains(&asked) && self.state.cache.is_in_memory(range)
             }
             _ => false,
         }
@@ -238,21 +243,19 @@ impl Reading<'_> {
     /// # Errors
     /// When there is no cache record and the message file can't be read.
     pub fn cache(&self, record: &Record, into: &mut CacheBuf) -> Result<()> {
-        if self.state.cache.read(record.uid, record.cache_offset, record.cache_len, into) {
-            return Ok(());
-        }
-        heal::fill(self.mailbox, record, into)
+        if self.cache_if_whole(record, into) { Ok(()) } else { heal::fill(self.mailbox, record, into) }
+    }
+
+    /// Copies a message's cache record into `into` if it is whole; answers whether it is. Reads no message file.
+    #[must_use]
+    pub fn cache_if_whole(&self, record: &Record, into: &mut CacheBuf) -> bool {
+        self.state.cache.read(record.uid, record.cache_offset, record.cache_len, into)
     }
 
     /// The same, but only ENVELOPE, BODYSTRUCTURE and BODY are sure to be there: half of the work.
-    ///
-    /// # Errors
-    /// As for [`cache`](Self::cache).
-    pub fn cache_front(&self, record: &Record, into: &mut CacheBuf) -> Result<()> {
-        if self.state.cache.read_front(record.uid, record.cache_offset, record.cache_len, into) {
-            return Ok(());
-        }
-        heal::fill(self.mailbox, record, into)
+    #[must_use]
+    pub fn front_if_whole(&self, record: &Record, into: &mut CacheBuf) -> bool {
+        self.state.cache.read_front(record.uid, record.cache_offset, record.cache_len, into)
     }
 
     /// What changed after a mod-sequence.

@@ -112,7 +112,7 @@ impl Mailbox {
 
     /// Whether every change is synced before its caller is told (the store is strict).
     #[must_use]
-    pub fn syncs_changes(&self) -> bool {
+    pub(crate) fn syncs_changes(&self) -> bool {
         self.around.is_strict()
     }
 

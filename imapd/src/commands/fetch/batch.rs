@@ -43,6 +43,17 @@ pub(crate) enum Failure {
     UnknownEncoding,
     /// The store's.
     Store(Error),
+    /// [`Place::Reactor`], and a message would have to be read: make it on a thread that may block.
+    NotHere,
+}
+
+/// Where a batch is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On a session's task, where nothing may wait for the disk.
+    Reactor,
+    /// On a thread that may block.
+    Blocking,
 }
 
 impl From<Error> for Failure {
@@ -60,7 +71,7 @@ const MANY: usize = 16;
 /// Whether the replies for `messages`, ascending, can be made without a wait for the disk. The index was read when the
 /// mailbox was opened; what is asked of the cache may have to come from the disk.
 pub(crate) fn is_in_memory(mailbox: &Arc<Mailbox>, plan: &Plan, messages: &[Wanted]) -> bool {
-    if plan.uses_file || mailbox.syncs_changes() && plan.marks_seen {
+    if plan.uses_file || plan.marks_seen {
         return false;
     }
     let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return true };
@@ -68,10 +79,16 @@ pub(crate) fn is_in_memory(mailbox: &Arc<Mailbox>, plan: &Plan, messages: &[Want
 }
 
 /// Makes the replies for `messages`, ascending.
-pub(crate) fn make(mailbox: &Arc<Mailbox>, plan: &Plan, reader: &str, messages: &[Wanted]) -> Result<Made, Failure> {
+pub(crate) fn make(
+    mailbox: &Arc<Mailbox>,
+    plan: &Plan,
+    reader: &str,
+    messages: &[Wanted],
+    place: Place,
+) -> Result<Made, Failure> {
     let mut made = Made { marked: mark_seen(mailbox, plan, reader, messages)?, ..Made::default() };
     let mut out = Pieces::default();
-    let drafts = under_lock(mailbox, plan, reader, messages, &mut made, &mut out)?;
+    let drafts = under_lock(mailbox, plan, reader, messages, place, &mut made, &mut out)?;
     for (at, draft) in &drafts {
         // When every message is a draft, all before this one are done; else drafts are few, and others behind them are done.
         if plan.uses_file && out.held() > HELD {
@@ -113,6 +130,7 @@ fn under_lock(
     plan: &Plan,
     reader: &str,
     messages: &[Wanted],
+    place: Place,
     made: &mut Made,
     out: &mut Pieces,
 ) -> Result<Vec<(usize, Draft)>, Failure> {
@@ -137,9 +155,14 @@ fn under_lock(
             continue;
         }
         if plan.uses_cache {
-            match plan.uses_front {
-                true => reading.cache_front(&record, &mut cache)?,
-                false => reading.cache(&record, &mut cache)?,
+            let whole = match plan.uses_front {
+                true => reading.front_if_whole(&record, &mut cache),
+                false => reading.cache_if_whole(&record, &mut cache),
+            };
+            match place {
+                _ if whole => {}
+                Place::Reactor => return Err(Failure::NotHere),
+                Place::Blocking => reading.cache(&record, &mut cache)?,
             }
         }
         let seen = seen_by.has_seen(record.uid);
