@@ -20,6 +20,7 @@ mod process;
 mod target;
 mod tls;
 
+pub mod in_process;
 pub mod table;
 pub mod workload;
 

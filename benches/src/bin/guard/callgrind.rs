@@ -10,8 +10,6 @@ use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::server;
-
 /// Where glibc would copy and clear with `rep movsb` and `rep stosb`, vector instructions do it: valgrind counts the former
 /// by the octet.
 const TUNABLES: &str = "glibc.cpu.x86_rep_movsb_threshold=1073741824:glibc.cpu.x86_rep_stosb_threshold=1073741824";
@@ -37,7 +35,7 @@ fn end() {
 
 /// Instructions for a round, in all threads. The profile goes to `keep`.
 pub(crate) fn instructions_per_round(path: &str, rounds: u32, keep: Option<&Path>) -> Result<u64, Box<dyn Error>> {
-    let directory = server::directory()?;
+    let directory = benches::in_process::directory()?;
     let store = directory.path().join("store");
     fs::create_dir(&store)?;
     let run = Command::new("valgrind")

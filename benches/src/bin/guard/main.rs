@@ -8,7 +8,6 @@
 mod callgrind;
 mod figures;
 mod paths;
-mod server;
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -9,7 +9,7 @@ use std::path::Path as FilePath;
 
 use commands::Commands;
 
-use crate::server::Server;
+use benches::in_process::Server;
 
 /// What clients ask for when they show a mailbox.
 macro_rules! list_items {
@@ -102,13 +102,12 @@ pub(crate) fn run(name: &str, rounds: u32, directory: &FilePath) -> Result<(), B
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server;
 
     /// Each path checks its answers itself.
     #[test]
     fn every_path_can_be_run() {
         for path in PATHS {
-            let directory = server::directory().unwrap();
+            let directory = benches::in_process::directory().unwrap();
             run(path.name, 4, directory.path()).unwrap_or_else(|error| panic!("{}: {error}", path.name));
         }
     }

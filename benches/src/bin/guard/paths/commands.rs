@@ -5,7 +5,7 @@ use std::error::Error;
 use benches::messages;
 
 use crate::callgrind::counted;
-use crate::server::{MESSAGE_SIZE, Server};
+use benches::in_process::{MESSAGE_SIZE, Server};
 
 /// Messages of one APPEND.
 const BATCH: usize = 50;

@@ -5,7 +5,7 @@ use std::error::Error;
 use benches::messages;
 
 use crate::callgrind::counted;
-use crate::server::Server;
+use benches::in_process::Server;
 
 /// Bytes of a message.
 const SIZE: usize = 10_000;

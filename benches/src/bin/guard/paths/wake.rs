@@ -6,7 +6,7 @@ use benches::messages;
 use memchr::memmem;
 
 use crate::callgrind::counted;
-use crate::server::{Client, MESSAGE_SIZE, Server};
+use benches::in_process::{Client, MESSAGE_SIZE, Server};
 
 /// Messages that are there before: an index of a new mailbox grows in other steps.
 const FIRST: u32 = 20;

@@ -1,5 +1,5 @@
-//! A server without sockets in a directory of its own, and clients that do little themselves: their instructions are
-//! counted, too.
+//! A server without sockets in a directory of its own, in this very process, and clients that do little themselves: what
+//! they take is measured, too. For the guard and the micro-benchmarks; the load generator knows no server from inside.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -20,23 +20,31 @@ use wire::Connection;
 const PIPE: usize = 1 << 20;
 
 /// Bytes of a message that a client appends.
-pub(crate) const MESSAGE_SIZE: usize = 2_000;
+pub const MESSAGE_SIZE: usize = 2_000;
 
 /// An empty directory, in memory where there is such a file system: what a sync takes is not counted, so it needn't take
 /// time.
-pub(crate) fn directory() -> io::Result<TempDir> {
+///
+/// # Errors
+/// When no directory can be made.
+pub fn directory() -> io::Result<TempDir> {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
 /// IMAP and LMTP for one user, joe.
-pub(crate) struct Server {
+pub struct Server {
+    /// The mail store that both serve.
+    pub store: Arc<Store>,
     imap: Arc<Imap>,
     lmtp: Arc<Lmtp>,
 }
 
 impl Server {
     /// A server with a new store in `directory`.
-    pub(crate) fn new(directory: &Path) -> Result<Self, Box<dyn Error>> {
+    ///
+    /// # Errors
+    /// When there is a store already, or the disk fails.
+    pub fn new(directory: &Path) -> Result<Self, Box<dyn Error>> {
         let disk = Arc::new(RealDisk);
         let layout = Layout::new(directory.join("config"), directory.join("spool"));
         let options = StoreOptions { create: true, ..StoreOptions::new(layout) };
@@ -56,12 +64,15 @@ impl Server {
 
         let users: Arc<dyn Directory> = Arc::new(users);
         let lmtp = Lmtp::new(lmtpd::Settings::default(), Arc::clone(&store), Arc::clone(&users), None);
-        let imap = Imap::new(store, users, None, Options::default(), CancellationToken::new());
-        Ok(Self { imap, lmtp: Arc::new(lmtp) })
+        let imap = Imap::new(Arc::clone(&store), users, None, Options::default(), CancellationToken::new());
+        Ok(Self { store, imap, lmtp: Arc::new(lmtp) })
     }
 
     /// A session of joe.
-    pub(crate) async fn login(&self) -> Result<Client, Box<dyn Error>> {
+    ///
+    /// # Errors
+    /// When the server refuses or hangs up.
+    pub async fn login(&self) -> Result<Client, Box<dyn Error>> {
         let (ours, theirs) = Connection::memory(PIPE);
         tokio::spawn(imapd::serve(Arc::clone(&self.imap), ours));
         let mut client = Client { pipe: theirs, line: Vec::new(), answer: Vec::with_capacity(PIPE) };
@@ -71,7 +82,10 @@ impl Server {
     }
 
     /// A whole LMTP session: what is sent at once, and all that is answered.
-    pub(crate) async fn lmtp(&self, input: &[u8], replies: &mut Vec<u8>) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the server hangs up.
+    pub async fn lmtp(&self, input: &[u8], replies: &mut Vec<u8>) -> io::Result<()> {
         let (ours, mut theirs) = Connection::memory(PIPE);
         tokio::spawn(Arc::clone(&self.lmtp).serve(ours, CancellationToken::new()));
         theirs.write_all(input).await?;
@@ -81,7 +95,7 @@ impl Server {
 }
 
 /// An IMAP client.
-pub(crate) struct Client {
+pub struct Client {
     pipe: DuplexStream,
     line: Vec<u8>,
     answer: Vec<u8>,
@@ -89,12 +103,18 @@ pub(crate) struct Client {
 
 impl Client {
     /// Sends octets as they are.
-    pub(crate) async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the server hangs up.
+    pub async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
         self.pipe.write_all(octets).await
     }
 
     /// Reads until what has come since the last answer is whole.
-    pub(crate) async fn read_until(&mut self, is_whole: impl Fn(&[u8]) -> bool) -> Result<&[u8], Box<dyn Error>> {
+    ///
+    /// # Errors
+    /// When the server refuses or hangs up.
+    pub async fn read_until(&mut self, is_whole: impl Fn(&[u8]) -> bool) -> Result<&[u8], Box<dyn Error>> {
         self.answer.clear();
         loop {
             if self.pipe.read_buf(&mut self.answer).await? == 0 {
@@ -107,7 +127,10 @@ impl Client {
     }
 
     /// Sends a command that must succeed; its whole answer.
-    pub(crate) async fn command(&mut self, command: &str) -> Result<&[u8], Box<dyn Error>> {
+    ///
+    /// # Errors
+    /// When the server refuses or hangs up.
+    pub async fn command(&mut self, command: &str) -> Result<&[u8], Box<dyn Error>> {
         self.line.clear();
         write!(self.line, "t {command}\r\n")?;
         self.pipe.write_all(&self.line).await?;
@@ -119,7 +142,10 @@ impl Client {
     }
 
     /// Appends messages to a mailbox, in one command.
-    pub(crate) async fn append(
+    ///
+    /// # Errors
+    /// When the server refuses or hangs up.
+    pub async fn append(
         &mut self,
         mailbox: &str,
         messages: impl Iterator<Item = Vec<u8>>,
