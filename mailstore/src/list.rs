@@ -54,6 +54,8 @@ pub(crate) struct MailboxList {
 #[derive(Default, Debug)]
 struct Tables {
     rows: BTreeMap<Box<str>, Arc<Row>>,
+    /// How many of them each user has: a limit is looked at whenever one is made.
+    owned: HashMap<Box<str>, usize>,
     ids: HashMap<UniqueId, MailboxName>,
     marks: HashMap<UniqueId, Marks>,
     limits: BTreeMap<MailboxName, QuotaLimits>,
@@ -119,6 +121,11 @@ impl MailboxList {
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.tables.read().rows.len()
+    }
+
+    /// How many rows a user's tree has.
+    pub(crate) fn owned_by(&self, user: &str) -> usize {
+        self.tables.read().owned.get(user).copied().unwrap_or_default()
     }
 
     /// Visits all rows whose names begin with the text `prefix`, in byte order, whatever their state. Rows that change
@@ -345,10 +352,17 @@ impl Tables {
             Change::Put(row) => {
                 self.uid_validity = self.uid_validity.max(row.uid_validity.get());
                 self.ids.insert(row.unique_id.clone(), row.name.clone());
-                self.rows.insert(row.name.as_str().into(), Arc::new(row));
+                let name = row.name.clone();
+                if self.rows.insert(name.as_str().into(), Arc::new(row)).is_none()
+                    && let Some(owner) = tree_of(&name)
+                {
+                    *self.owned.entry(owner.into()).or_default() += 1;
+                }
             }
             Change::Drop { name, id, last } => {
-                self.rows.remove(name.as_str());
+                if self.rows.remove(name.as_str()).is_some() {
+                    self.disown(&name);
+                }
                 if last {
                     self.ids.remove(&id);
                     self.marks.remove(&id);
@@ -371,6 +385,24 @@ impl Tables {
             }
         }
     }
+}
+
+impl Tables {
+    /// A mailbox of that name is gone.
+    fn disown(&mut self, name: &MailboxName) {
+        let Some(owner) = tree_of(name) else { return };
+        if let Some(count) = self.owned.get_mut(owner) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.owned.remove(owner);
+            }
+        }
+    }
+}
+
+/// The user in whose tree a name lies; in nobody's if the mailbox was deleted.
+fn tree_of(name: &MailboxName) -> Option<&str> {
+    name.owner().filter(|_| !name.is_deleted())
 }
 
 /// The error of a mailbox that does not exist.

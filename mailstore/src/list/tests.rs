@@ -107,6 +107,21 @@ fn what_is_refused_did_not_happen() {
 }
 
 #[test]
+fn users_own_what_lies_in_their_trees() {
+    let memory = Arc::new(Memory::default());
+    let list = load(&memory);
+    put(&list, &["user/joe", "user/joe/a", "user/joe/a", "user/joes", "shared/joe", "DELETED/user/joe/a/6743B2A9"]);
+    let owned = |list: &MailboxList| ["joe", "joes", "shared", "a"].map(|user| list.owned_by(user));
+    assert_eq!(owned(&list), [2, 1, 0, 0]);
+    assert_eq!(owned(&load(&memory)), [2, 1, 0, 0]);
+    for (gone, left) in [("user/joe/a", 1), ("user/joe", 0), ("user/joe", 0)] {
+        let id = sample(gone).unique_id;
+        list.apply(vec![Change::Drop { name: name(gone), id, last: true }]).unwrap();
+        assert_eq!(list.owned_by("joe"), left);
+    }
+}
+
+#[test]
 fn walks_meet_every_row_once_in_order() {
     let list = load(&Arc::new(Memory::default()));
     // More than a chunk, and exactly two.

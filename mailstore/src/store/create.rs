@@ -74,7 +74,7 @@ impl Store {
     /// Whether the owner of `name` may have `more` mailboxes. Administrators may go beyond.
     pub(super) fn check_count(&self, access: &Access, name: &MailboxName, more: usize) -> Result<()> {
         if let Some(owner) = name.owner().filter(|_| !access.admin)
-            && self.list.tree(&MailboxName::inbox(owner)?).len().saturating_add(more) > self.options.max_mailboxes
+            && self.list.owned_by(owner).saturating_add(more) > self.options.max_mailboxes
         {
             return Err(Error::Limit("the user has as many mailboxes as allowed"));
         }
