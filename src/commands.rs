@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod deliver;
 mod domain;
+mod man;
 mod serve;
 mod user;
 
@@ -63,7 +64,7 @@ impl Caller {
 
 /// Every command, in the order of the help text.
 pub(crate) const TABLE: &[Command] =
-    &[serve::COMMAND, config::COMMAND, domain::COMMAND, user::COMMAND, deliver::COMMAND, check::COMMAND];
+    &[serve::COMMAND, config::COMMAND, domain::COMMAND, user::COMMAND, deliver::COMMAND, check::COMMAND, man::COMMAND];
 
 /// The command line: `angarium [--config FILE] COMMAND ...`.
 pub(crate) fn line() -> clap::Command {
