@@ -5,6 +5,8 @@ mod config;
 mod deliver;
 mod domain;
 mod man;
+pub(crate) mod names;
+mod quota;
 mod serve;
 mod user;
 
@@ -63,8 +65,16 @@ impl Caller {
 }
 
 /// Every command, in the order of the help text.
-pub(crate) const TABLE: &[Command] =
-    &[serve::COMMAND, config::COMMAND, domain::COMMAND, user::COMMAND, deliver::COMMAND, check::COMMAND, man::COMMAND];
+pub(crate) const TABLE: &[Command] = &[
+    serve::COMMAND,
+    config::COMMAND,
+    domain::COMMAND,
+    user::COMMAND,
+    deliver::COMMAND,
+    check::COMMAND,
+    quota::COMMAND,
+    man::COMMAND,
+];
 
 /// The command line: `angarium [--config FILE] COMMAND ...`.
 pub(crate) fn line() -> clap::Command {

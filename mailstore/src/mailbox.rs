@@ -31,6 +31,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -9,6 +9,7 @@
 //! mailboxes database.
 
 pub(crate) mod file;
+mod recount;
 pub(crate) mod roots;
 
 use parking_lot::Mutex;
@@ -16,8 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
+    ident::UniqueId,
     name::MailboxName,
 };
+use recount::Recount;
+pub(crate) use recount::Recounted;
 
 /// Storage limits count in units of 1024 bytes (RFC 9208, 5.1).
 pub const STORAGE_UNIT: u64 = 1024;
@@ -65,6 +69,22 @@ pub struct QuotaUsage {
     pub limits: QuotaLimits,
 }
 
+impl QuotaUsed {
+    pub(crate) fn plus(self, more: QuotaUsed) -> QuotaUsed {
+        QuotaUsed {
+            bytes: self.bytes.saturating_add(more.bytes),
+            messages: self.messages.saturating_add(more.messages),
+        }
+    }
+
+    pub(crate) fn minus(self, less: QuotaUsed) -> QuotaUsed {
+        QuotaUsed {
+            bytes: self.bytes.saturating_sub(less.bytes),
+            messages: self.messages.saturating_sub(less.messages),
+        }
+    }
+}
+
 impl QuotaUsage {
     /// Percent of the storage limit in use, rounded down; nothing without a limit or with a limit of 0.
     #[must_use]
@@ -79,12 +99,18 @@ impl QuotaUsage {
 pub struct QuotaRoot {
     name: MailboxName,
     state: Mutex<State>,
+    /// Held while the quota file is written or compared. Taken before `state`.
+    file: Mutex<()>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct State {
     used: QuotaUsed,
     limits: QuotaLimits,
+    /// The part of `used` that was charged for messages on their way: no mailbox counts them yet.
+    pending: QuotaUsed,
+    /// What happens to mailboxes while somebody counts them.
+    recount: Option<Recount>,
     /// Whether the quota file says something else.
     unwritten: bool,
     /// Whether the quota file may not have reached the disk.
@@ -93,7 +119,9 @@ struct State {
 
 impl QuotaRoot {
     pub(crate) fn new(name: MailboxName, limits: QuotaLimits, used: QuotaUsed, unwritten: bool) -> QuotaRoot {
-        QuotaRoot { name, state: Mutex::new(State { used, limits, unwritten, unsynced: false }) }
+        let (pending, recount) = (QuotaUsed::default(), None);
+        let state = State { used, limits, pending, recount, unwritten, unsynced: false };
+        QuotaRoot { name, state: Mutex::new(state), file: Mutex::default() }
     }
 
     /// The mailbox that the root sits at.
@@ -118,17 +146,47 @@ impl QuotaRoot {
         state.unwritten = true;
     }
 
-    /// Charges messages if there is room for them.
+    /// Charges messages that are about to come in, if there is room for them. Ends with [`settle`](Self::settle) or
+    /// [`take_back`](Self::take_back).
     ///
     /// # Errors
     /// [`Error::OverQuota`]; nothing was charged then.
     pub(crate) fn charge(&self, bytes: u64, messages: u64, check: QuotaCheck) -> Result<()> {
         let mut state = self.state.lock();
         self.room(&state, bytes, messages, check)?;
-        state.used.bytes = state.used.bytes.saturating_add(bytes);
-        state.used.messages = state.used.messages.saturating_add(messages);
+        let more = QuotaUsed { bytes, messages };
+        state.used = state.used.plus(more);
+        state.pending = state.pending.plus(more);
         state.unwritten = true;
         Ok(())
+    }
+
+    /// The messages that were charged came into a mailbox. Called while that mailbox is locked.
+    pub(crate) fn settle(&self, mailbox: &UniqueId, charged: QuotaUsed) {
+        let mut state = self.state.lock();
+        state.pending = state.pending.minus(charged);
+        state.note(mailbox, charged, QuotaUsed::default());
+    }
+
+    /// The messages that were charged did not come in.
+    pub(crate) fn take_back(&self, charged: QuotaUsed) {
+        {
+            let mut state = self.state.lock();
+            state.pending = state.pending.minus(charged);
+        }
+        self.credit(charged.bytes, charged.messages);
+    }
+
+    /// Charges messages that came into a mailbox under another root's charge. Called while that mailbox is locked.
+    pub(crate) fn arrived(&self, mailbox: &UniqueId, came: QuotaUsed) {
+        self.state.lock().note(mailbox, came, QuotaUsed::default());
+        self.take_over(came);
+    }
+
+    /// Messages of a mailbox were expunged. Called while that mailbox is locked.
+    pub(crate) fn expunged(&self, mailbox: &UniqueId, gone: QuotaUsed) {
+        self.state.lock().note(mailbox, QuotaUsed::default(), gone);
+        self.credit(gone.bytes, gone.messages);
     }
 
     /// Whether `charge` would succeed now: lets a delivery be refused before its message is received.
@@ -175,11 +233,17 @@ impl QuotaRoot {
         unwritten.then(|| QuotaUsage { root: self.name.clone(), used: state.used, limits: state.limits })
     }
 
+    /// What the quota file should say, if it should say what memory does now.
+    fn written(&self) -> Option<QuotaUsed> {
+        let state = self.state.lock();
+        (!state.unwritten).then_some(state.used)
+    }
+
     fn take_unsynced(&self) -> bool {
         std::mem::replace(&mut self.state.lock().unsynced, false)
     }
 
-    /// Writing the quota file has failed: the next round tries again.
+    /// The quota file says something else than memory: the next round writes it.
     fn put_back(&self) {
         self.state.lock().unwritten = true;
     }

@@ -8,6 +8,7 @@ mod error;
 #[cfg(test)]
 mod fixture;
 mod import;
+pub mod quota;
 pub mod user;
 
 pub use console::{Console, Exit, Progress};

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::flags::{Keyword, SystemFlags};
-use crate::ident::{Timestamp, Uid};
+use crate::ident::{Timestamp, Uid, UniqueId};
 use crate::index::Record;
 use crate::mailbox::Mailbox;
 use crate::mailbox::change::{Arrival, Change, cache_for};
@@ -265,7 +265,7 @@ impl Mailbox {
             self.commit(&mut state, Change::Append { arrivals, seen })?;
             // Still under the state's lock: a change of the quota root hands over what is committed, and only that.
             let identity = self.identity();
-            charges.iter().for_each(|charge| charge.settle(identity.quota.as_ref()));
+            charges.iter().for_each(|charge| charge.settle(&self.unique_id, identity.quota.as_ref()));
             Ok(())
         });
         let result = outcome.map_err(|error| {
@@ -346,8 +346,7 @@ impl Mailbox {
 #[derive(Clone)]
 struct Charge {
     root: Option<Arc<QuotaRoot>>,
-    bytes: u64,
-    messages: u64,
+    used: QuotaUsed,
 }
 
 impl Charge {
@@ -357,27 +356,25 @@ impl Charge {
         if let Some(root) = &root {
             root.charge(bytes, messages, check)?;
         }
-        Ok(Charge { root, bytes, messages })
+        Ok(Charge { root, used: QuotaUsed { bytes, messages } })
     }
 
     /// The messages did not come in.
     fn take_back(&self) {
         if let Some(root) = &self.root {
-            root.credit(self.bytes, self.messages);
+            root.take_back(self.used);
         }
     }
 
-    /// The messages came in. If another root governs the mailbox by now, it gets the charge.
-    fn settle(&self, governing: Option<&Arc<QuotaRoot>>) {
-        let same = match (&self.root, governing) {
-            (Some(charged), Some(governing)) => Arc::ptr_eq(charged, governing),
-            (None, None) => true,
-            _ => false,
-        };
-        if !same {
-            self.take_back();
-            if let Some(governing) = governing {
-                governing.take_over(QuotaUsed { bytes: self.bytes, messages: self.messages });
+    /// The messages came into the mailbox. If another root governs it by now, that one gets the charge.
+    fn settle(&self, mailbox: &UniqueId, governing: Option<&Arc<QuotaRoot>>) {
+        match (&self.root, governing) {
+            (Some(charged), Some(governing)) if Arc::ptr_eq(charged, governing) => charged.settle(mailbox, self.used),
+            (_, governing) => {
+                self.take_back();
+                if let Some(governing) = governing {
+                    governing.arrived(mailbox, self.used);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::ident::{ModSeq, Timestamp, Uid};
 use crate::index::{Header, Record, encode_all};
 use crate::mailbox::Mailbox;
 use crate::mailbox::state::State;
+use crate::quota::QuotaUsed;
 use crate::seen::SeenChange;
 
 /// A change of a mailbox's messages.
@@ -56,13 +57,14 @@ impl Mailbox {
     pub(super) fn commit(self: &Arc<Self>, state: &mut State, change: Change) -> Result<ModSeq> {
         let released = match &change {
             Change::Expunge(records) => {
-                Some((records.iter().map(|(_, r)| u64::from(r.size)).sum::<u64>(), records.len() as u64))
+                let bytes = records.iter().map(|(_, r)| u64::from(r.size)).sum();
+                Some(QuotaUsed { bytes, messages: records.len() as u64 })
             }
             _ => None,
         };
         let modseq = state.commit(change, self.around.boot_id())?;
-        if let (Some((bytes, messages)), Some(root)) = (released, &self.identity.read().quota) {
-            root.credit(bytes, messages);
+        if let (Some(released), Some(root)) = (released, &self.identity.read().quota) {
+            root.expunged(&self.unique_id, released);
         }
         self.publish();
         self.note_dirty();

@@ -70,8 +70,24 @@ impl QuotaRoots {
 
     /// Writes the file of `root` if it says something else than memory.
     pub(crate) fn write(&self, root: &QuotaRoot) -> Result<()> {
+        let _one_writer = root.file.lock();
         let Some(usage) = root.take_unwritten() else { return Ok(()) };
         file::write(&*self.disk, &self.layout, &usage).inspect_err(|_| root.put_back())
+    }
+
+    /// What the file of `root` says although we wrote something else: somebody edited it, or it is gone (`Some(None)`).
+    /// With `any` also if memory has moved on since it was written. It is written anew next time.
+    pub(crate) fn edited(&self, root: &QuotaRoot, any: bool) -> Result<Option<Option<QuotaUsed>>> {
+        let _nobody_writes = root.file.lock();
+        let Some(expected) = root.written().or_else(|| any.then(|| root.usage().used)) else { return Ok(None) };
+        let found = file::read(&*self.disk, &self.layout, root.mailbox_name())?;
+        Ok((found != Some(expected)).then_some(found))
+    }
+
+    /// Writes the file of `root` whatever it says.
+    pub(crate) fn rewrite(&self, root: &QuotaRoot) -> Result<()> {
+        root.put_back();
+        self.write(root)
     }
 
     /// Writes and syncs all files, for an orderly stop.

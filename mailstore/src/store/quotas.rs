@@ -7,18 +7,7 @@ use crate::error::Result;
 use crate::index;
 use crate::list::{Change, Row, RowState, not_found};
 use crate::name::MailboxName;
-use crate::quota::{QuotaCheck, QuotaLimits, QuotaRoot, QuotaUsage, QuotaUsed, file};
-
-/// What `quota -f` found about a root.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct QuotaChange {
-    /// The root.
-    pub root: MailboxName,
-    /// What was taken for its usage: what the quota file said, or what deliveries were checked against.
-    pub was: QuotaUsed,
-    /// What its mailboxes use.
-    pub now: QuotaUsed,
-}
+use crate::quota::{QuotaCheck, QuotaLimits, QuotaRoot, QuotaUsage, QuotaUsed};
 
 impl Store {
     /// The quota root that governs a name, which need not exist. Memory only.
@@ -97,34 +86,6 @@ impl Store {
                 above.map_or(Ok(()), |above| self.write_root(&above))
             }
         }
-    }
-
-    /// Recounts roots whose names begin with `prefix`, and corrects usage and files unless `dry_run`. Trusts the index
-    /// headers: run `reconstruct` first. Each root that was wrong is given to `report`. Blocks.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn fix_quotas(&self, prefix: &str, dry_run: bool, mut report: impl FnMut(&QuotaChange)) -> Result<()> {
-        for (name, _) in self.list.roots() {
-            if !name.as_str().starts_with(prefix) {
-                continue;
-            }
-            let _names = self.names.exclusive(&[&name]);
-            let Some(root) = self.load_root(&name)? else { continue };
-            let counted = self.recount(&name)?;
-            let on_disk = file::read(&**self.disk(), self.layout(), &name)?;
-            let believed = root.usage().used;
-            let was = on_disk.filter(|used| *used != believed).unwrap_or(believed);
-            if was != counted {
-                report(&QuotaChange { root: name.clone(), was, now: counted });
-            }
-            if !dry_run && (was != counted || believed != counted) {
-                root.correct(believed, counted);
-                file::write(&**self.disk(), self.layout(), &root.usage())?;
-                tracing::info!(event = "quota.fixed", root = %name, was = was.bytes, now = counted.bytes);
-            }
-        }
-        Ok(())
     }
 
     /// The quota root of that name, if there is one; loaded when it is needed for the first time.

@@ -1,6 +1,7 @@
 //! Quota roots: what they count, what they refuse, and how usage is found again.
 
 use super::*;
+use crate::list::Change;
 
 #[test]
 fn another_quota_root_must_have_room() {
@@ -65,11 +66,16 @@ fn quota_drift_is_found_and_fixed() {
     std::fs::write(&file, "99999\n1\nM 1 -1\n").unwrap();
     let (store, _) = open(dir.path());
     assert_eq!(kind(append(&store, "user/joe", 1)), ErrorKind::OverQuota);
-    let mut found = Vec::new();
-    for dry_run in [true, false, false] {
-        store.fix_quotas("", dry_run, |change| found.push((change.was.bytes, change.now.bytes))).unwrap();
-    }
-    assert_eq!(found, [(99999, 500), (99999, 500)]);
+    let lines = |dry_run| repaired(&store, &QuotaRepair { dry_run, ..QuotaRepair::default() });
+    assert_eq!(lines(true), ["user/joe: usage was 99999, now 500"]);
+    assert_eq!(lines(false), ["user/joe: usage was 99999, now 500"]);
+    assert_eq!(lines(false), [""; 0]);
+    // The file alone, while the server knows better; a file that is gone comes back without a word.
+    std::fs::write(&file, "1\n1\nM 1 -1\n").unwrap();
+    assert_eq!(lines(false), ["user/joe: usage was 1, now 500"]);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(lines(false), [""; 0]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "500\n1\nM 1 -1\n");
     append(&store, "user/joe", 100).unwrap();
     assert_eq!(used(&store, "user/joe"), (600, 2));
     check(&store);
@@ -111,5 +117,130 @@ fn copies_into_a_full_mailbox_are_refused() {
     let late = AppendOptions { quota: QuotaCheck::EnforceAfter, ..AppendOptions::default() };
     sue.append(&[message(&store, 2000).unwrap()], &late).unwrap();
     assert_eq!(kind(sue.append(&[message(&store, 1).unwrap()], &late)), ErrorKind::OverQuota);
+    check(&store);
+}
+
+/// What a repair says.
+fn repaired(store: &Store, request: &QuotaRepair) -> Vec<String> {
+    let mut lines = Vec::new();
+    store
+        .repair_quotas(request, &mut |_| true, &mut |finding| {
+            lines.push(finding.to_string());
+            true
+        })
+        .unwrap();
+    lines
+}
+
+#[test]
+fn roots_of_rows_are_put_right_and_roots_of_nothing_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    store.create_user("joe", kib(100)).unwrap();
+    store.create_user("sue", kib(50)).unwrap();
+    append(&store, "user/joe", 500).unwrap();
+    // What no operation of ours leaves behind.
+    let wrong = Row { quota_root: Some(name("user/sue")), ..Row::clone(&store.row(&name("user/joe")).unwrap()) };
+    let lost = QuotaLimits { storage_kib: Some(7), messages: None };
+    store.commit(vec![Change::Put(wrong), Change::Limits(name("user/gone"), Some(lost))]).unwrap();
+    std::fs::create_dir_all(dir.path().join("config/quota/a")).unwrap();
+    std::fs::write(dir.path().join("config/quota/a/user.ann"), "5\n5\n").unwrap();
+    let all = ["user/joe: quota root user/sue --> user/joe", "user/gone: removed", "user.ann: removed"];
+    let request = QuotaRepair { dry_run: true, ..QuotaRepair::default() };
+    let dry = repaired(&store, &request);
+    assert!(all.iter().all(|line| dry.iter().any(|said| said == line)), "{dry:?}");
+    assert!(dir.path().join("config/quota/a/user.ann").exists());
+    let mut real = repaired(&store, &QuotaRepair::default());
+    real.retain(|line| !line.contains("usage"));
+    assert_eq!(real, all);
+    assert!(!dir.path().join("config/quota/a/user.ann").exists());
+    assert_eq!((used(&store, "user/joe"), used(&store, "user/sue")), ((500, 1), (0, 0)));
+    assert_eq!(repaired(&store, &QuotaRepair::default()), [""; 0]);
+    check(&store);
+}
+
+#[test]
+fn deep_repair_adds_up_records_and_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    store.create_user("joe", kib(100)).unwrap();
+    for size in [300, 400, 500] {
+        append(&store, "user/joe", size).unwrap();
+    }
+    let mailbox = dir.path().join("spool/user/joe");
+    std::fs::write(mailbox.join("2."), "short").unwrap();
+    std::fs::remove_file(mailbox.join("3.")).unwrap();
+    let deep = QuotaRepair { deep: true, ..QuotaRepair::default() };
+    let expected = [
+        "user/joe uid 2: index says 400 bytes, the file has 5: run reconstruct",
+        "user/joe uid 3: no file: run reconstruct",
+    ];
+    assert_eq!(repaired(&store, &deep), expected);
+    store.mailbox(&name("user/joe")).unwrap().spoil_counters(9);
+    assert_eq!(repaired(&store, &deep)[0], "user/joe: index says 1209 bytes in 3 messages, records say 1200 in 3");
+    assert_eq!(repaired(&store, &deep), expected);
+    assert_eq!(used(&store, "user/joe"), (1200, 3));
+}
+
+#[test]
+fn mail_that_arrives_during_a_repair_counts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    store.create_user("joe", kib(1 << 20)).unwrap();
+    let folders = ["user/joe", "user/joe/a", "user/joe/b"];
+    for folder in &folders[1..] {
+        store.create(&Access::user("joe"), &name(folder), &CreateOptions::default()).unwrap();
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let deliveries: Vec<_> = folders
+            .into_iter()
+            .map(|folder| {
+                let store = &store;
+                scope.spawn(move || {
+                    for round in 0..40 {
+                        let mailbox = store.mailbox(&name(folder)).unwrap();
+                        let mut message = message(store, 100 + round).unwrap();
+                        if round % 4 == 1 {
+                            message.flags = SystemFlags::DELETED;
+                        }
+                        mailbox.append(&[message], &AppendOptions::default()).unwrap();
+                        if round % 4 == 3 {
+                            mailbox.expunge(None).unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            let mut rounds = 0;
+            while !done.load(Ordering::Acquire) || rounds < 20 {
+                // The usage is right all the time, so nothing is ever found.
+                let lines = repaired(&store, &QuotaRepair::default());
+                assert_eq!(lines, [""; 0], "round {rounds}");
+                rounds += 1;
+            }
+        });
+        deliveries.into_iter().for_each(|thread| thread.join().unwrap());
+        done.store(true, Ordering::Release);
+    });
+    check(&store);
+}
+
+#[test]
+fn a_drift_is_corrected_while_mail_arrives() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    store.create_user("joe", kib(1 << 20)).unwrap();
+    std::thread::scope(|scope| {
+        let delivery = scope.spawn(|| (0..60).for_each(|_| append(&store, "user/joe", 100).unwrap()));
+        for _ in 0..10 {
+            // As a lost update would leave it.
+            store.roots.loaded(&name("user/joe")).unwrap().take_over(QuotaUsed { bytes: 7777, messages: 7 });
+            assert_eq!(repaired(&store, &QuotaRepair::default()).len(), 1);
+        }
+        delivery.join().unwrap();
+    });
+    assert_eq!(used(&store, "user/joe"), (6000, 60));
     check(&store);
 }
