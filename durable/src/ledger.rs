@@ -23,6 +23,7 @@ mod memory_index;
 mod open;
 mod recover;
 mod report;
+mod salvage;
 mod sled_index;
 
 use std::{

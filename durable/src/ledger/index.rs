@@ -14,6 +14,9 @@ pub(super) trait Index: Send + Sync + fmt::Debug {
     /// The rows from `start` on.
     fn range(&self, start: Bound<&str>) -> IndexRows;
 
+    /// All rows, last first: what is behind a damaged place.
+    fn range_back(&self) -> IndexRows;
+
     /// Applies rows in order and remembers `seq` in the same atomic step.
     fn apply(&self, rows: &mut dyn Iterator<Item = Row>, seq: u64) -> Result<(), Error>;
 

@@ -48,6 +48,11 @@ impl Index for MemoryIndex {
         Box::new(rows.into_iter())
     }
 
+    fn range_back(&self) -> IndexRows {
+        let rows: Vec<_> = self.range(Bound::Unbounded).collect();
+        Box::new(rows.into_iter().rev())
+    }
+
     fn apply(&self, rows: &mut dyn Iterator<Item = Row>, seq: u64) -> Result<(), Error> {
         let mut state = self.0.lock();
         for (key, value) in rows {

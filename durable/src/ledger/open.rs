@@ -19,6 +19,7 @@ use super::{
     index::Index,
     recover::{CaughtUp, Evidence, Shortfall, count_rows},
     report::{OpenReport, Options, Rebuilt, TornTail},
+    salvage,
     sled_index::{IndexOpenError, SledIndex},
 };
 use crate::{
@@ -164,7 +165,7 @@ impl Opening<'_> {
         if let Some(damage) = active.and_then(|found| found.damage.as_ref()) {
             why.push(damage.clone());
         }
-        if let Some(recovered) = self.rebuild(&evidence, &mut why, index_exists, false)? {
+        if let Some(recovered) = self.rebuild(&evidence, &mut why, index_exists)? {
             return Ok(recovered);
         }
         if self.options.salvage {
@@ -196,7 +197,6 @@ impl Opening<'_> {
         evidence: &Evidence<'_>,
         why: &mut Vec<String>,
         index_exists: bool,
-        lenient: bool,
     ) -> Result<Option<Recovered>, OpenError> {
         let sources = self.listing.dumps.iter().map(Some).chain([None]);
         for source in sources {
@@ -205,8 +205,8 @@ impl Opening<'_> {
             remove_tree(&scratch);
             let index = self.open_index(&scratch)?.map_err(OpenError::Index)?;
             let built = match source {
-                Some(dump) => evidence.fill_from_dump(&index, dump, lenient),
-                None => evidence.fill_from_journal(&index, lenient),
+                Some(dump) => evidence.fill_from_dump(&index, dump),
+                None => evidence.fill_from_journal(&index),
             };
             let built = built.and_then(|caught_up| {
                 index.flush()?;
@@ -236,26 +236,32 @@ impl Opening<'_> {
     }
 
     /// Whatever has the most, on the administrator's word.
-    fn salvage(
-        &self,
-        evidence: &Evidence<'_>,
-        mut why: Vec<String>,
-        index_exists: bool,
-    ) -> Result<Recovered, OpenError> {
-        let salvaged = why.clone();
-        if index_exists && let Ok(index) = self.open_index(self.dir)? {
-            let newest_dump = self.listing.dumps.first().map_or(0, |dump| dump.seq);
-            if let Ok(caught_up) = evidence.salvage(&index)
-                && caught_up.applied >= newest_dump
-                && count_rows(&index).is_ok()
-            {
-                return Ok(Recovered { index, caught_up, rebuilt: None, salvaged });
-            }
+    fn salvage(&self, evidence: &Evidence<'_>, why: Vec<String>, index_exists: bool) -> Result<Recovered, OpenError> {
+        let mut salvaged = why.clone();
+        let mut opened = if index_exists { self.open_index(self.dir)?.ok() } else { None };
+        let newest_dump = self.listing.dumps.first().map_or(0, |dump| dump.seq);
+        let whole = |index: &mut SledIndex| {
+            index.applied().is_ok_and(|applied| applied >= newest_dump) && count_rows(index).is_ok()
+        };
+        if let Some(index) = opened.take_if(whole) {
+            let (applied, replayed) = evidence.salvage(&index).map_err(shortfall)?;
+            salvaged.push(format!("taken: the whole index, and {replayed} changes of the journal"));
+            return Ok(Recovered { index, caught_up: CaughtUp { applied, replayed }, rebuilt: None, salvaged });
         }
-        match self.rebuild(evidence, &mut why, index_exists, true)? {
-            Some(recovered) => Ok(Recovered { salvaged, ..recovered }),
-            None => Err(OpenError::Incomplete { dir: self.dir.into(), why, repair: self.options.repair.clone() }),
-        }
+        let gathered = evidence.gather(opened.as_ref().map(|index| index as &dyn Index)).map_err(shortfall)?;
+        drop(opened);
+        salvaged.extend(gathered.sources.iter().map(|source| format!("taken: {source}")));
+        let caught_up = CaughtUp { applied: gathered.highest, replayed: 0 };
+        let dump = gathered.dump;
+        let scratch = beside(self.dir, ".rebuild");
+        remove_tree(&scratch);
+        let index = self.open_index(&scratch)?.map_err(OpenError::Index)?;
+        salvage::fill(&index, gathered).map_err(|error| OpenError::Index(error.to_string()))?;
+        drop(index);
+        let moved_to = self.put_in_place(&scratch, index_exists)?;
+        let index = self.open_index(self.dir)?.map_err(OpenError::Index)?;
+        let rebuilt = Some(Rebuilt { why: why.join("; "), moved_to, dump });
+        Ok(Recovered { index, caught_up, rebuilt, salvaged })
     }
 
     /// The inner error says that the content is no good.
@@ -383,6 +389,13 @@ impl Opening<'_> {
             copies: self.copies,
             _lock: self.lock,
         }
+    }
+}
+
+fn shortfall(shortfall: Shortfall) -> OpenError {
+    match shortfall {
+        Shortfall::Disk(error) => error.into(),
+        Shortfall::Index(what) | Shortfall::Gap(what) => OpenError::Index(what),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) struct CaughtUp {
 }
 
 /// How many lines are given to the index at a time: one atomic step that stays far below its segment size limits.
-const LINES_PER_STEP: usize = 256;
+pub(super) const LINES_PER_STEP: usize = 256;
 
 impl Evidence<'_> {
     /// Applies to `index`, which has everything up to its own number, all batches of the journal beyond it, and proves that
@@ -74,18 +74,6 @@ impl Evidence<'_> {
             return Err(Shortfall::Gap(format!("{} is missing", self.copies.active().display())));
         }
         Ok(CaughtUp { applied, replayed: applied - start })
-    }
-
-    /// As far as the journal goes, whatever is missing: for the administrator's repair.
-    pub(super) fn salvage(&self, index: &dyn Index) -> Result<CaughtUp, Shortfall> {
-        let start = index.applied()?;
-        let mut replay = Replay { index, applied: start, rows: Vec::new(), lines: 0 };
-        // A gap ends the replay and is what the administrator accepts; a failing disk is not.
-        if let Err(error @ (Shortfall::Disk(_) | Shortfall::Index(_))) = self.replay_all(&mut replay) {
-            return Err(error);
-        }
-        replay.step()?;
-        Ok(CaughtUp { applied: replay.applied, replayed: replay.applied - start })
     }
 
     fn replay_all(&self, replay: &mut Replay<'_>) -> Result<(), Shortfall> {
@@ -115,12 +103,7 @@ impl Evidence<'_> {
     }
 
     /// Fills the empty `index` from a dump and the journal after it.
-    pub(super) fn fill_from_dump(
-        &self,
-        index: &dyn Index,
-        dump: &dump::DumpName,
-        lenient: bool,
-    ) -> Result<CaughtUp, Shortfall> {
+    pub(super) fn fill_from_dump(&self, index: &dyn Index, dump: &dump::DumpName) -> Result<CaughtUp, Shortfall> {
         let path = dump.path(self.copies.dir(), self.copies.name());
         let mut rows: Vec<Row> = Vec::new();
         let facts = dump::read(self.disk, &path, self.copies.name(), &mut |key, value| {
@@ -132,12 +115,12 @@ impl Evidence<'_> {
         })
         .map_err(|error| Shortfall::Gap(error.to_string()))?;
         index.apply(&mut rows.drain(..), facts.seq)?;
-        if lenient { self.salvage(index) } else { self.catch_up(index, facts.through) }
+        self.catch_up(index, facts.through)
     }
 
     /// Fills the empty `index` from a journal that was never rotated.
-    pub(super) fn fill_from_journal(&self, index: &dyn Index, lenient: bool) -> Result<CaughtUp, Shortfall> {
-        if lenient { self.salvage(index) } else { self.catch_up(index, 0) }
+    pub(super) fn fill_from_journal(&self, index: &dyn Index) -> Result<CaughtUp, Shortfall> {
+        self.catch_up(index, 0)
     }
 }
 

@@ -101,6 +101,15 @@ impl Index for SledIndex {
         }))
     }
 
+    fn range_back(&self) -> IndexRows {
+        let mut rows = self.db.range(..APPLIED.to_vec()).rev();
+        Box::new(std::iter::from_fn(move || match guarded(|| rows.next().transpose()) {
+            Ok(None) => None,
+            Ok(Some((key, value))) => Some(text(&key).and_then(|key| Ok((key, json(&value)?)))),
+            Err(failure) => Some(Err(failure.into())),
+        }))
+    }
+
     fn apply(&self, rows: &mut dyn Iterator<Item = Row>, seq: u64) -> Result<(), Error> {
         let mut batch = sled::Batch::default();
         for (key, value) in rows {
