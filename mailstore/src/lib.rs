@@ -54,8 +54,8 @@ pub use raw::sled_syncs;
 pub use special_use::SpecialUse;
 pub use stage::{StageWriter, Staged};
 pub use store::{
-    Adopted, CreateOptions, MAX_MAILBOXES_PER_USER, OpenReport, QuotaFinding, QuotaRepair, Store, StoreOptions,
-    Unlisted,
+    Adopted, CreateOptions, ListAudience, ListFinding, ListFindingKind, ListRepair, MAX_MAILBOXES_PER_USER, OpenReport,
+    QuotaFinding, QuotaRepair, RestoredRow, SavedList, SavedMailbox, Store, StoreOptions, Unlisted,
 };
 pub use subscription::MAX_SUBSCRIPTIONS;
 pub use uid_set::UidSet;

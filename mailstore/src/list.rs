@@ -48,6 +48,8 @@ pub(crate) struct MailboxList {
     tables: RwLock<Tables>,
     raising: Vec<Mutex<()>>,
     hasher: RandomState,
+    /// What was found wrong while loading, and is still there.
+    bad: Mutex<Vec<(String, String)>>,
 }
 
 /// What is in memory: always something that was durable at some moment.
@@ -98,7 +100,8 @@ impl MailboxList {
             }
         })?;
         let raising = (0..STRIPES).map(|_| Mutex::new(())).collect();
-        let list = MailboxList { backing, tables: RwLock::new(tables), raising, hasher: RandomState::new() };
+        let (tables, hasher, bad) = (RwLock::new(tables), RandomState::new(), Mutex::new(loaded.bad.clone()));
+        let list = MailboxList { backing, tables, raising, hasher, bad };
         Ok((list, loaded))
     }
 
@@ -115,7 +118,8 @@ impl MailboxList {
     /// The row of an identity.
     pub(crate) fn by_id(&self, id: &UniqueId) -> Option<Arc<Row>> {
         let tables = self.tables.read();
-        tables.rows.get(tables.ids.get(id)?.as_str()).cloned()
+        // A name may have been given to another mailbox.
+        tables.rows.get(tables.ids.get(id)?.as_str()).filter(|row| row.unique_id == *id).cloned()
     }
 
     /// How many rows there are.
@@ -240,6 +244,45 @@ impl MailboxList {
         next
     }
 
+    /// A UIDVALIDITY that was given out once: new ones are larger.
+    pub(crate) fn note_uid_validity(&self, known: u32) {
+        let mut tables = self.tables.write();
+        tables.uid_validity = tables.uid_validity.max(known);
+    }
+
+    /// Entries of the database that made no sense when it was loaded: key and reason. Entries that a newer version wrote
+    /// are not among them.
+    pub(crate) fn bad_entries(&self) -> Vec<(String, String)> {
+        self.bad.lock().iter().filter(|(_, why)| why != UNKNOWN_KEY).cloned().collect()
+    }
+
+    /// Removes an entry that made no sense.
+    pub(crate) fn forget_entry(&self, key: &str) -> Result<()> {
+        self.backing.apply(vec![(key.to_owned(), None)])?;
+        self.bad.lock().retain(|(bad, _)| bad != key);
+        Ok(())
+    }
+
+    /// Reads everything below the list and compares: what does not agree.
+    pub(crate) fn verify(&self) -> Result<Vec<String>> {
+        self.backing.verify()
+    }
+
+    /// A safety copy, now.
+    pub(crate) fn checkpoint(&self) -> Result<()> {
+        self.backing.checkpoint()
+    }
+
+    /// Durably raises the high-water marks of many mailboxes at once.
+    pub(crate) fn raise_all_marks(&self, all: impl Iterator<Item = (UniqueId, Marks)>) -> Result<()> {
+        let raised = all.filter_map(|(id, marks)| {
+            let old = self.marks(&id);
+            let new = Marks { last_uid: marks.last_uid.max(old.last_uid), modseq: marks.modseq.max(old.modseq) };
+            (new != old).then_some(Change::Marks(id, new))
+        });
+        self.apply(raised.collect())
+    }
+
     /// Durably raises high-water marks; they never go back.
     pub(crate) fn raise_marks(&self, id: &UniqueId, marks: Marks) -> Result<()> {
         let _one_at_a_time = self.raising[self.hasher.hash_one(id) as usize % STRIPES].lock();
@@ -284,6 +327,9 @@ impl MailboxList {
 }
 
 const VALIDITY: &str = "V/uidvalidity";
+
+/// Why an entry of a newer version is not used.
+const UNKNOWN_KEY: &str = "unknown key";
 
 impl Change {
     fn encode(&self, out: &mut Vec<(String, Option<String>)>) {
@@ -342,7 +388,7 @@ impl Tables {
                 self.intents.insert(key.to_owned(), Intent::decode(key, value)?);
             }
             // A newer version's: kept, not understood.
-            _ => return Err("unknown key".to_owned()),
+            _ => return Err(UNKNOWN_KEY.to_owned()),
         }
         Ok(())
     }

@@ -23,7 +23,9 @@ mod quota_repair;
 mod quotas;
 mod recover;
 mod registry;
+mod relist;
 mod rename;
+mod restore;
 mod shared;
 mod users;
 
@@ -43,6 +45,9 @@ pub use self::opening::OpenReport;
 pub use self::quota_repair::{QuotaFinding, QuotaRepair};
 pub use self::recover::{Adopted, Unlisted};
 use self::registry::Registry;
+pub use self::relist::saved::{SavedList, SavedMailbox};
+pub use self::relist::{ListAudience, ListFinding, ListFindingKind, ListRepair};
+pub use self::restore::RestoredRow;
 use self::shared::Shared;
 use crate::acl::{Access, Acl, Rights};
 use crate::duplicate::Duplicates;
@@ -275,7 +280,9 @@ impl Store {
         self.duplicates.close();
         self.roots.write_all()?;
         self.list.close()?;
-        self.disk().replace_file(&self.layout().clean_marker(), b"")?;
+        let trusted = self.roots.can_be_trusted(&self.list.roots());
+        let note = if trusted { &b""[..] } else { opening::RECOUNT };
+        self.disk().replace_file(&self.layout().clean_marker(), note)?;
         tracing::info!(event = "store.closed");
         *self.owner.lock() = None;
         Ok(())

@@ -13,7 +13,7 @@
 
 mod batch;
 mod canonical;
-mod folder_name;
+pub(crate) mod folder_name;
 mod from_line;
 mod lines;
 mod maildir;

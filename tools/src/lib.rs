@@ -8,6 +8,7 @@ mod error;
 #[cfg(test)]
 mod fixture;
 mod import;
+pub mod mboxlist;
 pub mod quota;
 pub mod user;
 

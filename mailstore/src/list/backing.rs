@@ -15,6 +15,12 @@ pub(crate) trait Backing: Send + Sync + std::fmt::Debug {
     /// Work that nobody waits for: dumps, compaction.
     fn maintain(&self) -> Result<()>;
 
+    /// Writes a safety copy now.
+    fn checkpoint(&self) -> Result<()>;
+
+    /// Reads all there is and compares: what does not agree or is damaged.
+    fn verify(&self) -> Result<Vec<String>>;
+
     /// Ends it in order.
     fn close(&self) -> Result<()>;
 }

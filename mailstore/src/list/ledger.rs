@@ -37,6 +37,9 @@ impl LedgerBacking {
         let (ledger, report) = opened.map_err(|error| match error {
             OpenError::InUse(path) => Error::InUse(path.display().to_string()),
             OpenError::Disk(error) => Error::Disk(error),
+            OpenError::Missing(path) => {
+                Error::Unavailable(format!("mailboxes database: {} does not exist; {REPAIR}", path.display()))
+            }
             other => Error::Unavailable(format!("mailboxes database: {other}")),
         })?;
         Ok((LedgerBacking(RwLock::new(Some(ledger))), report))
@@ -79,6 +82,14 @@ impl Backing for LedgerBacking {
 
     fn maintain(&self) -> Result<()> {
         self.with(|ledger| ledger.maintain().map_err(failed))
+    }
+
+    fn checkpoint(&self) -> Result<()> {
+        self.with(|ledger| ledger.dump_now().map_err(failed))
+    }
+
+    fn verify(&self) -> Result<Vec<String>> {
+        self.with(|ledger| ledger.verify().map(|report| report.problems).map_err(failed))
     }
 
     fn close(&self) -> Result<()> {

@@ -34,6 +34,14 @@ impl Backing for Arc<Memory> {
     fn maintain(&self) -> Result<()> {
         Ok(())
     }
+    fn checkpoint(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn verify(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     fn close(&self) -> Result<()> {
         Ok(())
     }

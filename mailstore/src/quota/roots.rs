@@ -90,6 +90,12 @@ impl QuotaRoots {
         self.write(root)
     }
 
+    /// Whether the files of all of `roots` tell the truth once [`write_all`](Self::write_all) is done: they did at the
+    /// start, or all of them were counted since.
+    pub(crate) fn can_be_trusted(&self, roots: &[(MailboxName, QuotaLimits)]) -> bool {
+        self.trusted || roots.iter().all(|(root, _)| self.loaded(root).is_some())
+    }
+
     /// Writes and syncs all files, for an orderly stop.
     pub(crate) fn write_all(&self) -> Result<()> {
         let slots: Vec<Slot> = self.loaded.lock().values().cloned().collect();

@@ -33,12 +33,25 @@ pub struct OpenReport {
     pub replayed: u64,
     /// Why the mailboxes database was made anew from journal and dump, or its journal from the database.
     pub rebuilt: Vec<String>,
+    /// Only with [`StoreOptions::salvage`]: why the mailboxes database could not be proved complete, and what was taken from
+    /// where. Empty if it could be.
+    pub salvaged: Vec<String>,
+    /// Where a damaged mailboxes database was put.
+    pub moved_to: Option<PathBuf>,
     /// Entries of the mailboxes database that make no sense: key and reason. They are left there.
     pub bad_rows: Vec<(String, String)>,
     /// Operations that were under way, and what became of each.
     pub completed: Vec<String>,
     /// Staged messages and temporary files that were removed.
     pub removed_files: u64,
+}
+
+impl OpenReport {
+    /// Whether nothing that was ever committed to the mailbox list is missing. A list that a repair founded has lost all.
+    #[must_use]
+    pub fn is_proved(&self) -> bool {
+        self.salvaged.is_empty()
+    }
 }
 
 impl Store {
@@ -53,27 +66,36 @@ impl Store {
             disk.create_dir_all(layout.config())?;
         }
         let owner = owner::take(&*disk, &layout)?;
-        let mut report = OpenReport { clean: take_clean_marker(&*disk, &layout.clean_marker())?, ..Default::default() };
+        let stop = take_clean_marker(&*disk, &layout.clean_marker())?;
+        let mut report = OpenReport { clean: stop != Stop::Unclean, ..Default::default() };
         let empty = options.create && has_no_mailboxes(&*disk, &options)?;
         // A repair begins with an empty list if there is nothing left to begin with.
         let found = empty || options.salvage;
         let (backing, opened) = LedgerBacking::open(Arc::clone(&disk), &layout, found, options.salvage)?;
-        report.created = opened.created;
-        report.clean |= opened.created;
+        let opened_new = opened.created;
+        report.created = opened_new;
+        report.clean |= opened_new;
         report.replayed = opened.replayed;
+        report.moved_to = opened.rebuilt.as_ref().and_then(|rebuilt| rebuilt.moved_to.clone());
         report.rebuilt.extend(opened.rebuilt.map(|rebuilt| rebuilt.why));
         report.rebuilt.extend(opened.journal_renewed);
-        report.rebuilt.extend(opened.salvaged);
+        report.salvaged = opened.salvaged;
+        if opened_new && options.salvage && !empty {
+            report.salvaged.push("there is no trace of a mailboxes database: a new one was begun".to_owned());
+        }
         let (list, loaded) = MailboxList::load(Box::new(backing))?;
         report.bad_rows = loaded.bad;
 
         let directories = Directories { disk: Arc::clone(&disk), layout: layout.clone() };
-        complete(&list, &directories, &mut report)?;
+        // What an incomplete list shows as under way may be long over: that is looked into by the repair.
+        if report.is_proved() {
+            complete(&list, &directories, &mut report)?;
+        }
         clean_up(&directories, &mut report)?;
 
         let list = Arc::new(list);
         // During a repair mailboxes come back whose use the files count already.
-        let trusted = report.clean && !options.salvage;
+        let trusted = (stop == Stop::Clean || opened_new) && !options.salvage;
         let roots = Arc::new(QuotaRoots::new(Arc::clone(&disk), layout.clone(), trusted));
         let tools = Tools { list: Arc::clone(&list), roots: Arc::clone(&roots), window: options.sync_window };
         let (background, threads) = Background::start(tools)?;
@@ -105,14 +127,35 @@ impl Store {
     }
 }
 
-/// Whether the last owner stopped in order. From here on the store counts as in use.
-fn take_clean_marker(disk: &dyn Disk, path: &Path) -> Result<bool> {
+/// In the marker of an orderly stop: quota files of roots that nobody needed since a crash are still those of before it.
+pub(super) const RECOUNT: &[u8] = b"recount quotas\n";
+
+/// How the last owner stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stop {
+    /// In order.
+    Clean,
+    /// In order, but some quota files are older than that.
+    Uncounted,
+    /// Not in order.
+    Unclean,
+}
+
+/// How the last owner stopped. From here on the store counts as in use.
+fn take_clean_marker(disk: &dyn Disk, path: &Path) -> Result<Stop> {
+    let stop = match disk.read(path, RECOUNT.len() as u64) {
+        Ok(note) if note.is_empty() => Stop::Clean,
+        Ok(_) => Stop::Uncounted,
+        Err(error) if error.is_not_found() => return Ok(Stop::Unclean),
+        // Longer than any of ours, or no file: a mark all the same, but not one to trust files for.
+        Err(_) => Stop::Uncounted,
+    };
     match disk.unlink(path) {
         Ok(()) => {
             disk.sync_dir(disk::parent(path))?;
-            Ok(true)
+            Ok(stop)
         }
-        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) if error.is_not_found() => Ok(Stop::Unclean),
         Err(error) => Err(error.into()),
     }
 }

@@ -156,7 +156,7 @@ impl Store {
     }
 
     /// Rows that name another root than the nearest.
-    fn repair_governing(&self, request: &QuotaRepair, tell: Tell<'_>) -> Result<bool> {
+    pub(super) fn repair_governing(&self, request: &QuotaRepair, tell: Tell<'_>) -> Result<bool> {
         let mut wrong = Vec::new();
         self.list("", |name, row| {
             if request.covers(name) && row.quota_root != self.quota_root_of(name) {
@@ -193,8 +193,7 @@ impl Store {
         if self.list.limits(name).is_none() {
             return Ok(true);
         }
-        let governed = |row: &Arc<Row>| row.state == RowState::Active && row.quota_root.as_ref() == Some(name);
-        let rows: Vec<_> = self.list.tree(name).into_iter().filter(governed).collect();
+        let rows = self.governed_by(name);
         if rows.is_empty() && self.list.any(name).is_none() {
             if !request.dry_run {
                 self.commit(vec![Change::Limits(name.clone(), None)])?;
@@ -215,6 +214,20 @@ impl Store {
             self.roots.rewrite(&root)?;
         }
         Ok(was == counted || tell(&QuotaFinding::Usage { root: name.clone(), was, now: counted }))
+    }
+
+    fn governed_by(&self, root: &MailboxName) -> Vec<Arc<Row>> {
+        let governed = |row: &Arc<Row>| row.state == RowState::Active && row.quota_root.as_ref() == Some(root);
+        self.list.tree(root).into_iter().filter(governed).collect()
+    }
+
+    /// Mailboxes came and went by another way than the usual: if the usage of `root` is in memory, it is counted anew.
+    /// Called with the tree locked.
+    pub(super) fn recount_loaded(&self, root: &MailboxName) -> Result<()> {
+        match self.roots.loaded(root) {
+            Some(loaded) => self.recount_exactly(&loaded, &self.governed_by(root), true).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// What the mailboxes of `rows` use at this moment, and what was on its way into them.

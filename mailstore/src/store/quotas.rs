@@ -22,6 +22,12 @@ impl Store {
         self.list.roots()
     }
 
+    /// The limits of the quota root at a mailbox, if it is one. Memory only.
+    #[must_use]
+    pub fn quota_limits(&self, root: &MailboxName) -> Option<QuotaLimits> {
+        self.list.limits(root)
+    }
+
     /// Limits and usage of a quota root. Blocks when its usage has to be summed up first.
     ///
     /// # Errors

@@ -87,6 +87,11 @@ impl Store {
     /// [`Error::Exists`] if the mailbox is listed, [`Error::NotFound`] if there is nothing to list.
     pub fn adopt(&self, partition: &str, name: &MailboxName) -> Result<Adopted> {
         let _names = self.names.exclusive(&[name]);
+        self.adopt_locked(partition, name)
+    }
+
+    /// Lists a directory whose tree is locked.
+    pub(super) fn adopt_locked(&self, partition: &str, name: &MailboxName) -> Result<Adopted> {
         if self.list.any(name).is_some() {
             return Err(Error::Exists(name.to_string()));
         }
@@ -99,8 +104,13 @@ impl Store {
         if header.is_none() {
             warnings.push("cyrus.header is lost: ACL, keyword names and unique id are new");
         }
-        self.restore_limits(name, header.as_ref())?;
-        let row = self.row_from_files(partition, name, &dir, header, &mut warnings)?;
+        if let Some(limits) = self.lost_limits(name, header.as_ref()) {
+            self.commit(vec![limits])?;
+        }
+        let row = self.row_from_files(partition, name, &dir, header.as_ref(), &mut warnings)?;
+        if header.as_ref().is_some_and(|header| header.unique_id != row.unique_id) {
+            self.write_id(&dir, header, &row.unique_id)?;
+        }
         let marks = self.marks_from_files(&dir)?;
         // Loaded before the mailbox counts to it, so that its charge is added exactly once.
         let root = match &row.quota_root {
@@ -177,45 +187,57 @@ impl Store {
         Ok(())
     }
 
-    fn let_go(&self, row: &Row) {
+    pub(super) fn let_go(&self, row: &Row) {
         if let Some(mailbox) = self.registry.remove(&row.unique_id) {
             mailbox.set_gone();
         }
     }
 
-    fn read_header(&self, dir: &Path) -> Option<MailboxHeader> {
+    pub(super) fn read_header(&self, dir: &Path) -> Option<MailboxHeader> {
         let bytes = self.disk().read(&dir.join(header::FILE), header::MAX_SIZE).ok()?;
         MailboxHeader::decode(&bytes).ok().map(|decoded| decoded.header)
     }
 
-    /// If cyrus.header names a quota root that the mailboxes database has lost, its quota file still knows the limits.
-    fn restore_limits(&self, name: &MailboxName, header: Option<&MailboxHeader>) -> Result<()> {
-        let root = header.and_then(|header| MailboxName::parse(header.quota_root.as_deref()?).ok());
-        let Some(root) = root.filter(|root| root == name || name.is_below(root)) else { return Ok(()) };
-        if self.list.limits(&root).is_some() {
-            return Ok(());
+    /// If cyrus.header names a quota root that the mailboxes database has lost, its quota file still knows the limits; and
+    /// where the header is lost too, the mailbox's own quota file does.
+    pub(super) fn lost_limits(&self, name: &MailboxName, header: Option<&MailboxHeader>) -> Option<Change> {
+        let root = match header {
+            Some(header) => MailboxName::parse(header.quota_root.as_deref()?).ok()?,
+            None => name.clone(),
+        };
+        if (root != *name && !name.is_below(&root)) || self.list.limits(&root).is_some() {
+            return None;
         }
-        match file::read_limits(&**self.disk(), self.layout(), &root) {
-            Some(limits) => self.commit(vec![Change::Limits(root, Some(limits))]),
-            None => Ok(()),
-        }
+        let limits = file::read_limits(&**self.disk(), self.layout(), &root)?;
+        Some(Change::Limits(root, Some(limits)))
     }
 
-    fn row_from_files(
+    /// The row that a directory's own files give. Nothing is written; if the unique id is a new one although there is a
+    /// header, the caller writes it there ([`write_id`](Self::write_id)).
+    pub(super) fn row_from_files(
         &self,
         partition: &str,
         name: &MailboxName,
         dir: &Path,
-        header: Option<MailboxHeader>,
+        header: Option<&MailboxHeader>,
         warnings: &mut Vec<&'static str>,
     ) -> Result<Row> {
-        let before = header.as_ref().and_then(|header| Row::decode(&header.row).ok());
-        let by_index = index::header(&**self.disk(), dir).map(|header| header.uid_validity);
-        // The larger one is what clients may have seen last.
-        let uid_validity = by_index.max(before.as_ref().map(|row| row.uid_validity));
-        if uid_validity.is_none() {
-            warnings.push("UIDVALIDITY is lost: it is a new one");
-        }
+        let before = header.and_then(|header| Row::decode(&header.row).ok());
+        let unique_id = self.id_from_header(header, warnings)?;
+        let by_row = before.as_ref().map(|row| row.uid_validity);
+        let uid_validity = match index::header(&**self.disk(), dir).map(|header| header.uid_validity) {
+            // The larger one is what clients may have seen last.
+            Some(by_index) => by_row.map_or(by_index, |by_row| by_row.max(by_index)),
+            // How far UIDs went is lost with the index, unless the list has a mark.
+            None => match by_row.filter(|_| self.list.marks(&unique_id).last_uid > 0) {
+                Some(by_row) => by_row,
+                None => {
+                    warnings.push("its index is lost: UIDVALIDITY is a new one");
+                    by_row.into_iter().for_each(|old| self.list.note_uid_validity(old.get()));
+                    self.list.new_uid_validity(now())
+                }
+            },
+        };
         let acl = match (&header, name.owner()) {
             (Some(header), _) => Acl::parse_lenient(&header.acl).0,
             (None, Some(owner)) => Acl::of_inbox(owner),
@@ -226,8 +248,8 @@ impl Store {
         let now = now();
         Ok(Row {
             name: name.clone(),
-            unique_id: self.id_from_header(dir, header, warnings)?,
-            uid_validity: uid_validity.unwrap_or_else(|| self.list.new_uid_validity(now)),
+            unique_id,
+            uid_validity,
             partition: partition.to_owned(),
             acl,
             quota_root: self.list.root_of(name),
@@ -240,31 +262,36 @@ impl Store {
     }
 
     /// The unique id that cyrus.header gives, unless another mailbox has it: a copy, which becomes a mailbox of its own.
-    fn id_from_header(
-        &self,
-        dir: &Path,
-        header: Option<MailboxHeader>,
-        warnings: &mut Vec<&'static str>,
-    ) -> Result<UniqueId> {
-        let new = || UniqueId::random().map_err(|error| Error::Unavailable(format!("random numbers: {error}")));
-        let Some(header) = header else { return new() };
-        if self.list.by_id(&header.unique_id).is_none() {
-            return Ok(header.unique_id);
+    fn id_from_header(&self, header: Option<&MailboxHeader>, warnings: &mut Vec<&'static str>) -> Result<UniqueId> {
+        if let Some(header) = header {
+            if self.list.by_id(&header.unique_id).is_none() {
+                return Ok(header.unique_id.clone());
+            }
+            warnings.push("another mailbox has its unique id: it gets a new one");
         }
-        warnings.push("another mailbox has its unique id: it gets a new one");
-        let id = new()?;
-        // In the file too, which would otherwise be taken for that of the other mailbox, with its keyword names.
-        let header = MailboxHeader { unique_id: id.clone(), ..header };
-        self.disk().replace_file(&dir.join(header::FILE), &header.encode())?;
-        Ok(id)
+        new_id()
+    }
+
+    /// Writes another unique id into cyrus.header, which would else be taken for that of another mailbox and lose its
+    /// keyword names.
+    pub(super) fn write_id(&self, dir: &Path, header: Option<MailboxHeader>, id: &UniqueId) -> Result<()> {
+        if let Some(header) = header {
+            let header = MailboxHeader { unique_id: id.clone(), ..header };
+            self.disk().replace_file(&dir.join(header::FILE), &header.encode())?;
+        }
+        Ok(())
     }
 
     /// No number up to these may be used again, as far as files can tell.
-    fn marks_from_files(&self, dir: &Path) -> Result<Marks> {
+    pub(super) fn marks_from_files(&self, dir: &Path) -> Result<Marks> {
         let highest = message_files(&**self.disk(), dir)?.max().unwrap_or(0);
         Ok(match index::header(&**self.disk(), dir) {
             Some(header) => Marks { last_uid: header.last_uid.max(highest), modseq: header.highest_modseq.get() },
             None => Marks { last_uid: highest, modseq: 1 },
         })
     }
+}
+
+pub(super) fn new_id() -> Result<UniqueId> {
+    UniqueId::random().map_err(|error| Error::Unavailable(format!("random numbers: {error}")))
 }

@@ -3,6 +3,7 @@
 mod hierarchy;
 mod quota;
 mod recovery;
+mod relist;
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -104,6 +104,32 @@ fn usage_is_summed_up_after_a_crash() {
 }
 
 #[test]
+fn a_usage_that_nobody_wanted_since_a_crash_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = open(dir.path());
+    store.create_user("joe", kib(100)).unwrap();
+    store.create_user("sue", kib(100)).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let (store, _) = open(dir.path());
+    append(&store, "user/joe", 500).unwrap();
+    drop(store);
+    // A crash; then a run that needs no quota of joe's, and ends in order.
+    std::fs::write(dir.path().join("config/quota/j/user.joe"), "7\n100\nM 1 -1\n").unwrap();
+    for _ in 0..2 {
+        let (store, _) = open(dir.path());
+        assert_eq!(used(&store, "user/sue"), (0, 0));
+        store.close().unwrap();
+    }
+    let (store, report) = open(dir.path());
+    assert!(report.clean);
+    assert_eq!((used(&store, "user/joe"), used(&store, "user/sue")), ((500, 1), (0, 0)));
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(std::fs::metadata(dir.path().join("config/store.clean")).unwrap().len(), 0, "all were counted");
+}
+
+#[test]
 fn copies_into_a_full_mailbox_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
