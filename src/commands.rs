@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod ctl_mboxlist;
 mod deliver;
 mod domain;
 mod man;
@@ -38,7 +39,12 @@ pub(crate) enum Run {
     Here(fn(&ArgMatches, &Caller) -> Result<Exit, Failure>),
     /// Where the store is owned: in the server, or here if there is none.
     Store(StoreCommand),
+    /// The same; but without a server it opens the store by itself, which may be in no state to be opened as usual.
+    Repair(StoreCommand, Alone),
 }
+
+/// What a command does without a server, before anything is opened.
+pub(crate) type Alone = fn(&ArgMatches, &Config, &mut dyn Console) -> Result<Exit, Failure>;
 
 /// A command that needs the store.
 pub(crate) struct StoreCommand {
@@ -73,6 +79,7 @@ pub(crate) const TABLE: &[Command] = &[
     deliver::COMMAND,
     check::COMMAND,
     quota::COMMAND,
+    ctl_mboxlist::COMMAND,
     man::COMMAND,
 ];
 
@@ -133,7 +140,8 @@ pub(crate) fn run(args: Vec<OsString>) -> Result<u8, Failure> {
     let (name, matches) = matches.subcommand().unwrap_or(("", &matches));
     match &find(name)?.run {
         Run::Here(run) => run(matches, &caller).map(Exit::code),
-        Run::Store(command) => owner::run(name, command, matches, &caller),
+        Run::Store(command) => owner::run(name, command, None, matches, &caller),
+        Run::Repair(command, alone) => owner::run(name, command, Some(*alone), matches, &caller),
     }
 }
 
@@ -143,7 +151,7 @@ pub(crate) fn run_in_server(request: &Request, services: &Services, console: &mu
     let done = match &line {
         Ok(matches) => match matches.subcommand() {
             Some((name, matches)) => find(name).and_then(|command| match &command.run {
-                Run::Store(command) => (command.run)(matches, services, console),
+                Run::Store(command) | Run::Repair(command, _) => (command.run)(matches, services, console),
                 Run::Here(_) => Err(Failure::new(Exit::Usage, format!("{name} does not run in the server"))),
             }),
             None => Err(Failure::new(Exit::Usage, "no command")),

@@ -2,12 +2,14 @@
 //! is the same function; only where its words go differs.
 
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 
 use admin::control::{Called, Client, Request};
 use clap::ArgMatches;
+use rustix::process::geteuid;
 use tools::Exit;
 
-use crate::commands::{Caller, StoreCommand};
+use crate::commands::{Alone, Caller, StoreCommand};
 use crate::config::{Config, Log};
 use crate::failure::Failure;
 use crate::logging::Logging;
@@ -15,7 +17,13 @@ use crate::services::Services;
 use crate::terminal::Terminal;
 
 /// Runs `command`, whose command line is `args`, in whichever process owns the store. Returns its exit code.
-pub(crate) fn run(name: &str, command: &StoreCommand, matches: &ArgMatches, caller: &Caller) -> Result<u8, Failure> {
+pub(crate) fn run(
+    name: &str,
+    command: &StoreCommand,
+    alone: Option<Alone>,
+    matches: &ArgMatches,
+    caller: &Caller,
+) -> Result<u8, Failure> {
     let config = caller.config()?;
     let input = (command.input)(matches)?;
     let socket = config.control_socket();
@@ -29,7 +37,16 @@ pub(crate) fn run(name: &str, command: &StoreCommand, matches: &ArgMatches, call
             let mut console = Terminal::new(admin::control::Input::None);
             client.run(&request, input, &mut console).map_err(|problem| Failure::new(Exit::TempFail, problem))
         }
-        Called::Nobody => run_here(&config, command, matches, Terminal::new(input)),
+        Called::Nobody => {
+            check_user(&config)?;
+            // On a terminal what goes well is not worth a line.
+            Logging::start(&Log { level: "warn".to_owned(), ..config.log.clone() })?;
+            let mut console = Terminal::new(input);
+            match alone {
+                Some(alone) => alone(matches, &config, &mut console).map(Exit::code),
+                None => run_here(&config, command, matches, console),
+            }
+        }
     }
 }
 
@@ -40,8 +57,6 @@ fn run_here(
     matches: &ArgMatches,
     mut console: Terminal,
 ) -> Result<u8, Failure> {
-    // On a terminal what goes well is not worth a line.
-    Logging::start(&Log { level: "warn".to_owned(), ..config.log.clone() })?;
     let services = Services::open(config)?;
     let exit = (command.run)(matches, &services, &mut console);
     let closed = services.close();
@@ -49,6 +64,21 @@ fn run_here(
     let exit = exit?;
     closed?;
     Ok(exit.code())
+}
+
+/// Root would leave files behind that the server, which is another user, cannot read.
+///
+/// # Errors
+/// With the user to become.
+fn check_user(config: &Config) -> Result<(), Failure> {
+    let owner = std::fs::metadata(config.config_dir()).map(|found| found.uid());
+    match owner {
+        Ok(owner) if geteuid().is_root() && owner != 0 => Err(Failure::new(
+            Exit::NoPermission,
+            format!("{} belongs to user {owner}: run this as that user (su, runuser)", config.config_dir().display()),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn text_of(args: &[OsString]) -> Result<Vec<String>, Failure> {

@@ -81,7 +81,8 @@ fn open_directory(
     Ok(Arc::new(directory))
 }
 
-fn store_options(config: &Config) -> StoreOptions {
+/// How the configuration wants the store.
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
     let mut options = StoreOptions::new(Layout::new(config.config_dir(), config.spool()));
     options.create = true;
     options.delayed_delete = config.store.delete_mode == Mode::Delayed;

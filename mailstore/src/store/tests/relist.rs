@@ -59,8 +59,11 @@ fn recover(dir: &Path, request: ListRepair) -> (Arc<Store>, OpenReport, Vec<List
     (store, report, findings)
 }
 
+/// Name, unique id, partition, UIDVALIDITY, ACL, quota root, special uses.
+type Essence = (String, String, String, u32, String, Option<String>, Vec<SpecialUse>);
+
 /// All that must come back of a row.
-fn essence(store: &Store) -> Vec<(String, String, String, u32, String, Option<String>, Vec<SpecialUse>)> {
+fn essence(store: &Store) -> Vec<Essence> {
     let mut all = Vec::new();
     store.list("", |_, row| {
         all.push((
