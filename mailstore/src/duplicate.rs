@@ -6,6 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use durable::disk;
 
@@ -16,6 +17,10 @@ const MAX_KEY: usize = 256;
 
 /// sled keeps at most so much in memory: the keys of some hundred thousand deliveries.
 const CACHE_BYTES: u64 = 32 << 20;
+
+/// sled's threads keep the lock of a database for some milliseconds after it was dropped. Taken for damage, that would cost
+/// all that is remembered.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The duplicate delivery database.
 #[derive(Debug)]
@@ -29,9 +34,18 @@ impl Duplicates {
                 return Err(sled::Error::ReportableBug(format!("{} is no regular file", name.display())));
             }
             let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(1000));
-            // A damaged file may make sled panic.
-            catch_unwind(AssertUnwindSafe(|| config.open()))
-                .unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled panicked".to_owned())))
+            let since = Instant::now();
+            loop {
+                // A damaged file may make sled panic.
+                let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+                    .unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled panicked".to_owned())));
+                match opened {
+                    Err(error) if is_locked(&error) && since.elapsed() < LOCK_PATIENCE => {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    opened => return opened,
+                }
+            }
         };
         let opened = open().or_else(|error| {
             let aside = aside(path);
@@ -111,6 +125,10 @@ impl Duplicates {
 fn key(message_id: &str, mailbox: &UniqueId) -> Vec<u8> {
     let key = [message_id.as_bytes(), b"\0", mailbox.as_str().as_bytes()].concat();
     if key.len() > MAX_KEY { blake3::hash(&key).as_bytes().to_vec() } else { key }
+}
+
+fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
 }
 
 fn failed(error: &sled::Error) {
