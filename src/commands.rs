@@ -8,6 +8,7 @@ mod domain;
 mod man;
 pub(crate) mod names;
 mod quota;
+mod reconstruct;
 mod serve;
 mod user;
 
@@ -80,6 +81,7 @@ pub(crate) const TABLE: &[Command] = &[
     check::COMMAND,
     quota::COMMAND,
     ctl_mboxlist::COMMAND,
+    reconstruct::COMMAND,
     man::COMMAND,
 ];
 

@@ -60,6 +60,9 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Sets modification (and access) time. Durable only after [`sync_all`](Self::sync_all): `fdatasync` skips times.
     fn set_times(&self, file: &DiskFile, modified: UnixTime) -> Result<()>;
 
+    /// Sets the permission bits of a file or directory (never through a symbolic link), and its owner where one is given.
+    fn set_mode(&self, path: &Path, mode: u32, owner: Option<u32>) -> Result<()>;
+
     /// Copies the whole content of `from` to the start of the empty file `to` inside the kernel (a reflink where the
     /// file system has them); returns the number of bytes.
     fn copy(&self, from: &DiskFile, to: &DiskFile) -> Result<u64>;

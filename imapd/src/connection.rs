@@ -125,9 +125,9 @@ async fn run(context: &mut Context, session: &mut Session) -> End {
             return End::Bye("Too many errors".into());
         }
         if let Session::Selected(selected) = session
-            && selected.mailbox.is_gone()
+            && let Some(why) = selected.lost()
         {
-            return End::Bye("The selected mailbox was deleted".into());
+            return End::Bye(why.into());
         }
     }
 }

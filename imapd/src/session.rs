@@ -65,6 +65,8 @@ pub(crate) struct Selected {
     pub(crate) rights: Rights,
     /// EXAMINE: nothing may be changed, whatever the rights.
     pub(crate) examined: bool,
+    /// The mailbox's incarnation that the view is of.
+    pub(crate) incarnation: u64,
     /// How many of the mailbox's keywords the client has been told of in FLAGS.
     pub(crate) keywords_told: usize,
     /// Changes with every commit to the mailbox, and with its list of rights.
@@ -115,6 +117,15 @@ impl Selected {
     /// Who it is.
     pub(crate) fn account(&self) -> &Account {
         &self.user.account
+    }
+
+    /// Why the session can't go on with the mailbox, if it can't.
+    pub(crate) fn lost(&self) -> Option<&'static str> {
+        if self.mailbox.is_gone() {
+            return Some("The selected mailbox was deleted");
+        }
+        let repaired = self.mailbox.read().incarnation() != self.incarnation;
+        repaired.then_some("The selected mailbox was repaired; select it again")
     }
 
     /// Asks for the rights again if the mailbox has changed since: an administrator takes rights away at once.

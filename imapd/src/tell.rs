@@ -18,7 +18,7 @@ pub(crate) const BATCH: usize = 256;
 impl Selected {
     /// Brings the view up to date and queues what the client must know for that, writing while it is much.
     pub(crate) async fn tell(&mut self, context: &mut Context, expunges: Expunges) -> Result<(), CommandError> {
-        if self.mailbox.is_gone() {
+        if self.lost().is_some() {
             return Ok(());
         }
         self.renew_rights(context);
@@ -44,6 +44,9 @@ impl Selected {
     /// Compares view and mailbox under one short lock.
     fn update(&mut self, expunges: Expunges) -> Result<Option<Update>, CommandError> {
         let reading = self.mailbox.read();
+        if reading.incarnation() != self.incarnation {
+            return Ok(None);
+        }
         let status = reading.status();
         let modseq = status.highest_modseq;
         // Same mod-sequence and as many messages: nothing has happened, and no expunge waits.

@@ -28,6 +28,13 @@ pub(crate) struct CacheFile {
     map: Option<SharedMap>,
 }
 
+/// The generation of the cache in `dir`, if there is one.
+pub(crate) fn generation(disk: &dyn Disk, dir: &Path) -> Option<u32> {
+    let mut head = [0u8; 16];
+    disk.open_read(&dir.join(FILE)).ok()?.read_exact_at(&mut head, 0).ok()?;
+    cache::generation(&head)
+}
+
 impl CacheFile {
     /// Opens a cache of that generation; nothing if there is none, or it is not a cache, or of another generation.
     pub(crate) fn open(disk: &Arc<dyn Disk>, path: &Path, generation: u32) -> Result<Option<CacheFile>> {
@@ -48,9 +55,27 @@ impl CacheFile {
         Ok(CacheFile { disk: Arc::clone(disk), file: disk.open_rw(path)?, map: None })
     }
 
+    /// Makes an empty cache under a name that is free, without a sync: the caller fills and syncs it, and gives it its real
+    /// name.
+    pub(crate) fn write_new(disk: &Arc<dyn Disk>, path: &Path, generation: u32) -> Result<CacheFile> {
+        let file = disk.create_new(path)?;
+        disk.write_at(&file, &cache::file_header(generation), 0)?;
+        Ok(CacheFile { disk: Arc::clone(disk), file, map: None })
+    }
+
+    /// The same open file once more, without its mapping.
+    pub(crate) fn again(&self) -> CacheFile {
+        CacheFile { disk: Arc::clone(&self.disk), file: self.file.clone(), map: None }
+    }
+
     /// Writes records at `offset`, the committed length.
     pub(crate) fn write(&self, offset: u64, records: &[u8]) -> Result<()> {
         Ok(self.disk.write_at(&self.file, records, offset)?)
+    }
+
+    /// Makes what was written durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        Ok(self.disk.sync_data(&self.file)?)
     }
 
     /// Makes reading cheap up to `len` bytes.

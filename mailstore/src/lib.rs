@@ -26,6 +26,7 @@ mod mailbox;
 mod name;
 mod quota;
 mod raw;
+mod repair;
 mod seen;
 mod special_use;
 mod stage;
@@ -51,6 +52,7 @@ pub use mailbox::{
 pub use name::{MailboxName, NameError, SEPARATOR};
 pub use quota::{QuotaCheck, QuotaLimits, QuotaRoot, QuotaUsage, QuotaUsed, STORAGE_UNIT};
 pub use raw::sled_syncs;
+pub use repair::{Mismatch, OddFiles, RepairEvent, RepairKind, RepairOptions, Repaired};
 pub use special_use::SpecialUse;
 pub use stage::{StageWriter, Staged};
 pub use store::{

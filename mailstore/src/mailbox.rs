@@ -20,6 +20,7 @@ mod expunge;
 mod files;
 mod heal;
 mod history;
+mod hold;
 mod keywords;
 mod open;
 mod reading;
@@ -47,8 +48,10 @@ pub(crate) use context::{Identity, Marks, Surroundings};
 pub use copy::CopyOptions;
 pub(crate) use create::create_files;
 pub use expunge::Expunged;
-pub(crate) use files::{message_files, message_uid};
+pub(crate) use files::{EXPUNGED_DIR, message_files, message_path, message_uid};
 pub use history::Changes;
+pub(crate) use hold::{Held, Replacement, SeenChoice, Snapshot, snapshot, write_closed_seen};
+pub(crate) use open::contents;
 pub use reading::{ReaderState, Reading, Status};
 pub use store::{FlagOp, Permitted, StoreRequest, Stored};
 pub(crate) use texts::TextMemory;
@@ -80,6 +83,8 @@ pub struct Mailbox {
     gone: AtomicBool,
     /// Whether its files are on their way to another directory, perhaps one by one.
     moving: AtomicBool,
+    /// Whether appends wait for a repair.
+    held: AtomicBool,
     /// The present high-water marks in the mailboxes database.
     marks: Mutex<Marks>,
     /// For those who found the directory missing: it may be on its way to another name.

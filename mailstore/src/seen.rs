@@ -38,7 +38,7 @@ pub(crate) struct Reader {
 }
 
 /// The state of all readers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     readers: BTreeMap<String, Reader>,
     /// Length of the file in bytes.
@@ -150,6 +150,32 @@ impl Seen {
     /// All readers.
     pub(crate) fn readers(&self) -> impl Iterator<Item = (&str, &Reader)> {
         self.readers.iter().map(|(user, reader)| (user.as_str(), reader))
+    }
+
+    /// What a file that was put back says, and of messages above `above`, which it cannot know, what was known until now.
+    /// No reader has seen more than `last_uid`.
+    pub(crate) fn put_back(mut self, known: &Seen, above: u32, last_uid: u32) -> Seen {
+        for (user, before) in &known.readers {
+            let reader = self.readers.entry(user.clone()).or_default();
+            reader.seen.extend(before.seen.range(above.saturating_add(1)..));
+            reader.recent_above = reader.recent_above.max(before.recent_above);
+            reader.changed = reader.changed.max(before.changed);
+        }
+        self.clamp(last_uid);
+        self
+    }
+
+    /// Forgets UIDs that were never given out. Answers whether there were any.
+    pub(crate) fn clamp(&mut self, last_uid: u32) -> bool {
+        let mut clamped = false;
+        for reader in self.readers.values_mut() {
+            if reader.seen.max().is_some_and(|uid| uid > last_uid) || reader.recent_above > last_uid {
+                clamped = true;
+                reader.recent_above = reader.recent_above.min(last_uid);
+                reader.seen = reader.seen.range(..=last_uid).collect();
+            }
+        }
+        clamped
     }
 
     /// Forgets UIDs that don't exist any more; a rewrite writes less then.

@@ -25,6 +25,7 @@ mod recover;
 mod registry;
 mod relist;
 mod rename;
+mod repairing;
 mod restore;
 mod shared;
 mod users;
@@ -311,7 +312,7 @@ impl Store {
     }
 
     /// What a mailbox is told about itself.
-    fn identity(&self, row: &Row) -> Result<Identity> {
+    pub(crate) fn identity(&self, row: &Row) -> Result<Identity> {
         Ok(Identity {
             name: row.name.clone(),
             unique_id: row.unique_id.clone(),

@@ -31,6 +31,9 @@ pub enum CommandError {
     /// The password cannot be used at a login.
     #[error("a password has at most {MAX_PASSWORD} octets, none of them NUL")]
     BadPassword,
+    /// It was called with words that make no sense.
+    #[error("{0}")]
+    Usage(String),
     /// Reading or answering failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -41,9 +44,10 @@ impl CommandError {
     pub fn exit(&self) -> Exit {
         use directory::Error;
         match self {
-            Self::Directory(Error::Invalid(_) | Error::Protected(_)) | Self::NoPassword | Self::BadPassword => {
-                Exit::Usage
-            }
+            Self::Directory(Error::Invalid(_) | Error::Protected(_))
+            | Self::NoPassword
+            | Self::BadPassword
+            | Self::Usage(_) => Exit::Usage,
             Self::Directory(Error::Exists(_)) => Exit::CantCreate,
             Self::Directory(Error::NoUser(_)) => Exit::NoUser,
             Self::Directory(Error::NoDomain(_)) => Exit::NoInput,

@@ -10,6 +10,8 @@ mod fixture;
 mod import;
 pub mod mboxlist;
 pub mod quota;
+pub mod reconstruct;
+mod select;
 pub mod user;
 
 pub use console::{Console, Exit, Progress};

@@ -241,6 +241,11 @@ impl Disk for FaultyDisk {
         self.inner.set_times(file, modified)
     }
 
+    fn set_mode(&self, path: &Path, mode: u32, owner: Option<u32>) -> Result<()> {
+        let _state = self.begin_whole(Op::SetMode, path)?;
+        self.inner.set_mode(path, mode, owner)
+    }
+
     fn copy(&self, from: &DiskFile, to: &DiskFile) -> Result<u64> {
         let mut state = self.begin_whole(Op::Copy, to.path())?;
         if let Some(unsynced) = &mut state.unsynced {

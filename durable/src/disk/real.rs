@@ -4,14 +4,17 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::IoSlice,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::Path,
 };
 
 use rustix::{
     fs::{
-        AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps, fdatasync, fsync, ftruncate,
-        futimens, linkat, mkdirat, open, renameat, renameat_with, statat, unlinkat,
+        AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, chmodat, chownat, fdatasync,
+        fstat, fsync, ftruncate, futimens, linkat, mkdirat, open, renameat, renameat_with, statat, unlinkat,
     },
     io::{Errno, pwrite, pwritev, retry_on_intr},
 };
@@ -118,6 +121,23 @@ impl Disk for RealDisk {
         let time = Timespec { tv_sec: modified.secs, tv_nsec: modified.nanos.into() };
         let times = Timestamps { last_access: time, last_modification: time };
         futimens(file, &times).map_err(|errno| file.error(Op::SetTimes, errno))
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32, owner: Option<u32>) -> Result<()> {
+        let error = |errno| Error::os(Op::SetMode, path, errno);
+        // O_PATH needs no right to the file itself, and names it whatever happens to the path meanwhile.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = retry_on_intr(|| open(path, flags, Mode::empty())).map_err(error)?;
+        let stat = fstat(&fd).map_err(error)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+            return Err(Error { op: Op::SetMode, path: path.into(), cause: Cause::NotRegular(FileKind::Symlink) });
+        }
+        if let Some(owner) = owner.filter(|owner| *owner != stat.st_uid) {
+            chownat(&fd, "", Some(Uid::from_raw(owner)), None, AtFlags::EMPTY_PATH).map_err(error)?;
+        }
+        // The descriptor's own name: fchmod refuses one of O_PATH.
+        let itself = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        chmodat(CWD, itself.as_str(), Mode::from_raw_mode(mode & 0o7777), AtFlags::empty()).map_err(error)
     }
 
     fn copy(&self, from: &DiskFile, to: &DiskFile) -> Result<u64> {

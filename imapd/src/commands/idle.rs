@@ -34,8 +34,8 @@ pub(crate) async fn run(context: &mut Context, session: &mut Session) -> Outcome
 /// What has happened since the client was told last. Boxed: a sleeping session does not carry the room for it.
 async fn tell(context: &mut Context, session: &mut Session) -> Result<(), CommandError> {
     let Session::Selected(selected) = session else { return Ok(()) };
-    if selected.mailbox.is_gone() {
-        return Err(CommandError::Bye("The selected mailbox was deleted".into()));
+    if let Some(why) = selected.lost() {
+        return Err(CommandError::Bye(why.into()));
     }
     Box::pin(selected.tell(context, Expunges::Tell)).await
 }

@@ -45,6 +45,7 @@ async fn open(context: &mut Context, user: &mut Authenticated, arguments: Select
         examined,
         keywords_told: snapshot.keywords.len(),
         watch: snapshot.watch,
+        incarnation: snapshot.incarnation,
         mailbox,
     };
     let told = Told {
@@ -76,6 +77,7 @@ struct Snapshot {
     first_unseen: Option<u32>,
     keywords: Vec<Keyword>,
     watch: tokio::sync::watch::Receiver<u64>,
+    incarnation: u64,
     resynced: Option<Resynced>,
 }
 
@@ -92,7 +94,8 @@ impl Snapshot {
             None => None,
         };
         let keywords = reading.keywords().to_vec();
-        Ok(Snapshot { view, status, first_unseen, keywords, watch, resynced })
+        let incarnation = reading.incarnation();
+        Ok(Snapshot { view, status, first_unseen, keywords, watch, incarnation, resynced })
     }
 }
 

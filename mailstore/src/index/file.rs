@@ -7,7 +7,7 @@ use std::sync::Arc;
 use durable::disk::{Disk, DiskFile};
 
 use super::header::{HEADER_SIZE, Header, HeaderError};
-use super::record::{RECORD_SIZE, Record};
+use super::record::{RECORD_SIZE, Record, encode_all};
 use crate::error::{Error, Result};
 use crate::quota::QuotaUsed;
 use crate::raw::SharedMap;
@@ -73,6 +73,37 @@ impl IndexFile {
         records.iter().for_each(|r| bytes.extend_from_slice(&r.encode()));
         disk.replace_file(path, &bytes)?;
         Ok(IndexFile { disk: Arc::clone(disk), file: disk.open_rw(path)?, map: None })
+    }
+
+    /// Writes a whole new index under a name that is free, without a sync, and keeps it open: the caller syncs it and
+    /// gives it its real name.
+    pub(crate) fn write_new(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        header: &Header,
+        records: &[Record],
+    ) -> Result<IndexFile> {
+        /// 1 MiB at a time, however many records there are.
+        const CHUNK: usize = (1 << 20) / RECORD_SIZE;
+        let file = disk.create_new(path)?;
+        disk.write_at(&file, &header.encode(), 0)?;
+        for (n, chunk) in records.chunks(CHUNK).enumerate() {
+            disk.write_at(&file, &encode_all(chunk), offset((n * CHUNK) as u32))?;
+        }
+        Ok(IndexFile { disk: Arc::clone(disk), file, map: None })
+    }
+
+    /// The header as it stands in the file now; nothing if it can't be believed.
+    pub(crate) fn read_header(&self) -> Option<Header> {
+        let mut bytes = [0u8; HEADER_SIZE];
+        let got = self.file.read_at(&mut bytes, 0).ok()?;
+        Header::decode(&bytes[..got]).ok()
+    }
+
+    /// How many whole records the file holds now, whatever its header says.
+    pub(crate) fn whole_records(&self) -> Result<u32> {
+        let body = self.file.metadata()?.size.saturating_sub(HEADER_SIZE as u64);
+        Ok(u32::try_from(body / RECORD_SIZE as u64).unwrap_or(u32::MAX).min(MAX_RECORDS))
     }
 
     /// Opens an index that was written by this process a moment ago.

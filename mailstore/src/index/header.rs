@@ -17,7 +17,7 @@
 //! | 56 | 8 | bytes of live messages: what the quota root is charged |
 //! | 64 | 8 | committed length of cyrus.cache |
 //! | 72 | 4 | bit 0: closed cleanly |
-//! | 76 | 4 | nanoseconds of the directory's modification time at the clean close |
+//! | 76 | 4 | nanoseconds of the directory's change time at the clean close |
 //! | 80 | 8 | seconds of it |
 //! | 88 | 16 | boot id of the kernel that last wrote |
 //! | 104 | 8 | Unix seconds of the last append |
@@ -52,7 +52,7 @@ pub(crate) struct Header {
     pub(crate) exists: u32,
     pub(crate) used: u64,
     pub(crate) cache_len: u64,
-    /// Modification time of the directory, if the mailbox was closed cleanly: seconds and nanoseconds.
+    /// Change time (ctime) of the directory, if the mailbox was closed cleanly: seconds and nanoseconds.
     pub(crate) clean: Option<(i64, u32)>,
     pub(crate) boot_id: [u8; 16],
     pub(crate) last_append: i64,

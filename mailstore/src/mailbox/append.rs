@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use durable::disk::Disk;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::flags::{Keyword, SystemFlags};
@@ -156,9 +156,10 @@ impl Mailbox {
             if self.is_gone() {
                 return Err(Error::NotFound(self.name().to_string()));
             }
-            if self.is_moving() {
+            if self.is_moving() || self.is_held() {
                 drop(state);
                 self.await_rest();
+                self.await_release();
                 continue;
             }
             let last = state.assigned.checked_add(wanted).ok_or(Error::Limit("the mailbox has used up its UIDs"))?;
@@ -245,14 +246,32 @@ impl Mailbox {
                 self.queue.done.wait(&mut waiting);
                 continue;
             }
-            waiting.busy = true;
-            let batch = std::mem::take(&mut waiting.pending);
-            drop(waiting);
-            self.commit_batch(batch);
-            waiting = self.queue.waiting.lock();
-            waiting.busy = false;
-            self.queue.done.notify_all();
+            waiting = self.commit_waiting(waiting);
         }
+    }
+
+    /// Sees to it that everything that is linked is committed, or taken back.
+    pub(super) fn drain(self: &Arc<Self>) {
+        let mut waiting = self.queue.waiting.lock();
+        while waiting.busy || !waiting.pending.is_empty() {
+            if waiting.busy {
+                self.queue.done.wait(&mut waiting);
+                continue;
+            }
+            waiting = self.commit_waiting(waiting);
+        }
+    }
+
+    /// Commits everything that waits, which nobody else does at the moment.
+    fn commit_waiting<'q>(self: &'q Arc<Self>, mut waiting: MutexGuard<'q, Waiting>) -> MutexGuard<'q, Waiting> {
+        waiting.busy = true;
+        let batch = std::mem::take(&mut waiting.pending);
+        drop(waiting);
+        self.commit_batch(batch);
+        waiting = self.queue.waiting.lock();
+        waiting.busy = false;
+        self.queue.done.notify_all();
+        waiting
     }
 
     fn commit_batch(self: &Arc<Self>, batch: Vec<Pending>) {

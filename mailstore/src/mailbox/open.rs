@@ -56,6 +56,7 @@ impl Mailbox {
             dirty: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             moving: AtomicBool::new(false),
+            held: AtomicBool::new(false),
             around,
         });
         let (last_uid, modseq) = {
@@ -113,7 +114,7 @@ fn open_header(disk: &dyn Disk, identity: &Identity) -> Result<Vec<Keyword>> {
 }
 
 /// What cyrus.header should say.
-fn contents(identity: &Identity, keywords: Vec<Keyword>) -> MailboxHeader {
+pub(crate) fn contents(identity: &Identity, keywords: Vec<Keyword>) -> MailboxHeader {
     MailboxHeader {
         quota_root: identity.quota.as_ref().map(|root| root.name().to_owned()),
         unique_id: identity.unique_id.clone(),
@@ -165,6 +166,7 @@ pub(super) fn load(
         live: repaired.live,
         deleted: repaired.deleted,
         keywords,
+        incarnation: 0,
         damaged: false,
     };
     Ok((state, repaired.settle))

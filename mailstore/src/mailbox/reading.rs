@@ -129,6 +129,13 @@ impl Reading<'_> {
         }
     }
 
+    /// Another number than before means that a repair has changed the mailbox in a way that a session can't follow: it must
+    /// be selected anew.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.state.incarnation
+    }
+
     /// The UIDs of all messages; a message's rank is its sequence number at this moment.
     #[must_use]
     pub fn uids(&self) -> &UidSet {

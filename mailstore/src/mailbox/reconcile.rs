@@ -111,8 +111,10 @@ pub(super) fn reconcile(
 ) -> Result<Repaired> {
     let found = header.clone();
     let disk = plan.around.disk();
-    let modified = disk.metadata(&plan.identity.dir)?.modified;
-    let clean = header.clean == Some((modified.secs, modified.nanos));
+    let changed = disk.metadata(&plan.identity.dir)?.changed;
+    let clean = header.clean == Some((changed.secs, changed.nanos));
+    // Closed in order, and changed afterwards: files were put there, perhaps an old index among them.
+    let meddled = header.clean.is_some() && !clean;
     let same_boot = header.boot_id == plan.around.boot_id();
     let files = if clean && !plan.is_damaged() { None } else { Some(Files::list(&plan)?) };
     let mut settle = UidSet::new();
@@ -129,9 +131,9 @@ pub(super) fn reconcile(
     if let Some(highest) = files.as_ref().and_then(Files::highest) {
         header.last_uid = header.last_uid.max(highest);
     }
-    // What was not synced before a power cut, or is lost with the index, may have used more numbers than anything on
-    // disk tells; the high-water marks were never exceeded.
-    if plan.lost || (!clean && !same_boot) {
+    // What was not synced before a power cut, is lost with the index, or was replaced by an older index from a backup, may
+    // have used more numbers than anything on disk tells; the high-water marks were never exceeded.
+    if plan.lost || meddled || (!clean && !same_boot) {
         header.last_uid = header.last_uid.max(plan.identity.marks.last_uid);
         header.highest_modseq = header.highest_modseq.max(ModSeq::new(plan.identity.marks.modseq));
     }

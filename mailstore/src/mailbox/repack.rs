@@ -118,7 +118,7 @@ struct Forgotten {
 }
 
 impl State {
-    fn changed_after(&self, since: ModSeq) -> Result<Vec<Record>> {
+    pub(super) fn changed_after(&self, since: ModSeq) -> Result<Vec<Record>> {
         let mut changed = Vec::new();
         if self.header.highest_modseq > since {
             self.index.scan(self.header.records, |_, record| changed.extend(record.filter(|r| r.modseq > since)))?;

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) history: History,
     /// The last UID that was given out, committed or still on its way.
     pub(super) assigned: u32,
+    /// Counts the repairs after which views of the mailbox can't be brought up to date.
+    pub(super) incarnation: u64,
     /// Whether a record could not be read although it was good at open.
     pub(super) damaged: bool,
 }

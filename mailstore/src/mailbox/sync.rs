@@ -25,8 +25,10 @@ impl Mailbox {
     /// The disk's. A sync that failed is not tried again (the kernel may have dropped the pages): the mailbox is not
     /// marked as clean when it is closed, so that its next open checks it against the message files.
     pub fn sync(self: &Arc<Self>) -> Result<()> {
-        if self.sync_files()? {
-            let _one_at_a_time = self.maintenance.lock();
+        // A repair may hold it for long; the next sync is as good, and others wait for this one.
+        if self.sync_files()?
+            && let Some(_one_at_a_time) = self.maintenance.try_lock()
+        {
             self.compact_seen()?;
         }
         Ok(())
@@ -58,13 +60,14 @@ impl Mailbox {
             self.compact_seen()?;
         }
         let identity = self.identity();
-        let modified = self.around.disk().metadata(&identity.dir)?.modified;
-        let settled = settle(modified);
+        // Not the time of modification, which whoever puts files back sets back too.
+        let changed = self.around.disk().metadata(&identity.dir)?.changed;
+        let settled = settle(changed);
         let mut state = self.state.write();
         if state.damaged || self.is_gone() || !settled || state.header.last_uid != state.assigned {
             return Ok(());
         }
-        let header = Header { clean: Some((modified.secs, modified.nanos)), ..state.header.clone() };
+        let header = Header { clean: Some((changed.secs, changed.nanos)), ..state.header.clone() };
         if header != state.header {
             state.index.write_header(&header)?;
             state.header = header;

@@ -90,8 +90,36 @@ impl Store {
         self.adopt_locked(partition, name)
     }
 
+    /// The same without opening it: what is damaged stays so.
+    pub(crate) fn adopt_closed(&self, partition: &str, name: &MailboxName) -> Result<Adopted> {
+        let _names = self.names.exclusive(&[name]);
+        self.enlist(partition, name)
+    }
+
+    /// The row that a directory would get. Nothing is changed.
+    pub(crate) fn would_adopt(&self, partition: &str, name: &MailboxName) -> Result<Adopted> {
+        let (dir, header, mut warnings) = self.check_adoptable(partition, name)?;
+        let mut row = self.row_from_files(partition, name, &dir, header.as_ref(), &mut warnings)?;
+        // As if a new one had been written there already.
+        if let Some(header) = header {
+            row.unique_id = header.unique_id;
+        }
+        Ok(Adopted { row: Arc::new(row), warnings })
+    }
+
     /// Lists a directory whose tree is locked.
     pub(super) fn adopt_locked(&self, partition: &str, name: &MailboxName) -> Result<Adopted> {
+        let adopted = self.enlist(partition, name)?;
+        self.open_row(&adopted.row)?;
+        Ok(adopted)
+    }
+
+    /// Whether a directory can be listed; what its header says, and what is wrong with that.
+    fn check_adoptable(
+        &self,
+        partition: &str,
+        name: &MailboxName,
+    ) -> Result<(PathBuf, Option<MailboxHeader>, Vec<&'static str>)> {
         if self.list.any(name).is_some() {
             return Err(Error::Exists(name.to_string()));
         }
@@ -104,6 +132,11 @@ impl Store {
         if header.is_none() {
             warnings.push("cyrus.header is lost: ACL, keyword names and unique id are new");
         }
+        Ok((dir, header, warnings))
+    }
+
+    fn enlist(&self, partition: &str, name: &MailboxName) -> Result<Adopted> {
+        let (dir, header, mut warnings) = self.check_adoptable(partition, name)?;
         if let Some(limits) = self.lost_limits(name, header.as_ref()) {
             self.commit(vec![limits])?;
         }
@@ -123,7 +156,6 @@ impl Store {
             root.take_over(index::quota_used(&**self.disk(), &dir));
         }
         let row = self.row(name).ok_or_else(|| not_found(name))?;
-        self.open_row(&row)?;
         tracing::info!(event = "mailbox.adopted", mailbox = %name, id = %row.unique_id);
         Ok(Adopted { row, warnings })
     }
