@@ -2,7 +2,6 @@
 //! without a connection; written on the session's task, without a lock.
 
 use bytes::{Bytes, BytesMut};
-use mailstore::CacheBuf;
 use mailstore::disk::DiskFile;
 use wire::{Connection, WriteError};
 
@@ -30,8 +29,6 @@ pub(crate) struct Pieces {
     pub(crate) text: BytesMut,
     /// Octets of text that are held in `done`.
     held: usize,
-    /// Room in which a value whose length must be announced is put together, kept from one message to the next.
-    pub(crate) scratch: Vec<u8>,
 }
 
 /// A place to go back to when a message turns out not to be there after all.
@@ -43,6 +40,11 @@ pub(crate) struct Mark {
 }
 
 impl Pieces {
+    /// Nothing yet, with room for `octets` of text.
+    pub(crate) fn with_room(octets: usize) -> Pieces {
+        Pieces { text: BytesMut::with_capacity(octets), ..Pieces::default() }
+    }
+
     /// The present end.
     pub(crate) fn mark(&self) -> Mark {
         Mark { pieces: self.done.len(), held: self.held, text: self.text.len() }
@@ -101,12 +103,6 @@ impl Pieces {
 
 /// Below this, octets are copied behind their neighbours.
 const COPY_BELOW: usize = 1024;
-
-/// What a cache record that was copied out holds in memory, near enough: a message of ten thousand parts has megabytes.
-pub(crate) fn cached_octets(cache: &CacheBuf) -> usize {
-    let items = [cache.envelope(), cache.bodystructure(), cache.body(), cache.sections(), cache.headers()];
-    items.iter().map(|item| item.len()).sum()
-}
 
 /// Writes pieces, waiting while the client does not take them.
 pub(crate) async fn write(connection: &mut Connection, pieces: Vec<Piece>) -> Result<(), WriteError> {

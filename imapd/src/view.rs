@@ -144,7 +144,7 @@ impl View {
     pub(crate) fn among(&self, uids: &NumberSet) -> UidSet {
         uids.ranges().iter().fold(UidSet::new(), |mut found, &(first, last)| {
             // A range costs what the view holds of it, never its length.
-            found |= self.uids.range(first..=last).collect::<UidSet>();
+            found |= self.stretch(first, last);
             found
         })
     }
@@ -159,9 +159,15 @@ impl View {
         for &(first, last) in numbers.ranges() {
             // Both exist: numbers start at 1 and end at `exists`.
             let (Some(from), Some(to)) = (self.uid(first), self.uid(last)) else { return Err(NoSuchMessage(first)) };
-            found |= self.uids.range(from..=to).collect::<UidSet>();
+            found |= self.stretch(from, to);
         }
         Ok(found)
+    }
+
+    /// The messages with UIDs in a range.
+    fn stretch(&self, first: u32, last: u32) -> UidSet {
+        // An iterator over a set ascends, so the error is never met.
+        UidSet::from_sorted_iter(self.uids.range(first..=last)).unwrap_or_default()
     }
 
     /// The UID of the message with a sequence number.

@@ -7,18 +7,17 @@
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 4 | CRC-32 of the rest of the front: of everything up to the end of item 2 |
-//! | 4 | 4 | length of the record, these fields included |
-//! | 8 | 4 | UID: a record that an index offset hits by mistake is another message's |
-//! | 12 | 2 | version, 2 |
-//! | 14 | 2 | number of items, 10 |
-//! | 16 | 4 each | length of each item |
-//! | 56 | 4 | CRC-32 of everything behind the front |
-//! | 60 | ... | the items, one behind the other |
+//! | 0 | 4 | length of the record, these fields included |
+//! | 4 | 4 | UID: a record that an index offset hits by mistake is another message's |
+//! | 8 | 2 | version, 3 |
+//! | 10 | 2 | number of items, 10 |
+//! | 12 | 8 each | of each item: its length and its CRC-32 |
+//! | 92 | ... | the items, one behind the other |
 //!
-//! The front is what a client asks for to list a mailbox: it can be read and checked without the rest.
+//! Each item can be read and checked without the others. The head needs no checksum of its own: the lengths must add up to
+//! what index and record say, and a wrong one moves an item to bytes that its checksum does not fit.
 //!
-//! Items: 0 ENVELOPE, 1 BODYSTRUCTURE, 2 BODY (as IMAP sends them), the section table, the cached header fields, and the
+//! Items: ENVELOPE, BODYSTRUCTURE, BODY (as IMAP sends them), the section table, the cached header fields, and the
 //! normalised From, To, Cc, Bcc and Subject for SEARCH.
 
 use message::Analysis;
@@ -27,13 +26,11 @@ use crate::ident::Uid;
 
 /// Number of items in a record.
 const ITEMS: usize = 10;
+/// Where the lengths and checksums of the items begin.
+const TABLE: usize = 12;
 /// Bytes before the items.
-pub(crate) const FIXED: usize = 20 + 4 * ITEMS;
-/// Items of the front.
-const FRONT_ITEMS: usize = 3;
-/// Where the checksum of what is behind the front stands.
-const REST_CRC: usize = FIXED - 4;
-const VERSION: u16 = 2;
+pub(crate) const FIXED: usize = TABLE + 8 * ITEMS;
+const VERSION: u16 = 3;
 const MAGIC: &[u8; 8] = b"ANGCACH\n";
 
 /// Longest cache record: a message with ten thousand parts stays below 8 MiB; a longer length on disk is damage.
@@ -55,6 +52,57 @@ pub(crate) fn generation(b: &[u8; 16]) -> Option<u32> {
     (*b == file_header(n)).then_some(n)
 }
 
+/// An item of a cache record, in the order in which they stand there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CacheItem {
+    /// ENVELOPE as IMAP sends it (RFC 9051, 7.5.2).
+    Envelope,
+    /// BODYSTRUCTURE as IMAP sends it.
+    BodyStructure,
+    /// BODY (no extension data) as IMAP sends it.
+    Body,
+    /// The section table, to be read with `message::Sections`.
+    Sections,
+    /// The cached header fields, to be read with the `message` crate.
+    Headers,
+    /// From, normalised for SEARCH: UTF-8.
+    From,
+    /// To, normalised for SEARCH.
+    To,
+    /// Cc, normalised for SEARCH.
+    Cc,
+    /// Bcc, normalised for SEARCH.
+    Bcc,
+    /// Subject, normalised for SEARCH.
+    Subject,
+}
+
+/// A run of items: what is read of a record with one copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CacheItems {
+    first: CacheItem,
+    last: CacheItem,
+}
+
+impl CacheItems {
+    /// The whole record.
+    pub const ALL: CacheItems = CacheItems { first: CacheItem::Envelope, last: CacheItem::Subject };
+
+    /// The shortest run that has all of `items`; nothing if there are none.
+    pub fn with(items: impl IntoIterator<Item = CacheItem>) -> Option<CacheItems> {
+        items
+            .into_iter()
+            .map(CacheItems::from)
+            .reduce(|a, b| CacheItems { first: a.first.min(b.first), last: a.last.max(b.last) })
+    }
+}
+
+impl From<CacheItem> for CacheItems {
+    fn from(item: CacheItem) -> CacheItems {
+        CacheItems { first: item, last: item }
+    }
+}
+
 /// The cache record of a message.
 pub(crate) fn encode(uid: Uid, analysis: &Analysis) -> Vec<u8> {
     let items: [&[u8]; ITEMS] = [
@@ -71,184 +119,142 @@ pub(crate) fn encode(uid: Uid, analysis: &Analysis) -> Vec<u8> {
     ];
     let len = FIXED + items.iter().map(|i| i.len()).sum::<usize>();
     let mut b = Vec::with_capacity(len);
-    b.extend_from_slice(&[0; 4]);
     b.extend_from_slice(&(len as u32).to_le_bytes());
     b.extend_from_slice(&uid.get().to_le_bytes());
     b.extend_from_slice(&VERSION.to_le_bytes());
     b.extend_from_slice(&(ITEMS as u16).to_le_bytes());
-    items.iter().for_each(|i| b.extend_from_slice(&(i.len() as u32).to_le_bytes()));
-    b.extend_from_slice(&[0; 4]);
+    for item in items {
+        b.extend_from_slice(&(item.len() as u32).to_le_bytes());
+        b.extend_from_slice(&crc32fast::hash(item).to_le_bytes());
+    }
     items.iter().for_each(|i| b.extend_from_slice(i));
-    let front = FIXED + items[..FRONT_ITEMS].iter().map(|i| i.len()).sum::<usize>();
-    let rest = crc32fast::hash(&b[front..]);
-    b[REST_CRC..FIXED].copy_from_slice(&rest.to_le_bytes());
-    seal_front(&mut b, front);
     b
 }
 
-/// How long the front is, by the first [`FIXED`] bytes of a record, which were not checked.
-pub(crate) fn front_len(head: &[u8; FIXED]) -> Option<usize> {
-    let lengths = head[16..].as_chunks::<4>().0.iter().take(FRONT_ITEMS);
-    lengths.map(|len| u32::from_le_bytes(*len) as usize).try_fold(FIXED, usize::checked_add)
-}
-
-fn seal_front(record: &mut [u8], front: usize) {
-    let crc = crc32fast::hash(&record[4..front]);
-    record[..4].copy_from_slice(&crc.to_le_bytes());
-}
-
-/// The same record for a message of another UID (a copy): only its address and checksum change.
+/// The same record for a message of another UID (a copy): only its address changes.
 pub(crate) fn readdress(record: &[u8], uid: Uid) -> Vec<u8> {
     let mut b = record.to_vec();
-    let front = b.first_chunk().and_then(front_len).filter(|front| *front <= b.len());
-    if let Some(front) = front {
-        b[8..12].copy_from_slice(&uid.get().to_le_bytes());
-        seal_front(&mut b, front);
+    if let Some(address) = b.get_mut(4..8) {
+        address.copy_from_slice(&uid.get().to_le_bytes());
     }
     b
 }
 
-/// A cache record, copied out of the file and checked. Reuse one for many messages: it keeps its memory.
+/// Where the items of a record end, counted from its beginning, and their checksums.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Head {
+    ends: [u32; ITEMS],
+    crcs: [u32; ITEMS],
+}
+
+impl Head {
+    /// Reads the first bytes of a record; nothing unless they are those of a record of `len` bytes of that message.
+    pub(crate) fn decode(bytes: &[u8; FIXED], uid: Uid, len: u32) -> Option<Head> {
+        let u32_at = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let is_ours = u32_at(0) == len
+            && u32_at(4) == uid.get()
+            && bytes[8..10] == VERSION.to_le_bytes()
+            && bytes[10..12] == (ITEMS as u16).to_le_bytes();
+        if !is_ours {
+            return None;
+        }
+        let (mut head, mut end) = (Head::default(), FIXED as u32);
+        for item in 0..ITEMS {
+            end = end.checked_add(u32_at(TABLE + 8 * item))?;
+            head.ends[item] = end;
+            head.crcs[item] = u32_at(TABLE + 8 * item + 4);
+        }
+        (end == len).then_some(head)
+    }
+
+    /// Where a run of items is, counted from the beginning of the record.
+    pub(crate) fn place(&self, items: CacheItems) -> std::ops::Range<usize> {
+        let (first, last) = (items.first as usize, items.last as usize);
+        let start = first.checked_sub(1).map_or(FIXED as u32, |before| self.ends[before]);
+        start as usize..self.ends[last] as usize
+    }
+
+    /// Where an item ends, counted from the beginning of the record.
+    pub(crate) fn ends_at(&self, item: CacheItem) -> usize {
+        self.ends[item as usize] as usize
+    }
+
+    /// Whether these are the bytes of an item.
+    pub(crate) fn fits(&self, item: CacheItem, bytes: &[u8]) -> bool {
+        crc32fast::hash(bytes) == self.crcs[item as usize]
+    }
+}
+
+/// What was asked for of a cache record, copied out of the file and checked. Reuse one for many messages: it keeps its
+/// memory. Items that were not asked for are empty.
 #[derive(Default)]
 pub struct CacheBuf {
+    head: Head,
+    /// A stretch of the record.
     bytes: Vec<u8>,
-    ends: [usize; ITEMS],
+    /// Where in the record it begins.
+    start: usize,
 }
 
 impl CacheBuf {
-    /// Room for a record of `len` bytes, to be filled by the caller.
+    /// Room for `len` bytes of a record, to be filled by the caller, who then calls [`check`](Self::check).
     pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
         // What is there from the last record is overwritten; only growth is filled with zeros.
         self.bytes.resize(len, 0);
         &mut self.bytes
     }
 
-    /// Takes a record that was just made.
+    /// Takes a whole record; answers whether it is one of that message.
     pub(crate) fn set(&mut self, uid: Uid, record: Vec<u8>) -> bool {
         self.bytes = record;
-        self.check(uid)
+        self.check_whole(uid)
     }
 
     /// Checks the bytes that were filled in: a whole record. On failure the buffer is empty.
-    pub(crate) fn check(&mut self, uid: Uid) -> bool {
-        let len = self.bytes.len();
-        self.check_as(uid, |buf| (buf.ends[ITEMS - 1] == len && buf.is_rest_good()).then_some(()))
+    pub(crate) fn check_whole(&mut self, uid: Uid) -> bool {
+        let len = u32::try_from(self.bytes.len()).ok();
+        let head = self.bytes.first_chunk().zip(len).and_then(|(head, len)| Head::decode(head, uid, len));
+        self.check(head.unwrap_or_default(), 0, CacheItems::ALL) && head.is_some()
     }
 
-    /// Checks the bytes that were filled in: the front of a record of `len` bytes. The items behind it are empty then. On
-    /// failure the buffer is empty.
-    pub(crate) fn check_front(&mut self, uid: Uid, len: u32) -> bool {
-        self.check_as(uid, |buf| {
-            let whole = buf.ends[ITEMS - 1] == len as usize && buf.ends[FRONT_ITEMS - 1] == buf.bytes.len();
-            buf.ends[FRONT_ITEMS..].fill(buf.bytes.len());
-            whole.then_some(())
-        })
-    }
-
-    fn check_as(&mut self, uid: Uid, rest: impl FnOnce(&mut Self) -> Option<()>) -> bool {
-        let good = self.layout(uid).and_then(|()| rest(self)).is_some();
+    /// Checks the bytes that were filled in: those of a record from `start` on, with `items` among them. On failure the
+    /// buffer is empty.
+    pub(crate) fn check(&mut self, head: Head, start: usize, items: CacheItems) -> bool {
+        (self.head, self.start) = (head, start);
+        let fits = |item: &CacheItem| head.fits(*item, self.item(*item));
+        let good = EACH[items.first as usize..=items.last as usize].iter().all(fits);
         if !good {
             self.bytes.clear();
-            self.ends = [0; ITEMS];
+            self.head = Head::default();
         }
         good
     }
 
-    /// The whole record.
+    /// The whole record, if it was asked for.
     pub(crate) fn record(&self) -> &[u8] {
-        &self.bytes
+        if self.start == 0 { &self.bytes } else { &[] }
     }
 
-    /// Finds the items, and checks the front.
-    fn layout(&mut self, uid: Uid) -> Option<()> {
-        let b = &self.bytes;
-        let head: &[u8; FIXED] = b.first_chunk()?;
-        let u32_at = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let front = b.get(4..front_len(head)?)?;
-        let head_ok = u32_at(8) == uid.get()
-            && head[12..14] == VERSION.to_le_bytes()
-            && head[14..16] == (ITEMS as u16).to_le_bytes();
-        if !head_ok || crc32fast::hash(front) != u32_at(0) {
-            return None;
-        }
-        let mut end = FIXED;
-        for (i, slot) in self.ends.iter_mut().enumerate() {
-            end = end.checked_add(u32_at(16 + 4 * i) as usize)?;
-            *slot = end;
-        }
-        (end == u32_at(4) as usize).then_some(())
-    }
-
-    fn is_rest_good(&self) -> bool {
-        let rest = self.bytes.get(self.ends[FRONT_ITEMS - 1]..).map(crc32fast::hash);
-        rest.is_some_and(|crc| self.bytes.get(REST_CRC..FIXED) == Some(&crc.to_le_bytes()[..]))
-    }
-
-    fn item(&self, n: usize) -> &[u8] {
-        let start = if n == 0 { FIXED } else { self.ends[n - 1] };
-        self.bytes.get(start..self.ends[n]).unwrap_or_default()
-    }
-
-    /// ENVELOPE as IMAP sends it (RFC 9051, 7.5.2).
+    /// An item; empty if it was not asked for.
     #[must_use]
-    pub fn envelope(&self) -> &[u8] {
-        self.item(0)
+    pub fn item(&self, item: CacheItem) -> &[u8] {
+        let place = self.head.place(item.into());
+        let held = place.start.checked_sub(self.start).zip(place.end.checked_sub(self.start));
+        held.and_then(|(start, end)| self.bytes.get(start..end)).unwrap_or_default()
     }
 
-    /// BODYSTRUCTURE as IMAP sends it.
+    /// Octets that are held.
     #[must_use]
-    pub fn bodystructure(&self) -> &[u8] {
-        self.item(1)
-    }
-
-    /// BODY (no extension data) as IMAP sends it.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        self.item(2)
-    }
-
-    /// The section table, to be read with `message::Sections`.
-    #[must_use]
-    pub fn sections(&self) -> &[u8] {
-        self.item(3)
-    }
-
-    /// The cached header fields, to be read with the `message` crate.
-    #[must_use]
-    pub fn headers(&self) -> &[u8] {
-        self.item(4)
-    }
-
-    /// From, normalised for SEARCH: UTF-8.
-    #[must_use]
-    pub fn from(&self) -> &[u8] {
-        self.item(5)
-    }
-
-    /// To, normalised for SEARCH.
-    #[must_use]
-    pub fn to(&self) -> &[u8] {
-        self.item(6)
-    }
-
-    /// Cc, normalised for SEARCH.
-    #[must_use]
-    pub fn cc(&self) -> &[u8] {
-        self.item(7)
-    }
-
-    /// Bcc, normalised for SEARCH.
-    #[must_use]
-    pub fn bcc(&self) -> &[u8] {
-        self.item(8)
-    }
-
-    /// Subject, normalised for SEARCH.
-    #[must_use]
-    pub fn subject(&self) -> &[u8] {
-        self.item(9)
+    pub fn octets(&self) -> usize {
+        self.bytes.len()
     }
 }
+
+/// All items, by number.
+const EACH: [CacheItem; ITEMS] = {
+    use CacheItem::{Bcc, Body, BodyStructure, Cc, Envelope, From, Headers, Sections, Subject, To};
+    [Envelope, BodyStructure, Body, Sections, Headers, From, To, Cc, Bcc, Subject]
+};
 
 #[cfg(test)]
 mod tests {
@@ -263,38 +269,45 @@ mod tests {
     fn reads_back_what_it_wrote() {
         let mut buf = CacheBuf::default();
         assert!(buf.set(Uid::MIN, record()));
-        assert!(buf.envelope().starts_with(b"("));
-        assert!(!buf.sections().is_empty());
+        assert!(buf.item(CacheItem::Envelope).starts_with(b"("));
+        assert!(!buf.item(CacheItem::Sections).is_empty());
+        assert_eq!(buf.record(), record());
         assert!(!buf.set(Uid::MAX, record()), "another message's record");
+        let moved = readdress(&record(), Uid::MAX);
+        assert!(buf.set(Uid::MAX, moved.clone()));
+        assert!(!buf.set(Uid::MIN, moved));
     }
 
     #[test]
-    fn the_front_can_be_read_alone() {
+    fn items_can_be_read_alone() {
         let whole = record();
         let mut expected = CacheBuf::default();
         assert!(expected.set(Uid::MIN, whole.clone()));
-        let front = front_len(whole.first_chunk().unwrap()).unwrap();
-        let read = |bytes: &[u8], len: usize| {
+        let head = |bytes: &[u8]| Head::decode(bytes.first_chunk()?, Uid::MIN, whole.len() as u32);
+        let read = |bytes: &[u8], items: CacheItems| {
+            let head = head(bytes)?;
+            let place = head.place(items);
             let mut buf = CacheBuf::default();
-            buf.room(bytes.len()).copy_from_slice(bytes);
-            buf.check_front(Uid::MIN, len as u32).then_some(buf)
+            buf.room(place.len()).copy_from_slice(&bytes[place.clone()]);
+            buf.check(head, place.start, items).then_some(buf)
         };
-        let buf = read(&whole[..front], whole.len()).unwrap();
-        assert_eq!(
-            (buf.envelope(), buf.bodystructure(), buf.body()),
-            (expected.envelope(), expected.bodystructure(), expected.body())
-        );
-        assert!(buf.sections().is_empty() && buf.subject().is_empty());
-        assert!(read(&whole[..front - 1], whole.len()).is_none());
-        assert!(read(&whole[..front], whole.len() + 1).is_none());
-        for at in 0..front {
-            let mut bad = whole[..front].to_vec();
-            bad[at] ^= 1;
-            assert!(read(&bad, whole.len()).is_none(), "byte {at}");
+        for first in EACH {
+            for last in EACH.into_iter().filter(|last| *last >= first) {
+                let items = CacheItems::with([last, first]).unwrap();
+                let place = head(&whole).unwrap().place(items);
+                let buf = read(&whole, items).unwrap();
+                for item in EACH {
+                    let held = if (first..=last).contains(&item) { expected.item(item) } else { b"" };
+                    assert_eq!(buf.item(item), held, "{item:?} of {items:?}");
+                }
+                for at in place {
+                    let mut bad = whole.clone();
+                    bad[at] ^= 1;
+                    assert!(read(&bad, items).is_none(), "byte {at}");
+                }
+            }
         }
-        let moved = readdress(&whole, Uid::MAX);
-        assert!(CacheBuf::default().set(Uid::MAX, moved.clone()));
-        assert!(!CacheBuf::default().set(Uid::MIN, moved));
+        assert_eq!(CacheItems::with([]), None);
     }
 
     #[test]
@@ -306,8 +319,12 @@ mod tests {
             bad[at] ^= 1;
             assert!(!buf.set(Uid::MIN, bad), "byte {at}");
             assert!(!buf.set(Uid::MIN, good[..at].to_vec()), "cut at {at}");
-            assert!(buf.envelope().is_empty());
+            assert!(buf.item(CacheItem::Envelope).is_empty());
+            let mut zeros = good.clone();
+            zeros[at..].fill(0);
+            assert!(!buf.set(Uid::MIN, zeros) || good[at..].iter().all(|b| *b == 0), "zeros from {at}");
         }
+        assert!(!buf.set(Uid::MIN, vec![0; FIXED]));
         assert_eq!(generation(&file_header(77)), Some(77));
         assert_eq!(generation(&[0; 16]), None);
     }

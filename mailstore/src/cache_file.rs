@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use durable::disk::{Disk, DiskFile};
 
-use crate::cache::{self, CacheBuf, MAX_RECORD};
+use crate::cache::{self, CacheBuf, CacheItem, CacheItems, FIXED, Head, MAX_RECORD};
 use crate::error::Result;
 use crate::ident::Uid;
 use crate::index::CACHE_START;
@@ -80,40 +81,50 @@ impl CacheFile {
 
     /// Makes reading cheap up to `len` bytes.
     pub(crate) fn prepare(&mut self, len: u64) {
-        let mapped = self.map.as_ref().map_or(0, SharedMap::len) as u64;
-        if len > mapped && len >= MAP_FROM {
+        if !self.is_prepared(len) {
             self.map = SharedMap::new(&self.file, len as usize + MAP_SLACK).unwrap_or_default();
         }
     }
 
-    /// Copies a record out and checks it; answers whether it is good.
-    pub(crate) fn read(&self, uid: Uid, offset: u64, len: u32, into: &mut CacheBuf) -> bool {
-        if !(1..=MAX_RECORD).contains(&len) || offset < CACHE_START {
-            return false;
-        }
-        let room = into.room(len as usize);
-        let copied = match &self.map {
-            Some(map) if offset + u64::from(len) <= map.len() as u64 => map.read(offset as usize, room).is_ok(),
-            _ => self.file.read_exact_at(room, offset).is_ok(),
-        };
-        copied && into.check(uid)
+    /// Whether reading up to `len` bytes is as cheap as it gets.
+    pub(crate) fn is_prepared(&self, len: u64) -> bool {
+        let mapped = self.map.as_ref().map_or(0, SharedMap::len) as u64;
+        len <= mapped || len < MAP_FROM
     }
 
-    /// The same, of the front alone where that spares copying: ENVELOPE, BODYSTRUCTURE and BODY.
-    pub(crate) fn read_front(&self, uid: Uid, offset: u64, len: u32, into: &mut CacheBuf) -> bool {
-        let Some(map) = self.map.as_ref().filter(|map| offset.saturating_add(u64::from(len)) <= map.len() as u64)
-        else {
-            return self.read(uid, offset, len, into);
+    /// Copies items of a record out and checks them; answers whether they are good.
+    pub(crate) fn read(&self, uid: Uid, offset: u64, len: u32, items: CacheItems, into: &mut CacheBuf) -> bool {
+        let Some(map) = self.mapped(offset, len) else {
+            // One read of the whole is cheaper than two.
+            return is_possible(offset, len)
+                && self.file.read_exact_at(into.room(len as usize), offset).is_ok()
+                && into.check_whole(uid);
         };
-        let mut head = [0; cache::FIXED];
-        if !(cache::FIXED as u32..=MAX_RECORD).contains(&len)
-            || offset < CACHE_START
-            || map.read(offset as usize, &mut head).is_err()
-        {
-            return false;
+        if items == CacheItems::ALL {
+            return map.read(offset as usize, into.room(len as usize)).is_ok() && into.check_whole(uid);
         }
-        let front = cache::front_len(&head).filter(|front| *front <= len as usize);
-        front.is_some_and(|front| map.read(offset as usize, into.room(front)).is_ok() && into.check_front(uid, len))
+        let Some(head) = head(map, uid, offset, len) else { return false };
+        let place = head.place(items);
+        expect_next(map, offset, len, place.clone());
+        map.read(offset as usize + place.start, into.room(place.len())).is_ok() && into.check(head, place.start, items)
+    }
+
+    /// A record whose items are wanted one by one, if it is mapped and its head is good.
+    pub(crate) fn place(&self, uid: Uid, offset: u64, len: u32) -> Option<CachePlace<'_>> {
+        let map = self.mapped(offset, len)?;
+        let head = head(map, uid, offset, len)?;
+        expect_next(
+            map,
+            offset,
+            len,
+            head.place(CacheItem::Envelope.into()).start..head.ends_at(CacheItem::BodyStructure),
+        );
+        Some(CachePlace { map, offset: offset as usize, head })
+    }
+
+    fn mapped(&self, offset: u64, len: u32) -> Option<&SharedMap> {
+        let end = offset.saturating_add(u64::from(len));
+        self.map.as_ref().filter(|map| is_possible(offset, len) && end <= map.len() as u64)
     }
 
     /// Whether those bytes can be read without a wait for the disk: a hint, true at this moment.
@@ -128,4 +139,42 @@ impl CacheFile {
     pub(crate) fn file(&self) -> &DiskFile {
         &self.file
     }
+}
+
+/// A record in the mapped cache, its head read and its items not.
+pub struct CachePlace<'a> {
+    map: &'a SharedMap,
+    offset: usize,
+    head: Head,
+}
+
+impl CachePlace<'_> {
+    /// Copies an item to the end of `out` and checks it; answers whether it is good. If it is not, what was appended must
+    /// be taken back.
+    #[must_use]
+    pub fn append(&self, item: CacheItem, out: &mut BytesMut) -> bool {
+        let (place, before) = (self.head.place(item.into()), out.len());
+        self.map.append(self.offset + place.start, place.len(), out).is_ok()
+            && out.get(before..).is_some_and(|bytes| self.head.fits(item, bytes))
+    }
+}
+
+/// Whether a record can be at that place. Both numbers come from the disk.
+fn is_possible(offset: u64, len: u32) -> bool {
+    (FIXED as u32..=MAX_RECORD).contains(&len) && offset >= CACHE_START
+}
+
+/// Whoever lists a mailbox reads the record behind this one next, and items that are about where this one's are.
+fn expect_next(map: &SharedMap, offset: u64, len: u32, items: Range<usize>) {
+    /// What is worth asking for ahead.
+    const AHEAD: usize = 1024;
+    let next = offset as usize + len as usize;
+    map.expect(next..next + FIXED);
+    map.expect(next + items.start..next + items.end.min(items.start + AHEAD));
+}
+
+fn head(map: &SharedMap, uid: Uid, offset: u64, len: u32) -> Option<Head> {
+    let mut bytes = [0; FIXED];
+    map.read(offset as usize, &mut bytes).ok()?;
+    Head::decode(&bytes, uid, len)
 }

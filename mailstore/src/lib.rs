@@ -35,7 +35,8 @@ mod subscription;
 pub mod uid_set;
 
 pub use acl::{ADMIN_RIGHTS, Access, Acl, AclMode, Identifier, OWNER_RIGHTS, Rights, RightsError};
-pub use cache::CacheBuf;
+pub use cache::{CacheBuf, CacheItem, CacheItems};
+pub use cache_file::CachePlace;
 pub use check::{CheckReport, Finding, Severity};
 pub use duplicate::Duplicates;
 pub use durable::disk;

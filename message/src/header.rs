@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-pub use cached::{CACHED_FIELDS, CachedHeaders};
+pub use cached::{CACHED_FIELDS, CachedHeaders, Chosen};
 pub use date::{MailDate, parse_date, received_date};
 pub(crate) use known::{Known, KnownField, Several};
 pub use message_id::{first_message_id, message_ids};

@@ -26,6 +26,6 @@ pub mod structure;
 pub mod text;
 
 pub use analysis::{Analysis, Lines, Searchable, analyse};
-pub use header::{CachedHeaders, FieldSelection, FieldSet, MailDate};
+pub use header::{CachedHeaders, Chosen, FieldSelection, FieldSet, MailDate};
 pub use limits::Limits;
 pub use sections::{SectionText, Sections, SectionsError};

@@ -32,6 +32,11 @@ const BATCH: usize = 256;
 /// Messages of a batch that needs files: each holds one open until it is written.
 const BATCH_WITH_FILES: usize = 32;
 
+/// What a reply takes, before any was made: flags and numbers, ...
+const TINY_REPLY: usize = 64;
+/// ... or more than that.
+const SMALL_REPLY: usize = 512;
+
 /// Runs FETCH.
 pub(crate) async fn run(context: &mut Context, selected: &mut Selected, fetch: Fetch) -> Outcome {
     if fetch.vanished && !context.enabled.qresync {
@@ -47,10 +52,11 @@ pub(crate) async fn run(context: &mut Context, selected: &mut Selected, fetch: F
     let may_mark = selected.effective_rights().contains(Rights::SEEN);
     let plan = Arc::new(Plan::new(&fetch, context.enabled.condstore, may_mark, context.encoding()));
     let size = if plan.uses_file { BATCH_WITH_FILES } else { BATCH };
-    let mut missing = false;
+    let (mut missing, mut room) = (false, if plan.cached.is_some() { SMALL_REPLY } else { TINY_REPLY });
     while !uids.is_empty() {
         let wanted = first(context, selected, &uids, size);
-        let made = make(context, selected, &plan, wanted.clone()).await?;
+        let made = make(context, selected, &plan, wanted.clone(), room * wanted.len()).await?;
+        room = made.octets * 9 / 8 / made.done.max(1);
         let last = made.done.checked_sub(1).and_then(|last| wanted.get(last)).map_or(u32::MAX, |wanted| wanted.uid);
         uids.remove_range(..=last);
         missing |= made.missing;
@@ -70,7 +76,10 @@ pub(crate) async fn run(context: &mut Context, selected: &mut Selected, fetch: F
 fn first(context: &Context, selected: &Selected, uids: &UidSet, size: usize) -> Vec<Wanted> {
     let numbered = selected.view.numbered_in_order(uids.iter().take(size));
     let recent = |uid| !context.enabled.rev2 && selected.view.is_recent(uid);
-    numbered.map(|(sequence, uid)| Wanted { sequence, uid, recent: recent(uid) }).collect()
+    // How many there are is dear to ask of such an iterator, and more room than needed is cheap.
+    let mut wanted = Vec::with_capacity(size);
+    numbered.for_each(|(sequence, uid)| wanted.push(Wanted { sequence, uid, recent: recent(uid) }));
+    wanted
 }
 
 /// Makes the replies: here and now where that needs nothing but memory, else on a thread that may block. To hand work
@@ -80,16 +89,17 @@ async fn make(
     selected: &Selected,
     plan: &Arc<Plan>,
     wanted: Vec<Wanted>,
+    room: usize,
 ) -> Result<Made, CommandError> {
     let reader = selected.account().reader();
     if batch::is_in_memory(&selected.mailbox, plan, &wanted) {
-        match batch::make(&selected.mailbox, plan, reader, &wanted, Place::Reactor) {
+        match batch::make(&selected.mailbox, plan, reader, &wanted, Place::Reactor, room) {
             Err(Failure::NotHere) => {}
             made => return Ok(made?),
         }
     }
     let (mailbox, plan, reader) = (Arc::clone(&selected.mailbox), Arc::clone(plan), reader.to_owned());
-    context.blocking(move |_| batch::make(&mailbox, &plan, &reader, &wanted, Place::Blocking)).await
+    context.blocking(move |_| batch::make(&mailbox, &plan, &reader, &wanted, Place::Blocking, room)).await
 }
 
 /// RFC 7162, 3.2.6: the UIDs of the set that were expunged since. Those that the client still counts are told of with the

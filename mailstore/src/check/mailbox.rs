@@ -7,7 +7,7 @@ use std::sync::Arc;
 use durable::disk::is_temporary_name;
 
 use super::CheckReport;
-use crate::cache::CacheBuf;
+use crate::cache::{CacheBuf, CacheItems};
 use crate::cache_file::{self, CacheFile};
 use crate::error::Result;
 use crate::header::{self, MailboxHeader};
@@ -132,7 +132,7 @@ impl Store {
         };
         let mut buffer = CacheBuf::default();
         for record in records.values().filter(|record| !record.is_expunged() && record.cache_len > 0) {
-            if !cache.read(record.uid, record.cache_offset, record.cache_len, &mut buffer) {
+            if !cache.read(record.uid, record.cache_offset, record.cache_len, CacheItems::ALL, &mut buffer) {
                 report.damage(&row.name, Some(record.uid.get()), "its cache record is bad");
             }
         }

@@ -16,6 +16,9 @@ use crate::raw::SharedMap;
 /// single records are wanted.
 const READ_WHOLE: u32 = 5_000;
 
+/// Below this many records single ones are read with `pread`.
+const FEW: u32 = 64;
+
 /// A mapping reaches this much beyond the last record, so that appends seldom need a new one.
 const MAP_SLACK: usize = 1 << 20;
 
@@ -134,13 +137,17 @@ impl IndexFile {
     /// Makes reading single records cheap: maps the file for at least `count` records, unless it is so small that
     /// `pread` serves.
     pub(crate) fn prepare(&mut self, count: u32) {
-        let needed = offset(count) as usize;
-        if self.map.as_ref().is_some_and(|map| map.len() >= needed) || (self.map.is_none() && count < 64) {
+        if self.is_prepared(count) {
             return;
         }
         let slack = if count < READ_WHOLE { MAP_SLACK / 8 } else { MAP_SLACK };
         // Without a mapping (no address space, no slot of the guard) records are read with pread.
-        self.map = SharedMap::new(&self.file, needed + slack).unwrap_or_default();
+        self.map = SharedMap::new(&self.file, offset(count) as usize + slack).unwrap_or_default();
+    }
+
+    /// Whether reading single records is as cheap as it gets.
+    pub(crate) fn is_prepared(&self, count: u32) -> bool {
+        self.map.as_ref().map_or(count < FEW, |map| map.len() as u64 >= offset(count))
     }
 
     /// The record of that number; nothing where it is damaged or the file is shorter by now.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cache::CacheBuf;
+use crate::cache::{CacheBuf, CacheItems};
 use crate::error::Result;
 use crate::flags::Keyword;
 use crate::ident::{Timestamp, Uid};
@@ -78,7 +78,7 @@ impl Mailbox {
             let reader = reading.reader(options.reader);
             let mut buf = CacheBuf::default();
             for record in reading.records_of(uids) {
-                reading.cache(&record, &mut buf)?;
+                reading.cache(&record, CacheItems::ALL, &mut buf)?;
                 let names: Vec<Keyword> = reading.keywords_of(&record).cloned().collect();
                 found.push((record, names, reader.has_seen(record.uid), buf.record().to_vec()));
             }

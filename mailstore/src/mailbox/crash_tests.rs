@@ -203,8 +203,8 @@ fn inspect(mailbox: &Arc<Mailbox>, context: &str, (must, may): (Vec<u32>, Vec<u3
         assert_eq!(record.size as usize, bytes.len(), "{context}");
         assert_eq!(record.hash, crate::ident::ContentHash::of(&bytes), "{context}");
         let mut buf = crate::cache::CacheBuf::default();
-        mailbox.read().cache(&record, &mut buf).unwrap();
-        assert!(buf.envelope().starts_with(b"("), "{context}");
+        mailbox.read().cache(&record, crate::cache::CacheItems::ALL, &mut buf).unwrap();
+        assert!(buf.item(crate::cache::CacheItem::Envelope).starts_with(b"("), "{context}");
         used += u64::from(record.size);
     }
     let status = mailbox.status();

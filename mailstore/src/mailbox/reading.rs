@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use parking_lot::RwLockReadGuard;
 
-use crate::cache::CacheBuf;
+use crate::cache::{CacheBuf, CacheItems};
+use crate::cache_file::CachePlace;
 use crate::error::Result;
 use crate::flags::Keyword;
 use crate::ident::{ModSeq, Uid, UidValidity};
@@ -94,6 +95,11 @@ impl Mailbox {
     /// Locks the mailbox for reading many records or cache records: they are mapped first if that pays.
     #[must_use]
     pub fn read_many<'a>(self: &'a Arc<Self>) -> Reading<'a> {
+        let state = self.state.read();
+        if state.is_prepared() {
+            return Reading { mailbox: self, state };
+        }
+        drop(state);
         let mut state = self.state.write();
         state.prepare();
         Reading { mailbox: self, state: parking_lot::RwLockWriteGuard::downgrade(state) }
@@ -244,25 +250,27 @@ impl Reading<'_> {
         self.records_of(&self.state.deleted).map(|r| u64::from(r.size)).sum()
     }
 
-    /// Copies a message's cache record into `into`. One that is damaged, or was never made, is made from the message
-    /// file, and written to the cache in the background.
+    /// Copies items of a message's cache record into `into`. A record that is damaged, or was never made, is made from
+    /// the message file, and written to the cache in the background.
     ///
     /// # Errors
     /// When there is no cache record and the message file can't be read.
-    pub fn cache(&self, record: &Record, into: &mut CacheBuf) -> Result<()> {
-        if self.cache_if_whole(record, into) { Ok(()) } else { heal::fill(self.mailbox, record, into) }
+    pub fn cache(&self, record: &Record, items: CacheItems, into: &mut CacheBuf) -> Result<()> {
+        if self.cache_if_whole(record, items, into) { Ok(()) } else { heal::fill(self.mailbox, record, into) }
     }
 
-    /// Copies a message's cache record into `into` if it is whole; answers whether it is. Reads no message file.
+    /// Copies items of a message's cache record into `into` if they are whole; answers whether they are. Reads no message
+    /// file.
     #[must_use]
-    pub fn cache_if_whole(&self, record: &Record, into: &mut CacheBuf) -> bool {
-        self.state.cache.read(record.uid, record.cache_offset, record.cache_len, into)
+    pub fn cache_if_whole(&self, record: &Record, items: CacheItems, into: &mut CacheBuf) -> bool {
+        self.state.cache.read(record.uid, record.cache_offset, record.cache_len, items, into)
     }
 
-    /// The same, but only ENVELOPE, BODYSTRUCTURE and BODY are sure to be there: half of the work.
+    /// A message's cache record, for copying single items of it to where they are wanted; nothing if it is not mapped or
+    /// not good.
     #[must_use]
-    pub fn front_if_whole(&self, record: &Record, into: &mut CacheBuf) -> bool {
-        self.state.cache.read_front(record.uid, record.cache_offset, record.cache_len, into)
+    pub fn cache_place(&self, record: &Record) -> Option<CachePlace<'_>> {
+        self.state.cache.place(record.uid, record.cache_offset, record.cache_len)
     }
 
     /// What changed after a mod-sequence.

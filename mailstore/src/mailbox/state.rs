@@ -43,6 +43,11 @@ impl State {
         self.cache.prepare(self.header.cache_len);
     }
 
+    /// Whether [`prepare`](Self::prepare) has nothing to do: readers need not wait for each other then.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.index.is_prepared(self.header.records) && self.cache.is_prepared(self.header.cache_len)
+    }
+
     /// The live message with that UID and its record's number.
     pub(super) fn find(&self, uid: Uid) -> Option<(u32, Record)> {
         if self.live.contains(uid.get()) { self.cursor().seek(uid) } else { None }

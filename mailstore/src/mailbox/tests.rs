@@ -9,7 +9,7 @@ use message::collation::Needle;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::cache::CacheBuf;
+use crate::cache::{CacheBuf, CacheItem, CacheItems};
 use crate::error::{ErrorKind, Result};
 use crate::flags::{Keyword, SystemFlags};
 use crate::ident::{ModSeq, Timestamp, Uid, UidValidity};
@@ -179,9 +179,9 @@ fn picture(mailbox: &Arc<Mailbox>) -> Vec<String> {
     let joe = reading.reader("joe");
     let mut buf = CacheBuf::default();
     let line = |record: crate::index::Record| {
-        reading.cache(&record, &mut buf).unwrap();
+        reading.cache(&record, CacheItems::ALL, &mut buf).unwrap();
         let keywords: Vec<_> = reading.keywords_of(&record).map(Keyword::to_string).collect();
-        let subject = String::from_utf8_lossy(buf.subject()).into_owned();
+        let subject = String::from_utf8_lossy(buf.item(CacheItem::Subject)).into_owned();
         let seen = joe.has_seen(record.uid);
         format!("{} {subject} {:?} {seen} {keywords:?} {}", record.uid, record.flags, record.internal_date.seconds)
     };

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use message::collation::Needle;
 use parking_lot::Mutex;
 
-use crate::cache::CacheBuf;
+use crate::cache::{CacheBuf, CacheItem};
 use crate::error::Result;
 use crate::mailbox::Mailbox;
 use crate::uid_set::UidSet;
@@ -41,13 +41,13 @@ const FIELDS: usize = 5;
 impl TextField {
     /// The field in a cache record, normalised.
     #[must_use]
-    pub fn of(self, cache: &CacheBuf) -> &[u8] {
+    pub fn item(self) -> CacheItem {
         match self {
-            TextField::From => cache.from(),
-            TextField::To => cache.to(),
-            TextField::Cc => cache.cc(),
-            TextField::Bcc => cache.bcc(),
-            TextField::Subject => cache.subject(),
+            TextField::From => CacheItem::From,
+            TextField::To => CacheItem::To,
+            TextField::Cc => CacheItem::Cc,
+            TextField::Bcc => CacheItem::Bcc,
+            TextField::Subject => CacheItem::Subject,
         }
     }
 }
@@ -125,8 +125,8 @@ impl Mailbox {
             let mut some = false;
             for uid in reading.uids().range(texts.up_to.saturating_add(1)..).take(AT_ONCE) {
                 if let Some(record) = records.find(uid) {
-                    reading.cache(&record, &mut cache)?;
-                    texts.push(uid, field.of(&cache));
+                    reading.cache(&record, field.item().into(), &mut cache)?;
+                    texts.push(uid, cache.item(field.item()));
                 }
                 (some, texts.up_to) = (true, uid);
                 if texts.held() > limit {

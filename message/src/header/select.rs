@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Fields;
-use super::cached::is_cached;
+use super::cached::Numbers;
 
 /// Up to this many names one comparison after another is quicker than a binary search: lengths mostly differ.
 const FEW: usize = 12;
@@ -13,8 +13,8 @@ const FEW: usize = 12;
 pub struct FieldSet {
     /// Lower case, sorted: a client may ask for thousands of names of a message with millions of fields.
     names: Vec<Vec<u8>>,
-    /// All of them are among the fields that the cache holds.
-    cached: bool,
+    /// Their numbers, if all of them are among the fields that the cache holds.
+    cached: Option<Numbers>,
 }
 
 impl FieldSet {
@@ -23,7 +23,7 @@ impl FieldSet {
         let mut names: Vec<_> = names.into_iter().map(|name| name.as_ref().to_ascii_lowercase()).collect();
         names.sort_unstable();
         names.dedup();
-        let cached = names.iter().all(|name| is_cached(name));
+        let cached = Numbers::of(names.iter().map(Vec::as_slice));
         Self { names, cached }
     }
 
@@ -37,9 +37,8 @@ impl FieldSet {
         self.names.binary_search_by(|candidate| candidate.iter().copied().cmp(lower.clone())).is_ok()
     }
 
-    /// Whether the cache holds the fields of all these names, of messages whose header is not beyond reason.
-    #[must_use]
-    pub(crate) fn is_cached(&self) -> bool {
+    /// What the cache calls the fields of these names, if it holds all of them.
+    pub(super) fn cached(&self) -> Option<Numbers> {
         self.cached
     }
 

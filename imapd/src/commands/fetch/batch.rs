@@ -30,6 +30,8 @@ pub(crate) struct Made {
     pub(crate) pieces: Vec<Piece>,
     /// How many of the messages were dealt with; the others did not fit.
     pub(crate) done: usize,
+    /// How many octets of text the replies take.
+    pub(crate) octets: usize,
     /// Some messages are gone.
     pub(crate) missing: bool,
     /// Messages that are \Seen now and were not, and since when.
@@ -75,19 +77,20 @@ pub(crate) fn is_in_memory(mailbox: &Arc<Mailbox>, plan: &Plan, messages: &[Want
         return false;
     }
     let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return true };
-    !plan.uses_cache || mailbox.read().is_cache_in_memory(first.uid..=last.uid)
+    plan.cached.is_none() || mailbox.read().is_cache_in_memory(first.uid..=last.uid)
 }
 
-/// Makes the replies for `messages`, ascending.
+/// Makes the replies for `messages`, ascending. `room`: how many octets of text they will take, near enough.
 pub(crate) fn make(
     mailbox: &Arc<Mailbox>,
     plan: &Plan,
     reader: &str,
     messages: &[Wanted],
     place: Place,
+    room: usize,
 ) -> Result<Made, Failure> {
     let mut made = Made { marked: mark_seen(mailbox, plan, reader, messages)?, ..Made::default() };
-    let mut out = Pieces::default();
+    let mut out = Pieces::with_room(room.min(HELD));
     let drafts = under_lock(mailbox, plan, reader, messages, place, &mut made, &mut out)?;
     for (at, draft) in &drafts {
         // When every message is a draft, all before this one are done; else drafts are few, and others behind them are done.
@@ -108,9 +111,10 @@ pub(crate) fn make(
             }
             Err(Problem::UnknownEncoding) => return Err(Failure::UnknownEncoding),
             Err(Problem::Store(error)) => return Err(error.into()),
-            Err(Problem::NeedsFile | Problem::Damaged) => return Err(damaged(mailbox).into()),
+            Err(Problem::NeedsFile | Problem::Damaged | Problem::Unhealed) => return Err(damaged(mailbox).into()),
         }
     }
+    made.octets = out.held();
     made.pieces = out.finish();
     Ok(made)
 }
@@ -154,17 +158,6 @@ fn under_lock(
         if record.modseq.get() <= plan.changed_since {
             continue;
         }
-        if plan.uses_cache {
-            let whole = match plan.uses_front {
-                true => reading.front_if_whole(&record, &mut cache),
-                false => reading.cache_if_whole(&record, &mut cache),
-            };
-            match place {
-                _ if whole => {}
-                Place::Reactor => return Err(Failure::NotHere),
-                Place::Blocking => reading.cache(&record, &mut cache)?,
-            }
-        }
         let seen = seen_by.has_seen(record.uid);
         flags.clear();
         if uses_flags {
@@ -173,9 +166,26 @@ fn under_lock(
         let tell_flags = made.marked.as_ref().is_some_and(|(marked, _)| marked.contains(wanted.uid));
         let facts = Facts { sequence: wanted.sequence, record: &record, flags: &flags, tell_flags };
         let start = out.mark();
+        if plan.is_ready_made
+            && let Some(place) = reading.cache_place(&record)
+        {
+            match render(plan, &facts, &mut Source::there(place), out) {
+                Ok(()) => continue,
+                // An item is damaged: all of it is made anew below.
+                Err(_) => out.rewind(start),
+            }
+        }
+        if let Some(items) = plan.cached
+            && !reading.cache_if_whole(&record, items, &mut cache)
+        {
+            match place {
+                Place::Reactor => return Err(Failure::NotHere),
+                Place::Blocking => reading.cache(&record, items, &mut cache)?,
+            }
+        }
         let rendered = match plan.uses_file {
             true => Err(Problem::NeedsFile),
-            false => render(plan, &facts, &mut Source::cached(&cache), out),
+            false => render(plan, &facts, &mut Source::copied(&cache), out),
         };
         match rendered {
             Ok(()) => {}
@@ -183,12 +193,12 @@ fn under_lock(
                 out.rewind(start);
                 let flags = flags.iter().copied().map(str::to_owned).collect();
                 let cache = std::mem::take(&mut cache);
-                copied += crate::pieces::cached_octets(&cache);
+                copied += cache.octets();
                 drafts.push((at, Draft { sequence: wanted.sequence, record, flags, tell_flags, cache }));
             }
             Err(Problem::UnknownEncoding) => return Err(Failure::UnknownEncoding),
             Err(Problem::Store(error)) => return Err(error.into()),
-            Err(Problem::Damaged) => return Err(damaged(mailbox).into()),
+            Err(Problem::Damaged | Problem::Unhealed) => return Err(damaged(mailbox).into()),
         }
     }
     made.done = messages.len();

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::ops::Range;
 
+use mailstore::CacheItem;
 use mailstore::disk::DiskFile;
 use message::text::{TransferEncoding, decode_transfer};
 use message::{CachedHeaders, FieldSelection, Sections};
@@ -45,16 +46,23 @@ pub(super) fn fields(
     partial: Option<Partial>,
     out: &mut Pieces,
 ) -> Result<(), Problem> {
-    let mut lines = std::mem::take(&mut out.scratch);
-    let cached = section.part.is_empty()
-        && CachedHeaders::open(source.cache.headers()).is_some_and(|cached| cached.answer(selection, &mut lines));
-    if !cached {
+    let cached = CachedHeaders::open(source.cached(CacheItem::Headers));
+    let chosen = cached.filter(|_| section.part.is_empty()).and_then(|cached| cached.choose(selection));
+    if let (Some(chosen), None) = (&chosen, partial) {
+        FetchItems::literal(&mut out.text, chosen.size() as u64);
+        chosen.pieces().for_each(|piece| out.text.extend_from_slice(piece));
+        return Ok(());
+    }
+    let mut lines = Vec::new();
+    if let Some(chosen) = chosen {
+        chosen.pieces().for_each(|piece| lines.extend_from_slice(piece));
+    } else {
         let found = source.sections()?.find(&numbers(&section.part), message::SectionText::Header);
         let Some(range) = found else {
             FetchItems::nil(&mut out.text);
             return Ok(());
         };
-        selection.answer(&read(source.file()?, range)?, &mut lines);
+        lines = selection.bytes(&read(source.file()?, range)?);
     }
     let asked = partial.map_or(&lines[..], |partial| {
         let (from, to) = partial.within(lines.len() as u64);
@@ -62,7 +70,6 @@ pub(super) fn fields(
     });
     FetchItems::literal(&mut out.text, asked.len() as u64);
     out.text.extend_from_slice(asked);
-    out.scratch = lines;
     Ok(())
 }
 
@@ -167,6 +174,6 @@ pub(super) fn whole(source: &mut Source<'_>, text: message::SectionText, out: &m
 }
 
 /// The section table of a cache record; damage in it is damage of the cache.
-pub(super) fn table(cache: &mailstore::CacheBuf) -> Result<Sections, Problem> {
-    Sections::decode(cache.sections()).map_err(|_| Problem::Damaged)
+pub(super) fn table(bytes: &[u8]) -> Result<Sections, Problem> {
+    Sections::decode(bytes).map_err(|_| Problem::Damaged)
 }

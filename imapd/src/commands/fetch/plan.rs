@@ -1,6 +1,7 @@
 //! What a FETCH asks of every message, worked out once.
 
 use bytes::Bytes;
+use mailstore::{CacheItem, CacheItems};
 use message::{FieldSelection, FieldSet};
 
 use crate::reply;
@@ -15,10 +16,10 @@ pub(crate) struct Plan {
     pub(crate) changed_since: u64,
     /// The items that read the body of unseen messages mark them \Seen.
     pub(crate) marks_seen: bool,
-    /// Some item comes from the cache.
-    pub(crate) uses_cache: bool,
-    /// What comes from the cache is in the front of its records.
-    pub(crate) uses_front: bool,
+    /// What is needed of the cache, if anything.
+    pub(crate) cached: Option<CacheItems>,
+    /// All that is needed of the cache is sent as it stands there.
+    pub(crate) is_ready_made: bool,
     /// Some item is only in the message file, whatever the cache holds.
     pub(crate) uses_file: bool,
     /// MODSEQ is sent along where \Seen was set.
@@ -51,8 +52,8 @@ impl Plan {
         Plan {
             changed_since: fetch.changed_since.unwrap_or(0),
             marks_seen: may_mark && attributes.iter().any(FetchAttribute::sets_seen),
-            uses_cache: attributes.iter().any(uses_cache),
-            uses_front: attributes.iter().filter(|attribute| uses_cache(attribute)).all(in_front),
+            cached: CacheItems::with(cached_items(&attributes)),
+            is_ready_made: cached_items(&attributes).max().is_some_and(|last| last <= CacheItem::Body),
             uses_file: attributes.iter().any(uses_file),
             condstore,
             items: attributes.into_iter().map(|attribute| Item::of(attribute, encoding)).collect(),
@@ -84,14 +85,24 @@ impl Item {
     }
 }
 
-/// Everything but what the index record itself holds: bodies need the section table.
-fn uses_cache(attribute: &FetchAttribute) -> bool {
-    use FetchAttribute::{Flags, InternalDate, ModSeq, Rfc822Size, Uid};
-    !matches!(attribute, Flags | InternalDate | ModSeq | Rfc822Size | Uid)
+fn cached_items(attributes: &[FetchAttribute]) -> impl Iterator<Item = CacheItem> {
+    attributes.iter().flat_map(cached).copied()
 }
 
-fn in_front(attribute: &FetchAttribute) -> bool {
-    matches!(attribute, FetchAttribute::Envelope | FetchAttribute::BodyStructure | FetchAttribute::Body)
+/// What an attribute needs of the cache. A header that is not among the cached fields is found by the section table, as
+/// all that is in the message file.
+fn cached(attribute: &FetchAttribute) -> &'static [CacheItem] {
+    use FetchAttribute::{Flags, InternalDate, ModSeq, Rfc822Size, Uid};
+    match attribute {
+        Flags | InternalDate | ModSeq | Rfc822Size | Uid => &[],
+        FetchAttribute::Envelope => &[CacheItem::Envelope],
+        FetchAttribute::BodyStructure => &[CacheItem::BodyStructure],
+        FetchAttribute::Body => &[CacheItem::Body],
+        FetchAttribute::BodySection { section, .. } if section.part.is_empty() && section.text.is_some() => {
+            &[CacheItem::Sections, CacheItem::Headers]
+        }
+        _ => &[CacheItem::Sections],
+    }
 }
 
 fn uses_file(attribute: &FetchAttribute) -> bool {
@@ -122,7 +133,7 @@ mod tests {
     fn where_items_come_from() {
         let check = |command: &str, cache, file, seen| {
             let plan = plan(command);
-            assert_eq!((plan.uses_cache, plan.uses_file, plan.marks_seen), (cache, file, seen), "{command}");
+            assert_eq!((plan.cached.is_some(), plan.uses_file, plan.marks_seen), (cache, file, seen), "{command}");
         };
         check("a FETCH $ (UID FLAGS MODSEQ INTERNALDATE RFC822.SIZE)", false, false, false);
         check("a FETCH $ ENVELOPE", true, false, false);
@@ -134,10 +145,10 @@ mod tests {
         check("a FETCH $ RFC822", true, true, true);
         check("a FETCH $ BINARY.SIZE[1]", true, false, false);
         check("a FETCH $ BINARY[1]", true, true, true);
-        assert!(plan("a FETCH $ (FLAGS ENVELOPE BODYSTRUCTURE)").uses_front);
-        assert!(plan("a FETCH $ BODY").uses_front);
-        assert!(!plan("a FETCH $ (ENVELOPE BODY.PEEK[HEADER.FIELDS (To)])").uses_front);
-        assert!(!plan("a FETCH $ BODY.PEEK[]").uses_front);
+        assert!(plan("a FETCH $ (FLAGS ENVELOPE BODYSTRUCTURE)").is_ready_made);
+        assert!(plan("a FETCH $ BODY").is_ready_made);
+        assert!(!plan("a FETCH $ (ENVELOPE BODY.PEEK[HEADER.FIELDS (To)])").is_ready_made);
+        assert!(!plan("a FETCH $ BODY.PEEK[]").is_ready_made);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use mailstore::disk::DiskFile;
-use mailstore::{CacheBuf, Error, Mailbox, Record};
+use mailstore::{CacheBuf, CacheItem, CachePlace, Error, Mailbox, Record};
 use message::Sections;
 
 use super::body;
@@ -21,6 +22,8 @@ pub(crate) enum Problem {
     UnknownEncoding,
     /// The section table in the cache cannot be read.
     Damaged,
+    /// An item in the cache is damaged and must be made anew.
+    Unhealed,
     /// The store's.
     Store(Error),
 }
@@ -52,10 +55,17 @@ pub(crate) struct Facts<'a> {
 
 /// Where a message's items come from. The file is opened when an item needs it, once.
 pub(crate) struct Source<'a> {
-    /// The cache record; empty if the plan needs none.
-    pub(crate) cache: &'a CacheBuf,
+    cache: Cache<'a>,
     sections: Option<Sections>,
     file: File<'a>,
+}
+
+/// The cache record.
+enum Cache<'a> {
+    /// What the plan needs of it, copied out; empty if it needs nothing.
+    Copied(&'a CacheBuf),
+    /// Where it is: items that are ready-made are copied once, into the reply.
+    There(CachePlace<'a>),
 }
 
 enum File<'a> {
@@ -68,19 +78,42 @@ enum File<'a> {
 
 impl<'a> Source<'a> {
     /// Cache only: under the mailbox's lock, where no file is opened.
-    pub(crate) fn cached(cache: &'a CacheBuf) -> Source<'a> {
-        Source { cache, sections: None, file: File::Closed }
+    pub(crate) fn copied(cache: &'a CacheBuf) -> Source<'a> {
+        Source { cache: Cache::Copied(cache), sections: None, file: File::Closed }
+    }
+
+    /// The same, of ready-made items.
+    pub(crate) fn there(place: CachePlace<'a>) -> Source<'a> {
+        Source { cache: Cache::There(place), sections: None, file: File::Closed }
     }
 
     /// Cache and file.
     pub(crate) fn filed(cache: &'a CacheBuf, mailbox: &'a Arc<Mailbox>, uid: mailstore::Uid) -> Source<'a> {
-        Source { cache, sections: None, file: File::Of(mailbox, uid) }
+        Source { cache: Cache::Copied(cache), sections: None, file: File::Of(mailbox, uid) }
+    }
+
+    /// An item of the cache record that the plan has had copied out.
+    pub(super) fn cached(&self, item: CacheItem) -> &'a [u8] {
+        match self.cache {
+            Cache::Copied(cache) => cache.item(item),
+            Cache::There(_) => &[],
+        }
+    }
+
+    /// Appends an item of the cache record.
+    fn copy(&self, item: CacheItem, out: &mut BytesMut) -> Result<(), Problem> {
+        match &self.cache {
+            Cache::Copied(cache) => out.extend_from_slice(cache.item(item)),
+            Cache::There(place) if place.append(item, out) => {}
+            Cache::There(_) => return Err(Problem::Unhealed),
+        }
+        Ok(())
     }
 
     /// Where the parts are.
     pub(super) fn sections(&mut self) -> Result<&Sections, Problem> {
         if self.sections.is_none() {
-            self.sections = Some(body::table(self.cache)?);
+            self.sections = Some(body::table(self.cached(CacheItem::Sections))?);
         }
         self.sections.as_ref().ok_or(Problem::Damaged)
     }
@@ -133,9 +166,18 @@ fn value(
         FetchAttribute::ModSeq => items.mod_seq(text, record.modseq.get()),
         FetchAttribute::Rfc822Size => items.size(text, u64::from(record.size)),
         FetchAttribute::InternalDate => items.internal_date(text, internal_date(record)),
-        FetchAttribute::Envelope => ready_made(items, text, "ENVELOPE", source.cache.envelope()),
-        FetchAttribute::Body => ready_made(items, text, "BODY", source.cache.body()),
-        FetchAttribute::BodyStructure => ready_made(items, text, "BODYSTRUCTURE", source.cache.bodystructure()),
+        FetchAttribute::Envelope => {
+            items.ready_made(text, "ENVELOPE");
+            source.copy(CacheItem::Envelope, text)?;
+        }
+        FetchAttribute::Body => {
+            items.ready_made(text, "BODY");
+            source.copy(CacheItem::Body, text)?;
+        }
+        FetchAttribute::BodyStructure => {
+            items.ready_made(text, "BODYSTRUCTURE");
+            source.copy(CacheItem::BodyStructure, text)?;
+        }
         FetchAttribute::Rfc822 => {
             items.ready_made(text, "RFC822");
             return body::whole(source, message::SectionText::Content, out);
@@ -165,11 +207,6 @@ fn value(
         }
     }
     Ok(())
-}
-
-fn ready_made(items: &mut FetchItems, out: &mut bytes::BytesMut, name: &str, value: &[u8]) {
-    items.ready_made(out, name);
-    out.extend_from_slice(value);
 }
 
 /// INTERNALDATE in the zone in which it was given. What no calendar holds (a damaged record) is the beginning of time.

@@ -23,7 +23,7 @@ fn fetch(sample: &Sample, view: &crate::view::View, command: &str, condstore: bo
     let wanted: Vec<Wanted> =
         view.numbered(&uids).map(|(sequence, uid)| Wanted { sequence, uid, recent: false }).collect();
     let plan = Plan::new(&fetch, condstore, true, crate::types::Encoding::Utf8);
-    let made = match batch::make(&sample.mailbox, &plan, JOE, &wanted, Place::Blocking) {
+    let made = match batch::make(&sample.mailbox, &plan, JOE, &wanted, Place::Blocking, 0) {
         Ok(made) => made,
         Err(Failure::UnknownEncoding) => return ("UNKNOWN-CTE".into(), false),
         Err(Failure::Store(error)) => panic!("{command}: {error}"),
@@ -151,9 +151,9 @@ fn batches_are_bounded() {
     let Arguments::Fetch(fetch) = arguments("a FETCH 1:4 BINARY.PEEK[1]") else { panic!("no FETCH") };
     let plan = Plan::new(&fetch, false, true, crate::types::Encoding::Utf8);
     let wanted: Vec<Wanted> = (1..=4).map(|uid| Wanted { sequence: uid, uid, recent: false }).collect();
-    let made = batch::make(&sample.mailbox, &plan, JOE, &wanted, Place::Blocking).unwrap_or_default();
+    let made = batch::make(&sample.mailbox, &plan, JOE, &wanted, Place::Blocking, 0).unwrap_or_default();
     assert_eq!(made.done, 2);
-    assert_eq!(batch::make(&sample.mailbox, &plan, JOE, &wanted[2..], Place::Blocking).unwrap_or_default().done, 2);
+    assert_eq!(batch::make(&sample.mailbox, &plan, JOE, &wanted[2..], Place::Blocking, 0).unwrap_or_default().done, 2);
 }
 
 #[test]

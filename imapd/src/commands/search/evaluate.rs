@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mailstore::disk::DiskFile;
-use mailstore::{CacheBuf, Error, ErrorKind, Glance, Keyword, Mailbox, Reading, Record, UidSet};
+use mailstore::{CacheBuf, CacheItem, CacheItems, Error, ErrorKind, Glance, Keyword, Mailbox, Reading, Record, UidSet};
 use message::collation::Needle;
 use message::header::Fields;
 use message::text::{decode_header_value, matches_body, matches_text};
@@ -94,7 +94,7 @@ fn decide(
             None => {
                 message.load_cache()?;
                 let keywords = Arc::clone(&keywords);
-                held += crate::pieces::cached_octets(&cache);
+                held += cache.octets();
                 rest.messages.push(Undecided { record, seen: known.seen, keywords, cache: std::mem::take(&mut cache) });
             }
         }
@@ -199,7 +199,7 @@ impl Message<'_> {
         if !self.cached
             && let Some(reading) = self.reading
         {
-            reading.cache(&self.known.record, self.cache)?;
+            reading.cache(&self.known.record, searched(), self.cache)?;
             self.cached = true;
         }
         Ok(())
@@ -208,14 +208,16 @@ impl Message<'_> {
     /// The cache holds these fields decoded and normalised.
     fn envelope_holds(&mut self, field: EnvelopeField, needle: &Needle) -> Result<bool, Error> {
         self.load_cache()?;
-        let text = text_field(field).of(self.cache);
+        let text = self.cache.item(text_field(field).item());
         Ok(needle.is_in_normalised(&String::from_utf8_lossy(text)))
     }
 
     /// From the cached fields if those include this one, else from the file.
     fn header_holds(&mut self, name: &FieldSet, needle: Option<&Needle>) -> Result<Option<bool>, Error> {
         self.load_cache()?;
-        if let Some(cached) = CachedHeaders::open(self.cache.headers()).filter(|cached| cached.covers(name)) {
+        if let Some(cached) =
+            CachedHeaders::open(self.cache.item(CacheItem::Headers)).filter(|cached| cached.covers(name))
+        {
             return Ok(Some(fields_hold(cached.block(), name, needle)));
         }
         self.file_holds(|octets, sections| {
@@ -229,7 +231,7 @@ impl Message<'_> {
         if file.octets.is_none() {
             // A message is smaller than the record's 32 bits can say; whatever grew beyond is no message.
             file.octets = Some(file.file.read_all(u64::from(u32::MAX))?);
-            file.sections = Sections::decode(self.cache.sections()).ok();
+            file.sections = Sections::decode(self.cache.item(CacheItem::Sections)).ok();
         }
         match (&file.octets, &file.sections) {
             (Some(octets), Some(sections)) => Ok(Some(holds(octets, sections))),
@@ -237,6 +239,11 @@ impl Message<'_> {
             _ => Ok(Some(false)),
         }
     }
+}
+
+/// What of a cache record a search may need: all that is not made for FETCH.
+fn searched() -> CacheItems {
+    CacheItems::with([CacheItem::Sections, CacheItem::Subject]).unwrap_or(CacheItems::ALL)
 }
 
 fn fields_hold(block: &[u8], name: &FieldSet, needle: Option<&Needle>) -> bool {
