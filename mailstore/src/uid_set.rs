@@ -6,6 +6,36 @@ pub type UidSet = roaring::RoaringBitmap;
 /// Most members of a set that is read from a file: `1:4294967295` must not fill the memory.
 const MAX_MEMBERS: u32 = 1 << 26;
 
+/// A set that is made of ascending UIDs: runs of them are added as such, which costs a step for each UID, wherever in the
+/// set it is.
+#[derive(Debug, Default)]
+pub(crate) struct Ascending {
+    set: UidSet,
+    run: Option<(u32, u32)>,
+}
+
+impl Ascending {
+    /// Adds a UID, larger than all before.
+    pub(crate) fn push(&mut self, uid: u32) {
+        match &mut self.run {
+            Some((_, last)) if last.checked_add(1) == Some(uid) => *last = uid,
+            run => {
+                if let Some((first, last)) = run.replace((uid, uid)) {
+                    self.set.insert_range(first..=last);
+                }
+            }
+        }
+    }
+
+    /// The set.
+    pub(crate) fn finish(mut self) -> UidSet {
+        if let Some((first, last)) = self.run {
+            self.set.insert_range(first..=last);
+        }
+        self.set
+    }
+}
+
 /// The set as text, ascending: `1:5,7`. An empty set is the empty text.
 #[must_use]
 pub fn format(set: &UidSet) -> String {
@@ -61,6 +91,18 @@ pub fn parse(text: &str) -> Option<UidSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ascending_runs() {
+        let check = |uids: &[u32]| {
+            let mut set = Ascending::default();
+            uids.iter().for_each(|uid| set.push(*uid));
+            assert_eq!(set.finish(), uids.iter().copied().collect::<UidSet>(), "{uids:?}");
+        };
+        check(&[]);
+        check(&[1]);
+        check(&[1, 2, 3, 7, 9, 10, 65_535, 65_536, u32::MAX - 1, u32::MAX]);
+    }
 
     #[test]
     fn text_form() {

@@ -29,6 +29,8 @@ use plan::Plan;
 
 /// Messages of a batch whose items are all in index and cache.
 const BATCH: usize = 256;
+/// Messages of a batch whose items are all in the index.
+const BATCH_OF_INDEX: usize = 1024;
 /// Messages of a batch that needs files: each holds one open until it is written.
 const BATCH_WITH_FILES: usize = 32;
 
@@ -51,7 +53,11 @@ pub(crate) async fn run(context: &mut Context, selected: &mut Selected, fetch: F
     }
     let may_mark = selected.effective_rights().contains(Rights::SEEN);
     let plan = Arc::new(Plan::new(&fetch, context.enabled.condstore, may_mark, context.encoding()));
-    let size = if plan.uses_file { BATCH_WITH_FILES } else { BATCH };
+    let size = match plan.cached {
+        _ if plan.uses_file => BATCH_WITH_FILES,
+        Some(_) => BATCH,
+        None => BATCH_OF_INDEX,
+    };
     let (mut missing, mut room) = (false, if plan.cached.is_some() { SMALL_REPLY } else { TINY_REPLY });
     while !uids.is_empty() {
         let wanted = first(context, selected, &uids, size);

@@ -3,7 +3,9 @@
 //! thousand messages would spend most of its time on that.
 
 use super::file::IndexFile;
-use super::record::{RECORD_SIZE, Record, i16_at, u32_at, u64_at};
+use super::file::READ_AT_ONCE;
+use super::record::{RECORD_SIZE, Record, i16_at, is_whole, u32_at, u64_at};
+use crate::error::Result;
 use crate::flags::{KeywordBits, SystemFlags};
 use crate::ident::{ModSeq, Timestamp};
 
@@ -58,6 +60,23 @@ impl From<&Record> for Glance {
 }
 
 impl IndexFile {
+    /// Looks at every record from number 0 to `count` - 1 in order, and checks it: the record, or nothing where its
+    /// checksum is wrong.
+    pub(crate) fn survey(&self, count: u32, mut each: impl FnMut(Option<&Glance>)) -> Result<()> {
+        let mut bytes = vec![0; RECORD_SIZE * READ_AT_ONCE.min(count.max(1) as usize)];
+        let mut number = 0;
+        while number < count {
+            let records = READ_AT_ONCE.min((count - number) as usize);
+            let whole = self.read_some(number, &mut bytes[..records * RECORD_SIZE])?;
+            for (at, raw) in bytes.as_chunks::<RECORD_SIZE>().0.iter().take(records).enumerate() {
+                let glance = Glance::decode(raw);
+                each((at < whole && glance.uid > 0 && is_whole(raw)).then_some(&glance));
+            }
+            number += records as u32;
+        }
+        Ok(())
+    }
+
     /// Looks at the records `first` to `last`, expunged ones included. Where they can't be read, nothing is seen.
     pub(crate) fn glance(&self, first: u32, last: u32, mut each: impl FnMut(&Glance)) {
         let mut bytes = [0; RECORD_SIZE * AT_ONCE];

@@ -111,7 +111,7 @@ impl Record {
 
     /// Reads a record; nothing if its checksum is wrong or its UID is 0.
     pub(crate) fn decode(b: &[u8; RECORD_SIZE]) -> Option<Record> {
-        if crc32fast::hash(&b[..124]) != u32_at(b, 124) {
+        if !is_whole(b) {
             return None;
         }
         let mut hash = [0; 32];
@@ -137,6 +137,13 @@ impl Record {
 /// Records one behind the other, as they are written.
 pub(crate) fn encode_all(records: &[Record]) -> Vec<u8> {
     records.iter().flat_map(Record::encode).collect()
+}
+
+/// Whether the checksum of a record is right. The CRC-32 of any bytes and their own CRC-32 behind them is always the same
+/// number; a run of 128 bytes is checked twice as fast as one of 124 and a comparison.
+pub(super) fn is_whole(b: &[u8; RECORD_SIZE]) -> bool {
+    const OF_ALL_THAT_END_IN_THEIR_OWN: u32 = 0x2144_df1c;
+    crc32fast::hash(b) == OF_ALL_THAT_END_IN_THEIR_OWN
 }
 
 pub(super) fn u32_at(b: &[u8; RECORD_SIZE], at: usize) -> u32 {

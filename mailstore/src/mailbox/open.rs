@@ -12,17 +12,17 @@ use tokio::sync::watch;
 
 use crate::cache_file::{self, CacheFile};
 use crate::error::{Error, Result};
-use crate::flags::Keyword;
+use crate::flags::{Keyword, SystemFlags};
 use crate::header::{self, MailboxHeader};
 use crate::ident::UidValidity;
-use crate::index::{self, Header, IndexFile, Loaded, Record};
+use crate::index::{self, Glance, Header, IndexFile, Loaded};
 use crate::mailbox::history::History;
 use crate::mailbox::reconcile::{self, Plan};
 use crate::mailbox::state::State;
 use crate::mailbox::texts::SearchedTexts;
 use crate::mailbox::{Identity, Mailbox, Surroundings};
 use crate::seen::{self, Seen};
-use crate::uid_set::UidSet;
+use crate::uid_set::{Ascending, UidSet};
 
 /// The index's name in a mailbox directory.
 pub(crate) const INDEX: &str = index::FILE;
@@ -216,38 +216,33 @@ impl Plan<'_> {
         self.count(header.records - records, "records are cut off");
         self.charged = header.quota_used();
         let mut last = 0;
-        index.scan(records, |_, record| match record {
-            Some(record) if record.uid.get() > last => {
-                last = record.uid.get();
-                self.take(&record);
+        let mut sets = [Ascending::default(), Ascending::default(), Ascending::default()];
+        index.survey(records, |record| match record {
+            Some(record) if record.uid > last => {
+                last = record.uid;
+                self.take(record, &mut sets);
             }
             Some(_) => self.count(1, "records are out of order"),
             None => self.count(1, "records have a wrong checksum"),
         })?;
+        [self.live, self.deleted, self.expunged] = sets.map(Ascending::finish);
         header.records = records;
         Ok(header)
     }
 
-    fn take(&mut self, record: &Record) {
-        let uid = record.uid.get();
+    fn take(&mut self, record: &Glance, [live, deleted, expunged]: &mut [Ascending; 3]) {
+        let uid = record.uid;
         self.max_modseq = self.max_modseq.max(record.modseq);
         self.stray_keywords |= self.keyword_mask & record.keywords != record.keywords;
         self.last_uid = uid;
-        if record.is_expunged() {
-            push(&mut self.expunged, uid);
+        if record.flags.contains(SystemFlags::EXPUNGED) {
+            expunged.push(uid);
             return;
         }
-        push(&mut self.live, uid);
+        live.push(uid);
         self.used += u64::from(record.size);
-        if record.flags.contains(crate::flags::SystemFlags::DELETED) {
-            push(&mut self.deleted, uid);
+        if record.flags.contains(SystemFlags::DELETED) {
+            deleted.push(uid);
         }
-    }
-}
-
-/// Adds a UID that is larger than all in the set, which spares looking for its place.
-fn push(set: &mut UidSet, uid: u32) {
-    if set.try_push(uid).is_err() {
-        set.insert(uid);
     }
 }
