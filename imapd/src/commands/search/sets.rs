@@ -86,7 +86,12 @@ impl Now<'_> {
             return UidSet::new();
         }
         match test {
-            Test::All(tests) => tests.iter().fold(within.clone(), |left, test| self.passing(test, &left)),
+            Test::All(tests) => {
+                // What sets know comes first, and all that takes a look is decided by one.
+                let (looks, sets): (Vec<&Test>, Vec<&Test>) = tests.iter().partition(|test| is_of_record(test));
+                let left = sets.iter().fold(within.clone(), |left, test| self.passing(test, &left));
+                if looks.is_empty() { left } else { self.look(&looks, &left) }
+            }
             Test::Any(tests) => tests.iter().fold(UidSet::new(), |found, test| {
                 let more = self.passing(test, &(within - &found));
                 found | more
@@ -95,21 +100,34 @@ impl Now<'_> {
             Test::Members(uids) => within & uids,
             Test::Seen => within & &self.seen,
             Test::System(SystemFlags::DELETED) => within & self.reading.deleted(),
-            _ => self.look(test, within),
+            _ => self.look(&[test], within),
         }
     }
 
-    /// Looks at the records.
-    fn look(&self, test: &Test, within: &UidSet) -> UidSet {
+    /// Looks at the records: those that pass all tests.
+    fn look(&self, tests: &[&Test], within: &UidSet) -> UidSet {
+        if within.is_empty() {
+            return UidSet::new();
+        }
         let mut passing = Vec::new();
         let keywords = self.reading.keywords();
         self.reading.glance(within, |message| {
-            if by_record(test, message, keywords) == Some(true) {
+            if tests.iter().all(|test| by_record(test, message, keywords) == Some(true)) {
                 passing.push(message.uid);
             }
         });
         // They come in the order of UIDs; were they not, a damaged index would say so.
         UidSet::from_sorted_iter(passing.iter().copied()).unwrap_or_else(|_| passing.into_iter().collect())
+    }
+}
+
+/// Whether a test takes a look at a message's record, and no more than that.
+fn is_of_record(test: &Test) -> bool {
+    match test {
+        Test::System(flags) => *flags != SystemFlags::DELETED,
+        Test::Keyword(_) | Test::Larger(_) | Test::Smaller(_) | Test::Day(..) | Test::ModSeq(_) => true,
+        Test::ArrivedBefore(_) | Test::ArrivedAfter(_) => true,
+        _ => false,
     }
 }
 
