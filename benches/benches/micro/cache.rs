@@ -1,8 +1,9 @@
 //! cyrus.cache: the record of a message copied out and checked.
 
+use bytes::BytesMut;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use mailstore::{CacheBuf, Mailbox, Reading, Record};
+use mailstore::{CacheBuf, CacheItem, CacheItems, Mailbox, Reading, Record};
 
 use crate::mailbox::Sample;
 
@@ -12,16 +13,29 @@ const COUNT: usize = 1_000;
 /// Whole records.
 #[divan::bench]
 fn read(bencher: Bencher<'_, '_>) {
-    each(bencher, |reading, record, into| reading.cache_if_whole(record, into));
+    each(bencher, |reading, record, into| reading.cache_if_whole(record, CacheItems::ALL, into));
 }
 
-/// Their fronts: ENVELOPE, BODYSTRUCTURE, BODY.
+/// The header fields alone.
 #[divan::bench]
-fn read_front(bencher: Bencher<'_, '_>) {
-    each(bencher, |reading, record, into| reading.front_if_whole(record, into));
+fn read_headers(bencher: Bencher<'_, '_>) {
+    each(bencher, |reading, record, into| reading.cache_if_whole(record, CacheItem::Headers.into(), into));
 }
 
-fn each(bencher: Bencher<'_, '_>, read: impl Fn(&Reading<'_>, &Record, &mut CacheBuf) -> bool) {
+/// ENVELOPE and BODYSTRUCTURE, copied to where the reply is made.
+#[divan::bench]
+fn append(bencher: Bencher<'_, '_>) {
+    let mut reply = BytesMut::new();
+    each(bencher, move |reading, record, _| {
+        reply.clear();
+        let place = reading.cache_place(record);
+        place.is_some_and(|place| {
+            place.append(CacheItem::Envelope, &mut reply) && place.append(CacheItem::BodyStructure, &mut reply)
+        })
+    });
+}
+
+fn each(bencher: Bencher<'_, '_>, mut read: impl FnMut(&Reading<'_>, &Record, &mut CacheBuf) -> bool) {
     let sample = Sample::new(COUNT);
     let mailbox = sample.mailbox();
     let records: Vec<Record> = Mailbox::read_many(&mailbox).records(1..=u32::MAX).collect();
