@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod ctl_mboxlist;
+mod cyradm;
 mod deliver;
 mod domain;
 mod man;
@@ -82,6 +83,7 @@ pub(crate) const TABLE: &[Command] = &[
     quota::COMMAND,
     ctl_mboxlist::COMMAND,
     reconstruct::COMMAND,
+    cyradm::COMMAND,
     man::COMMAND,
 ];
 

@@ -1,7 +1,7 @@
 //! The terminal, or whatever stands in for it: the console of commands that run here, and passwords without echo.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -123,6 +123,29 @@ pub(crate) fn ask_new_password(whose: &str) -> Result<Option<String>, Failure> {
     Ok(Some(first))
 }
 
+/// Asks for the password of `whose`, without echo, at the terminal that the program was started from, even if standard
+/// input is something else.
+///
+/// # Errors
+/// There is no terminal, or it went away.
+pub(crate) fn ask_password(whose: &str) -> io::Result<String> {
+    let prompt = format!("Password for {whose}: ");
+    if io::stdin().is_terminal() {
+        return ask(&prompt);
+    }
+    let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty")?;
+    (&terminal).write_all(prompt.as_bytes())?;
+    let quiet = Quiet::new(&terminal)?;
+    let mut line = String::new();
+    let read = io::BufReader::new(&terminal).read_line(&mut line)?;
+    drop(quiet);
+    (&terminal).write_all(b"\n")?;
+    if read == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
 fn ask(prompt: &str) -> io::Result<String> {
     let stdin = io::stdin();
     io::stderr().write_all(prompt.as_bytes())?;
@@ -140,22 +163,23 @@ fn ask(prompt: &str) -> io::Result<String> {
 
 /// A terminal that does not echo, until this is dropped.
 struct Quiet<'t> {
-    terminal: &'t io::Stdin,
+    terminal: BorrowedFd<'t>,
     before: Termios,
 }
 
 impl<'t> Quiet<'t> {
-    fn new(terminal: &'t io::Stdin) -> io::Result<Self> {
-        let before = tcgetattr(terminal.as_fd())?;
+    fn new(terminal: &'t impl AsFd) -> io::Result<Self> {
+        let terminal = terminal.as_fd();
+        let before = tcgetattr(terminal)?;
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(terminal.as_fd(), OptionalActions::Flush, &quiet)?;
+        tcsetattr(terminal, OptionalActions::Flush, &quiet)?;
         Ok(Self { terminal, before })
     }
 }
 
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
-        let _ = tcsetattr(self.terminal.as_fd(), OptionalActions::Now, &self.before);
+        let _ = tcsetattr(self.terminal, OptionalActions::Now, &self.before);
     }
 }

@@ -19,10 +19,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lmtpd", &["mailstore", "directory", "wire", "message"]),
     ("tools", &["mailstore", "directory", "message"]),
     ("admin", &["tools", "mailstore", "directory", "wire"]),
-    ("angarium", &["admin", "imapd", "lmtpd", "tools", "mailstore", "directory", "wire", "durable", "message"]),
+    // It does everything over the wire.
+    ("cyradm", &[]),
+    (
+        "angarium",
+        &["admin", "cyradm", "imapd", "lmtpd", "tools", "mailstore", "directory", "wire", "durable", "message"],
+    ),
     ("harness", &[]),
-    // For the guard, which runs sessions in its process. The load generator knows servers by host and port only.
-    ("benches", &["imapd", "lmtpd", "mailstore", "directory", "wire"]),
+    // For the guard, which runs sessions in its process, and for `growth`, which starts servers. The load generator knows
+    // servers by host and port only.
+    ("benches", &["imapd", "lmtpd", "mailstore", "directory", "wire", "harness"]),
 ];
 
 /// Licences a package may be used under: permissive ones, compatible with MIT OR Apache-2.0.
