@@ -10,7 +10,7 @@ use super::event::Events;
 use super::found::HeaderFile;
 use super::index::{Base, Entry};
 use super::plan::Plan;
-use crate::cache::{self, CacheBuf};
+use crate::cache::{self, CacheBuf, CacheItems};
 use crate::cache_file::{self, CacheFile};
 use crate::error::Result;
 use crate::flags::{KeywordBits, SystemFlags};
@@ -247,7 +247,9 @@ impl CacheWriter {
             return Ok(());
         }
         let mut copied = std::mem::take(&mut self.copied);
-        let good = from.is_some_and(|from| from.read(record.uid, record.cache_offset, record.cache_len, &mut copied));
+        let good = from.is_some_and(|from| {
+            from.read(record.uid, record.cache_offset, record.cache_len, CacheItems::ALL, &mut copied)
+        });
         if good {
             self.add(record, copied.record())?;
         } else {

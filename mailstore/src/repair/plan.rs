@@ -22,7 +22,7 @@ use super::event::Events;
 use super::files::{Files, look};
 use super::index::{Base, Entry};
 use super::{Mismatch, OddFiles, RepairOptions, make};
-use crate::cache::CacheBuf;
+use crate::cache::{CacheBuf, CacheItems};
 use crate::error::Result;
 use crate::mailbox::{Held, Marks};
 use crate::uid_set::UidSet;
@@ -125,10 +125,9 @@ impl Judge<'_> {
                 return self.differs(uid, &what);
             }
         }
-        let whole = self
-            .base
-            .cache_of(entry.source)
-            .is_some_and(|cache| cache.read(record.uid, record.cache_offset, record.cache_len, buffer));
+        let whole = self.base.cache_of(entry.source).is_some_and(|cache| {
+            cache.read(record.uid, record.cache_offset, record.cache_len, CacheItems::ALL, buffer)
+        });
         if self.options.contents {
             let Some(message) = make::read(self.disk, self.dir, uid)? else { return self.without_file(uid) };
             if message.hash() != record.hash {
