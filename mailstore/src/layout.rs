@@ -90,6 +90,12 @@ impl Layout {
         self.config.join("mailboxes.db")
     }
 
+    /// There while the mailboxes database holds less than was promised: a repair has salvaged it and is not done.
+    #[must_use]
+    pub fn repair_marker(&self) -> PathBuf {
+        self.config.join("mailboxes.unproven")
+    }
+
     /// The journal and the dumps of the mailboxes database.
     #[must_use]
     pub fn copies(&self) -> PathBuf {

@@ -385,3 +385,5 @@ fn now() -> i64 {
 mod crash_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tool_crashes;

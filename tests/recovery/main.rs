@@ -12,3 +12,4 @@
 
 mod fixture;
 mod invariants;
+mod list;

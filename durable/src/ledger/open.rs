@@ -248,12 +248,15 @@ impl Opening<'_> {
             salvaged.push(format!("taken: the whole index, and {replayed} changes of the journal"));
             return Ok(Recovered { index, caught_up: CaughtUp { applied, replayed }, rebuilt: None, salvaged });
         }
+        let scratch = beside(self.dir, ".rebuild");
+        if !index_exists && let Some(recovered) = self.finish_salvage(evidence, &scratch, &why)? {
+            return Ok(recovered);
+        }
         let gathered = evidence.gather(opened.as_ref().map(|index| index as &dyn Index)).map_err(shortfall)?;
         drop(opened);
         salvaged.extend(gathered.sources.iter().map(|source| format!("taken: {source}")));
         let caught_up = CaughtUp { applied: gathered.highest, replayed: 0 };
         let dump = gathered.dump;
-        let scratch = beside(self.dir, ".rebuild");
         remove_tree(&scratch);
         let index = self.open_index(&scratch)?.map_err(OpenError::Index)?;
         salvage::fill(&index, gathered).map_err(|error| OpenError::Index(error.to_string()))?;
@@ -262,6 +265,33 @@ impl Opening<'_> {
         let index = self.open_index(self.dir)?.map_err(OpenError::Index)?;
         let rebuilt = Some(Rebuilt { why: why.join("; "), moved_to, dump });
         Ok(Recovered { index, caught_up, rebuilt, salvaged })
+    }
+
+    /// A salvage that ended after the damaged index was put aside and before the new one was in its place: what was gathered
+    /// from the damaged one is only there.
+    fn finish_salvage(
+        &self,
+        evidence: &Evidence<'_>,
+        scratch: &Path,
+        why: &[String],
+    ) -> Result<Option<Recovered>, OpenError> {
+        if !self.disk.exists(scratch)? {
+            return Ok(None);
+        }
+        let Ok(index) = self.open_index(scratch)? else { return Ok(None) };
+        // The number is written last: without it the filling was cut short.
+        let whole = index.applied().is_ok_and(|applied| applied > 0) && count_rows(&index).is_ok();
+        drop(index);
+        if !whole {
+            return Ok(None);
+        }
+        self.put_in_place(scratch, false)?;
+        let index = self.open_index(self.dir)?.map_err(OpenError::Index)?;
+        let (applied, replayed) = evidence.salvage(&index).map_err(shortfall)?;
+        let mut salvaged = why.to_vec();
+        salvaged.push(format!("taken: what an earlier repair gathered, and {replayed} changes of the journal"));
+        let rebuilt = Some(Rebuilt { why: why.join("; "), moved_to: None, dump: None });
+        Ok(Some(Recovered { index, caught_up: CaughtUp { applied, replayed }, rebuilt, salvaged }))
     }
 
     /// The inner error says that the content is no good.

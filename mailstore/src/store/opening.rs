@@ -15,7 +15,7 @@ use super::registry::Registry;
 use super::shared::Shared;
 use super::{Store, StoreOptions, owner};
 use crate::duplicate::Duplicates;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::list::ledger::LedgerBacking;
 use crate::list::{Change, MailboxList, RowState};
 use crate::mailbox::TextMemory;
@@ -69,9 +69,7 @@ impl Store {
         let stop = take_clean_marker(&*disk, &layout.clean_marker())?;
         let mut report = OpenReport { clean: stop != Stop::Unclean, ..Default::default() };
         let empty = options.create && has_no_mailboxes(&*disk, &options)?;
-        // A repair begins with an empty list if there is nothing left to begin with.
-        let found = empty || options.salvage;
-        let (backing, opened) = LedgerBacking::open(Arc::clone(&disk), &layout, found, options.salvage)?;
+        let (backing, opened) = open_list(&disk, &options, empty, &mut report)?;
         let opened_new = opened.created;
         report.created = opened_new;
         report.clean |= opened_new;
@@ -79,7 +77,7 @@ impl Store {
         report.moved_to = opened.rebuilt.as_ref().and_then(|rebuilt| rebuilt.moved_to.clone());
         report.rebuilt.extend(opened.rebuilt.map(|rebuilt| rebuilt.why));
         report.rebuilt.extend(opened.journal_renewed);
-        report.salvaged = opened.salvaged;
+        report.salvaged.extend(opened.salvaged);
         if opened_new && options.salvage && !empty {
             report.salvaged.push("there is no trace of a mailboxes database: a new one was begun".to_owned());
         }
@@ -91,7 +89,7 @@ impl Store {
         if report.is_proved() {
             complete(&list, &directories, &mut report)?;
         }
-        clean_up(&directories, &mut report)?;
+        clean_up(&directories, options.salvage, &mut report)?;
 
         let list = Arc::new(list);
         // During a repair mailboxes come back whose use the files count already.
@@ -124,6 +122,36 @@ impl Store {
         };
         tracing::info!(event = "store.opened", clean = report.clean, mailboxes = store.mailbox_count());
         Ok((Arc::new(store), report))
+    }
+}
+
+/// Opens the mailboxes database. Only a repair opens one that is not proved complete, and until it is done nobody else does:
+/// what was salvaged looks complete by itself.
+fn open_list(
+    disk: &Arc<dyn Disk>,
+    options: &StoreOptions,
+    empty: bool,
+    report: &mut OpenReport,
+) -> Result<(LedgerBacking, durable::OpenReport)> {
+    let layout = &options.layout;
+    let marker = layout.repair_marker();
+    let unfinished = disk.exists(&marker)?;
+    if unfinished && !options.salvage {
+        let what = "an earlier `ctl_mboxlist -r` was not finished: run it again";
+        return Err(Error::Unavailable(format!("mailboxes database: {what}")));
+    }
+    if unfinished {
+        report.salvaged.push("an earlier repair was not finished".to_owned());
+    }
+    match LedgerBacking::open(Arc::clone(disk), layout, empty, false) {
+        Err(Error::Unavailable(_)) if options.salvage => {
+            if !unfinished {
+                disk.replace_file(&marker, b"ctl_mboxlist -r has begun and is not done\n")?;
+            }
+            // With an empty list, if there is nothing left to begin with.
+            LedgerBacking::open(Arc::clone(disk), layout, true, true)
+        }
+        opened => opened,
     }
 }
 
@@ -203,7 +231,7 @@ fn complete(list: &MailboxList, directories: &Directories, report: &mut OpenRepo
 }
 
 /// Removes staged messages, which nobody was told are accepted, and temporary files.
-fn clean_up(directories: &Directories, report: &mut OpenReport) -> Result<()> {
+fn clean_up(directories: &Directories, repairing: bool, report: &mut OpenReport) -> Result<()> {
     let Directories { disk, layout } = directories;
     for (name, _) in layout.partitions() {
         let stage = layout.stage_dir(name)?;
@@ -215,7 +243,7 @@ fn clean_up(directories: &Directories, report: &mut OpenReport) -> Result<()> {
             }
         }
     }
-    if report.clean {
+    if report.clean && !repairing {
         return Ok(());
     }
     let mut dirs = vec![layout.config().to_owned()];

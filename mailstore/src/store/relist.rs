@@ -164,8 +164,19 @@ impl Store {
         self.settle();
         let mut work = Relisting { store: self, request, audience, moved: HashSet::new() };
         match work.run() {
+            Ok(()) if request.unproven && !request.dry_run => self.end_of_repair(),
             Ok(()) | Err(Stop::Gone) => Ok(()),
             Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    /// From here on the list counts as complete: nobody knows more.
+    fn end_of_repair(&self) -> Result<()> {
+        // What was found is durable, and in a copy of its own.
+        self.list.checkpoint()?;
+        match self.disk().unlink(&self.layout().repair_marker()) {
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            _ => Ok(self.disk().sync_dir(self.layout().config())?),
         }
     }
 
