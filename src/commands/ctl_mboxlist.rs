@@ -70,14 +70,14 @@ fn spec() -> clap::Command {
         .arg(flag("recover", "Bring the list and the directories in step").short('r'))
         .arg(flag("checkpoint", "Write a safety copy now").short('c'))
         .group(ArgGroup::new("what").args(["dump", "undump", "verify", "recover", "checkpoint"]).required(true))
-        .arg(flag("purge", "With -d: take what is dumped out of the list; directories stay").short('x').requires("dump"))
-        .arg(flag("intermediate", "With -d: accepted for Cyrus' sake; there are no intermediate entries here").short('y').requires("dump"))
+        .arg(flag("purge", "With -d: take what is dumped out of the list; directories stay").short('x').conflicts_with_all(["undump", "verify", "recover", "checkpoint"]))
+        .arg(flag("intermediate", "With -d: accepted for Cyrus' sake; there are no intermediate entries here").short('y').conflicts_with_all(["undump", "verify", "recover", "checkpoint"]))
         .arg(
             Arg::new("partition")
                 .long("partition")
                 .short('p')
                 .value_name("NAME")
-                .requires("dump")
+                .conflicts_with_all(["undump", "verify", "recover", "checkpoint"])
                 .help("With -d: only mailboxes on this partition"),
         )
         .arg(
@@ -88,13 +88,13 @@ fn spec() -> clap::Command {
                 .conflicts_with_all(["dump", "verify", "checkpoint"])
                 .help("With -u: load this file; with -r: fill gaps from this saved list"),
         )
-        .arg(flag("legacy", "With -u: accepted for Cyrus' sake; every form is known by itself").short('L').requires("undump"))
+        .arg(flag("legacy", "With -u: accepted for Cyrus' sake; every form is known by itself").short('L').conflicts_with_all(["dump", "verify", "recover", "checkpoint"]))
         .arg(
             flag("dry-run", "With -r or -u: only say what would be done")
                 .short('n')
                 .conflicts_with_all(["dump", "verify", "checkpoint"]),
         )
-        .arg(flag("prune", "With -r: remove mailboxes whose directories are missing").requires("recover"))
+        .arg(flag("prune", "With -r: remove mailboxes whose directories are missing").conflicts_with_all(["dump", "undump", "verify", "checkpoint"]))
         .arg(flag("json", "JSON: with -d the object that Cyrus 3.6 writes, else an object a line"))
 }
 
@@ -110,7 +110,12 @@ fn online(matches: &ArgMatches, services: &Services, console: &mut dyn Console) 
 
 /// The same without a server, on a list that no server could open.
 fn alone(matches: &ArgMatches, config: &Config, console: &mut dyn Console) -> Result<Exit, Failure> {
-    let options = StoreOptions { create: false, ..store_options(config) };
+    // A list is loaded into a store that is about to be; nothing else makes one.
+    let options = StoreOptions { create: matches.get_flag("undump"), ..store_options(config) };
+    if !options.create && !options.layout.config().is_dir() {
+        let what = format!("there is no mail store at {}", options.layout.config().display());
+        return Err(Failure::new(Exit::NoInput, what));
+    }
     if !matches.get_flag("recover") {
         let (store, _) = Store::open(options, Arc::new(RealDisk)).map_err(store_failure)?;
         return closing(&store, work(matches, &store, RecoverList::default(), console));

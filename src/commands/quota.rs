@@ -86,6 +86,9 @@ fn users_of(domain: &str, services: &Services) -> Result<Vec<String>, Failure> {
         Failure::new(problem.exit(), problem)
     };
     let domain = DomainName::parse(domain).map_err(failed)?;
+    if !services.directory.domains().map_err(failed)?.iter().any(|known| known.name == domain) {
+        return Err(Failure::new(Exit::NoInput, format!("there is no domain {domain}")));
+    }
     let users = services.directory.users(Some(&domain)).map_err(failed)?;
     Ok(users.iter().map(|user| format!("user/{}", user.uid)).collect())
 }

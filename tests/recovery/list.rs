@@ -208,15 +208,14 @@ fn a_row_without_a_directory_is_named_and_pruned() {
         exited(&pruned, 0);
         assert_eq!(lines(&dry)[0], lines(&pruned)[0], "{context} (7)");
         exited(&fixture.run(&["ctl_mboxlist", "-v"]), 0);
-        exited(&fixture.run(&["quota", "-f"]), 0);
+        if mode == Mode::Offline {
+            assert!(untouched(&fixture, &expected) == files, "{context} (6)");
+        }
         let kept = traffic.map(Traffic::finish).unwrap_or_default();
         let now = clients_see(&mut fixture, &expected, &context);
         assert_eq!(now.mailboxes.len(), MAILBOXES.len() - 1, "{context}");
         all_delivered(&now, &kept, &context);
         fixture.stop();
-        if mode == Mode::Offline {
-            assert_eq!(untouched(&fixture, &expected), files, "{context} (6)");
-        }
         store_is_sound(&fixture, &context);
     }
 }
@@ -258,16 +257,18 @@ fn a_dump_is_loaded_into_another_store() {
         let empty = Fixture::new();
         fs::remove_dir_all(empty.home.spool()).unwrap();
         fs::remove_dir_all(empty.home.config_dir()).unwrap();
-        let dry = empty.home.run(&["ctl_mboxlist", "-u", "-n"], &dump.stdout);
-        exited(&dry, 75);
-        // The first command that opens a store makes one.
-        exited(&empty.run(&["quota"]), 0);
+        exited(&empty.run(&["ctl_mboxlist", "-d"]), 66);
         let loaded = empty.home.run(&["ctl_mboxlist", "-u"], &dump.stdout);
         exited(&loaded, 0);
         let created = lines(&loaded).into_iter().filter(|line| line.ends_with(": created")).count();
         assert_eq!(created, MAILBOXES.len(), "{:?}", lines(&loaded));
         let acls = |output: &std::process::Output| {
-            let fields = |line: &String| line.split('>').next().unwrap().to_owned();
+            // A JSON object has no order; nor have the rights that a list of entries gives.
+            let fields = |line: &String| {
+                let mut words: Vec<_> = line.split('>').next().unwrap().split(['\t', ' ']).map(str::to_owned).collect();
+                words[3..].sort();
+                words
+            };
             lines(output).iter().map(fields).collect::<Vec<_>>()
         };
         assert_eq!(
@@ -347,7 +348,7 @@ fn wrong_calls_are_answered_clearly() {
     for (arguments, code, said) in [
         (&["ctl_mboxlist"][..], 64, "required"),
         (&["ctl_mboxlist", "-d", "-r"], 64, "cannot be used with"),
-        (&["ctl_mboxlist", "-d", "--prune"], 64, "--recover"),
+        (&["ctl_mboxlist", "-d", "--prune"], 64, "cannot be used with"),
         (&["ctl_mboxlist", "-r", "-f", "/none/there"], 66, "/none/there"),
         (&["quota", "-n"], 64, "--fix"),
         (&["quota", "-u", "no such user"], 64, "no such user"),

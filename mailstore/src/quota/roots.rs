@@ -54,6 +54,12 @@ impl QuotaRoots {
         root.clone()
     }
 
+    /// The file of a root that is not loaded is right no more.
+    pub(crate) fn distrust(&self, name: &MailboxName) -> Result<()> {
+        // Where no file is believed, its limits may still be wanted.
+        if self.trusted { file::remove(&*self.disk, &self.layout, name) } else { Ok(()) }
+    }
+
     /// Puts a new root in place, of which nothing is used yet.
     pub(crate) fn add(&self, name: &MailboxName, limits: QuotaLimits) -> Arc<QuotaRoot> {
         let root = Arc::new(QuotaRoot::new(name.clone(), limits, QuotaUsed::default(), true));

@@ -221,12 +221,12 @@ impl Store {
         self.list.tree(root).into_iter().filter(governed).collect()
     }
 
-    /// Mailboxes came and went by another way than the usual: if the usage of `root` is in memory, it is counted anew.
-    /// Called with the tree locked.
+    /// Mailboxes came and went by another way than the usual: if the usage of `root` is in memory, it is counted anew; else
+    /// when it is wanted, because its file is gone. Called with the tree locked.
     pub(super) fn recount_loaded(&self, root: &MailboxName) -> Result<()> {
         match self.roots.loaded(root) {
             Some(loaded) => self.recount_exactly(&loaded, &self.governed_by(root), true).map(drop),
-            None => Ok(()),
+            None => self.roots.distrust(root),
         }
     }
 

@@ -208,7 +208,7 @@ impl Store {
         self.let_go(&row);
         self.commit(vec![Change::Drop { name: name.clone(), id: row.unique_id.clone(), last: true }])?;
         tracing::warn!(event = "mailbox.dropped", mailbox = %name, "its directory was missing");
-        Ok(())
+        row.quota_root.as_ref().map_or(Ok(()), |root| self.recount_loaded(root))
     }
 
     fn check_directory_missing(&self, row: &Row) -> Result<()> {
