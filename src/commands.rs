@@ -2,15 +2,23 @@
 
 mod check;
 mod config;
+mod ctl_cyrusdb;
+mod ctl_deliver;
 mod ctl_mboxlist;
+mod cyr_dbtool;
+mod cyr_df;
+mod cyr_info;
 mod cyradm;
 mod deliver;
 mod domain;
 mod man;
+mod mbpath;
+mod mkimap;
 pub(crate) mod names;
 mod quota;
 mod reconstruct;
 mod serve;
+mod subs;
 mod user;
 
 use std::ffi::{OsStr, OsString};
@@ -84,6 +92,14 @@ pub(crate) const TABLE: &[Command] = &[
     ctl_mboxlist::COMMAND,
     reconstruct::COMMAND,
     cyradm::COMMAND,
+    subs::COMMAND,
+    mbpath::COMMAND,
+    ctl_cyrusdb::COMMAND,
+    ctl_deliver::COMMAND,
+    cyr_dbtool::COMMAND,
+    cyr_df::COMMAND,
+    cyr_info::COMMAND,
+    mkimap::COMMAND,
     man::COMMAND,
 ];
 

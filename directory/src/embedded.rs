@@ -267,6 +267,10 @@ impl Directory for Embedded {
         Ok(self.rows.read().aliases.get(address).cloned())
     }
 
+    fn checkpoint(&self) -> Result<()> {
+        self.ledger.dump_now().map_err(rows::unavailable)
+    }
+
     fn close(&self) -> Result<()> {
         self.ledger.close().map_err(|e| Error::Unavailable(e.to_string()))
     }

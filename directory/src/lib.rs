@@ -147,6 +147,14 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// When the directory can't say.
     fn alias(&self, address: &Address) -> Result<Option<Alias>>;
 
+    /// Writes a safety copy now, where the directory keeps its own.
+    ///
+    /// # Errors
+    /// The directory's; the directory itself is fine.
+    fn checkpoint(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Writes what waits and lets go of the files.
     ///
     /// # Errors

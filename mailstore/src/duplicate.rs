@@ -91,6 +91,20 @@ impl Duplicates {
         Some(i64::from_le_bytes(value.as_ref().try_into().ok()?))
     }
 
+    /// Gives every delivery to `each`: message id and unique id of the mailbox, nothing where the two were so long that only
+    /// their hash is kept, and when it was. Ends when `each` returns `false`.
+    pub fn each(&self, mut each: impl FnMut(Option<(&str, &str)>, i64) -> bool) {
+        let Some(db) = &self.0 else { return };
+        for entry in db.iter() {
+            let Ok((key, value)) = entry.inspect_err(failed) else { return };
+            let Ok(time) = value.as_ref().try_into().map(i64::from_le_bytes) else { continue };
+            let text = std::str::from_utf8(&key).ok().and_then(|key| key.rsplit_once('\0'));
+            if !each(text, time) {
+                return;
+            }
+        }
+    }
+
     /// Forgets deliveries before `before` (Unix seconds), and entries that make no sense. Returns how many.
     pub(crate) fn prune(&self, before: i64) -> u64 {
         let Some(db) = &self.0 else { return 0 };

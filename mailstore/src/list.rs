@@ -263,6 +263,24 @@ impl MailboxList {
         Ok(())
     }
 
+    /// Gives every entry of the database whose key begins with `prefix` to `each`.
+    pub(crate) fn entries(&self, prefix: &str, each: &mut dyn FnMut(&str, &str)) -> Result<()> {
+        self.backing.load(&mut |key, value| {
+            if key.starts_with(prefix) {
+                each(key, value);
+            }
+        })
+    }
+
+    /// Sets or removes an entry of the database, past everything that keeps entries in step. What is in memory stays as it
+    /// is: the list must be loaded again.
+    pub(crate) fn set_entry(&self, key: &str, value: Option<&str>) -> Result<()> {
+        if let Some(value) = value {
+            Tables::default().read(key, value).map_err(|what| Error::Invalid(format!("{key}: {what}")))?;
+        }
+        self.backing.apply(vec![(key.to_owned(), value.map(str::to_owned))])
+    }
+
     /// Reads everything below the list and compares: what does not agree.
     pub(crate) fn verify(&self) -> Result<Vec<String>> {
         self.backing.verify()

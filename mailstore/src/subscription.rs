@@ -81,6 +81,28 @@ impl Subscriptions {
         Ok(true)
     }
 
+    /// Whose files there are.
+    pub(crate) fn users(&self) -> Result<Vec<String>> {
+        let top = self.layout.config().join("user");
+        let mut todo = vec![top];
+        let mut users = BTreeSet::new();
+        while let Some(dir) = todo.pop() {
+            let entries = match self.disk.read_dir(&dir) {
+                Err(error) if error.is_not_found() => continue,
+                read => read?,
+            };
+            for entry in entries {
+                let Some(name) = entry.name.to_str() else { continue };
+                if entry.kind == disk::FileKind::Directory && name.len() == 1 {
+                    todo.push(dir.join(name));
+                } else if let Some(user) = name.strip_suffix(".sub").filter(|user| check_user(user).is_ok()) {
+                    users.insert(user.to_owned());
+                }
+            }
+        }
+        Ok(users.into_iter().collect())
+    }
+
     /// Writes the good lines of a damaged file back, sorted.
     pub(crate) fn repair(&self, user: &str) -> Result<()> {
         let _writing = self.stripe(user).lock();

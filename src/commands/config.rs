@@ -48,7 +48,7 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
 }
 
 /// The values in effect; what is unset is shown with what it means.
-fn show(config: &Config, as_json: bool) -> String {
+pub(super) fn show(config: &Config, as_json: bool) -> String {
     let file = config.file.as_ref().map(|file| file.display().to_string());
     let mut sections = config.values();
     for (section, values) in &mut sections {

@@ -25,6 +25,11 @@ pub(crate) fn inbox(user: &str) -> Result<String, Failure> {
     Ok(name.to_string())
 }
 
+/// A mailbox name.
+pub(crate) fn mailbox(text: &str) -> Result<MailboxName, Failure> {
+    MailboxName::parse(&internal(text)).map_err(|problem| Failure::new(Exit::Usage, format!("{text}: {problem}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,16 +2,21 @@
 
 pub mod check;
 mod console;
+pub mod copies;
+pub mod database;
 mod deliver;
+pub mod deliveries;
 pub mod domain;
 mod error;
 #[cfg(test)]
 mod fixture;
 mod import;
 pub mod mboxlist;
+pub mod paths;
 pub mod quota;
 pub mod reconstruct;
 mod select;
+pub mod subscriptions;
 pub mod user;
 
 pub use console::{Console, Exit, Progress};

@@ -276,6 +276,6 @@ fn parse<T: DeserializeOwned>(key: &str, json: &durable::Json) -> Result<T> {
     json.parse().map_err(|e| Error::Corrupt { key: key.into(), what: format!("it is wrong at column {}", e.column()) })
 }
 
-fn unavailable(error: impl fmt::Display) -> Error {
+pub(super) fn unavailable(error: impl fmt::Display) -> Error {
     Error::Unavailable(error.to_string())
 }

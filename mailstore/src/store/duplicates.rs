@@ -6,6 +6,11 @@ use super::{Store, now};
 const REMEMBERED: i64 = 3 * 24 * 3600;
 
 impl Store {
+    /// Forgets deliveries before that time (Unix seconds). Returns how many. Blocks.
+    pub fn prune_duplicates_before(&self, before: i64) -> u64 {
+        self.duplicates.prune(before)
+    }
+
     /// Forgets deliveries of more than three days ago. Returns how many. Blocks.
     pub fn prune_duplicates(&self) -> u64 {
         self.duplicates.prune(now() - REMEMBERED)

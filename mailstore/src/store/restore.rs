@@ -108,6 +108,26 @@ impl Store {
         Ok(restored)
     }
 
+    /// Gives every entry of the mailboxes database whose key begins with `prefix` to `each`, in key order. Blocks.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn database_entries(&self, prefix: &str, each: &mut dyn FnMut(&str, &str)) -> Result<()> {
+        self.list.entries(prefix, each)
+    }
+
+    /// Sets (or, without a value, removes) an entry of the mailboxes database, past all that keeps entries in step. Only for
+    /// a store that nobody else uses, and that is closed afterwards. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a value that the store could not read, or the database's.
+    pub fn set_database_entry(&self, key: &str, value: Option<&str>) -> Result<()> {
+        self.usable()?;
+        self.list.set_entry(key, value)?;
+        tracing::warn!(event = "mailboxes.entry.set", key, removed = value.is_none());
+        Ok(())
+    }
+
     /// Takes a mailbox out of the list; its directory stays, and so do its high-water marks. Blocks.
     ///
     /// # Errors

@@ -77,6 +77,24 @@ impl Store {
         self.subscriptions.set(user, name, false).map(drop)
     }
 
+    /// The users who have subscription files, sorted. Blocks.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn subscribers(&self) -> Result<Vec<String>> {
+        self.subscriptions.users()
+    }
+
+    /// What is wrong with a user's subscription file: lines that are no mailbox names, and whether the others are out of
+    /// order. Blocks.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn subscription_damage(&self, user: &str) -> Result<(usize, bool)> {
+        let loaded = self.subscriptions.load(user)?;
+        Ok((loaded.bad_lines, loaded.unsorted))
+    }
+
     /// Writes the good lines of a user's damaged subscription file back, sorted. Blocks.
     ///
     /// # Errors
