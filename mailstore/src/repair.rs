@@ -20,6 +20,8 @@ mod run;
 mod write;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;

@@ -13,3 +13,5 @@
 mod fixture;
 mod invariants;
 mod list;
+mod mailboxes;
+mod restores;
