@@ -18,6 +18,7 @@ pub(crate) mod names;
 mod quota;
 mod reconstruct;
 mod serve;
+mod status;
 mod subs;
 mod user;
 
@@ -83,6 +84,7 @@ impl Caller {
 /// Every command, in the order of the help text.
 pub(crate) const TABLE: &[Command] = &[
     serve::COMMAND,
+    status::COMMAND,
     config::COMMAND,
     domain::COMMAND,
     user::COMMAND,

@@ -9,6 +9,7 @@ mod control;
 mod first_start;
 mod reload;
 mod upkeep;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +85,7 @@ async fn serve(config: Config, caller: Caller, logging: Logging, services: Arc<S
     listeners.serve(&live.config, &live.tls, &services, &reception);
     let keep = live.config.store.keep_deleted.0;
     reception.tasks.spawn(upkeep::run(services, keep, reception.shutdown.clone()));
+    reception.tasks.spawn(watchdog::run(reception.shutdown.clone()));
     announce::ready(&live.config, password.as_deref()).map_err(|problem| Failure::new(Exit::Io, problem))?;
     notify("READY=1");
 
