@@ -78,6 +78,8 @@ impl Seen {
             complain(bytes.split(|b| *b == b'\n').count(), "its end is missing");
         }
         seen.essence = seen.len;
+        // What was read up to some message is one run.
+        seen.readers.values_mut().for_each(|reader| _ = reader.seen.optimize());
         seen
     }
 
@@ -100,23 +102,22 @@ impl Seen {
     pub(crate) fn encode(&self, validity: UidValidity) -> Vec<u8> {
         let mut out = format!("{BANNER} {validity}\n");
         for (user, reader) in &self.readers {
-            push_line(&mut out, user, reader, '=', &reader.seen);
+            push_line(&mut out, user, (reader.recent_above, reader.changed), '=', &reader.seen);
         }
         out.into_bytes()
     }
 
     /// The lines to append for `change`; empty if it changes nothing. [`apply`](Self::apply) it when they are written.
     pub(crate) fn lines(&self, change: &SeenChange, now: i64) -> Vec<u8> {
-        let mut next = self.readers.get(&change.reader).cloned().unwrap_or_default();
-        next.recent_above = change.recent_above.unwrap_or(next.recent_above);
-        next.changed = now;
-        let recent_moves = self.readers.get(&change.reader).is_none_or(|r| r.recent_above != next.recent_above);
+        let before = self.readers.get(&change.reader).map(|reader| reader.recent_above);
+        let recent_above = change.recent_above.or(before).unwrap_or_default();
+        let recent_moves = before != Some(recent_above);
         let mut out = String::new();
         if !change.remove.is_empty() {
-            push_line(&mut out, &change.reader, &next, '-', &change.remove);
+            push_line(&mut out, &change.reader, (recent_above, now), '-', &change.remove);
         }
         if !change.add.is_empty() || (change.remove.is_empty() && change.recent_above.is_some() && recent_moves) {
-            push_line(&mut out, &change.reader, &next, '+', &change.add);
+            push_line(&mut out, &change.reader, (recent_above, now), '+', &change.add);
         }
         out.into_bytes()
     }
@@ -184,8 +185,9 @@ impl Seen {
     }
 }
 
-fn push_line(out: &mut String, user: &str, reader: &Reader, operation: char, set: &UidSet) {
-    let rest = format!("{user} {} {} {operation}{}", reader.recent_above, reader.changed, uid_set::format(set));
+fn push_line(out: &mut String, user: &str, marks: (u32, i64), operation: char, set: &UidSet) {
+    let (recent_above, changed) = marks;
+    let rest = format!("{user} {recent_above} {changed} {operation}{}", uid_set::format(set));
     // Writing to a String can't fail.
     let _ = writeln!(out, "{:08x} {rest}", crc32fast::hash(rest.as_bytes()));
 }

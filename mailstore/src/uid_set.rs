@@ -27,11 +27,12 @@ impl Ascending {
         }
     }
 
-    /// The set.
+    /// The set, in the form that takes least memory: most mailboxes are a few runs, and every session copies the set.
     pub(crate) fn finish(mut self) -> UidSet {
         if let Some((first, last)) = self.run {
             self.set.insert_range(first..=last);
         }
+        self.set.optimize();
         self.set
     }
 }

@@ -79,6 +79,9 @@ impl InOrder<'_> {
 /// farther apart are asked for seldom.
 const FAR: u64 = 8 << 20;
 
+/// Messages among which the first unseen one is looked for before the sets of a whole mailbox are compared.
+const NEAR: usize = 64;
+
 /// A shared lock on a mailbox. Hold it for memory work only: never over a sync, never over a client's socket.
 pub struct Reading<'a> {
     mailbox: &'a Arc<Mailbox>,
@@ -230,11 +233,15 @@ impl Reading<'_> {
     /// The first message that a reader has not seen.
     #[must_use]
     pub fn first_unseen(&self, user: &str) -> Option<Uid> {
-        match self.state.seen.reader(user) {
-            Some(reader) => (&self.state.live - &reader.seen).min(),
-            None => self.state.live.min(),
-        }
-        .and_then(Uid::new)
+        let live = &self.state.live;
+        let first = match self.state.seen.reader(user) {
+            Some(reader) => {
+                let near = live.iter().take(NEAR).find(|uid| !reader.seen.contains(*uid));
+                near.or_else(|| (live - &reader.seen).min())
+            }
+            None => live.min(),
+        };
+        first.and_then(Uid::new)
     }
 
     /// How many messages are \Recent for a reader's next session.
