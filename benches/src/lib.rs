@@ -18,8 +18,8 @@ mod measure;
 mod parse;
 mod process;
 mod target;
-mod tls;
 
+pub mod growth;
 pub mod in_process;
 pub mod table;
 pub mod workload;

@@ -42,10 +42,22 @@ impl Tree {
     /// # Errors
     /// [`Failure::Process`] when the process is gone or the kernel does not tell us.
     pub fn pss_kib(self) -> Result<u64, Failure> {
+        self.memory_kib("Pss:")
+    }
+
+    /// Of that memory, what is no file's: heap and stacks.
+    ///
+    /// # Errors
+    /// As [`Tree::pss_kib`].
+    pub fn anonymous_kib(self) -> Result<u64, Failure> {
+        self.memory_kib("Pss_Anon:")
+    }
+
+    fn memory_kib(self, field: &str) -> Result<u64, Failure> {
         let mut sum = 0;
         for pid in self.processes()?.into_keys() {
             match fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
-                Ok(text) => sum += pss(&text).unwrap_or(0),
+                Ok(text) => sum += kib(&text, field).unwrap_or(0),
                 // A child may end while we look.
                 Err(cause) if pid == self.root => return Err(Failure::Process { pid, cause }),
                 Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {
@@ -101,8 +113,8 @@ fn stat(text: &str) -> Option<Stat> {
     Some(Stat { parent, ticks: ticks.sum() })
 }
 
-fn pss(smaps: &str) -> Option<u64> {
-    smaps.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix("kB")?.trim().parse().ok())
+fn kib(smaps: &str, field: &str) -> Option<u64> {
+    smaps.lines().find_map(|line| line.strip_prefix(field)?.trim().strip_suffix("kB")?.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -114,7 +126,8 @@ mod tests {
         let line = "42 (a) b (c) S 7 42 42 0 -1 4194560 100 0 0 0 11 22 300 4000 20 0 1 0 5 6 7";
         assert_eq!(stat(line), Some(Stat { parent: 7, ticks: 4333 }));
         assert_eq!(stat("nonsense"), None);
-        assert_eq!(pss("Rss:   10 kB\nPss:     1234 kB\nPss_Anon: 3 kB\n"), Some(1234));
+        let smaps = "Rss:   10 kB\nPss:     1234 kB\nPss_Anon: 3 kB\n";
+        assert_eq!((kib(smaps, "Pss:"), kib(smaps, "Pss_Anon:"), kib(smaps, "Swap:")), (Some(1234), Some(3), None));
     }
 
     #[test]

@@ -120,10 +120,10 @@ impl Options {
 }
 
 /// A word that no other run has, for Message-IDs.
-fn run_id() -> String {
+pub(crate) fn run_id() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{:x}.{:x}", now.as_nanos(), std::process::id())
 }
 
 /// The run to which the messages of mailboxes belong that are made once and kept.
-const KEPT: &str = "kept";
+pub(crate) const KEPT: &str = "kept";

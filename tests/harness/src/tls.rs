@@ -1,4 +1,5 @@
-//! A TLS client that accepts any certificate: what is tested is the server's protocol, not its certificate.
+//! TLS clients that accept any certificate: what is tested is the server's protocol and what is measured is encryption;
+//! servers on loopback have certificates that nobody signed.
 
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
-/// A client side handshake that is about to begin, asking for the name `localhost`.
-pub(crate) fn client() -> ClientConnection {
+/// Takes any certificate.
+pub fn any_certificate() -> Arc<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -16,8 +17,13 @@ pub(crate) fn client() -> ClientConnection {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// A client side handshake that is about to begin, asking for the name `localhost`.
+pub(crate) fn client() -> ClientConnection {
     let name = ServerName::try_from("localhost").expect("localhost is a name");
-    ClientConnection::new(Arc::new(config), name).expect("a client configuration without surprises")
+    ClientConnection::new(any_certificate(), name).expect("a client configuration without surprises")
 }
 
 #[derive(Debug)]
