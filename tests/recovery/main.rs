@@ -15,3 +15,4 @@ mod invariants;
 mod list;
 mod mailboxes;
 mod restores;
+mod order;
