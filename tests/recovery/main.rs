@@ -14,5 +14,5 @@ mod fixture;
 mod invariants;
 mod list;
 mod mailboxes;
-mod restores;
 mod order;
+mod restores;

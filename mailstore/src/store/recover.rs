@@ -278,7 +278,7 @@ impl Store {
         let mut special_use = before.as_ref().map(|row| row.special_use.clone()).unwrap_or_default();
         special_use.retain(|known| self.check_special_use(name, &[*known]).is_ok());
         let now = now();
-        Ok(Row {
+        let mut row = Row {
             name: name.clone(),
             unique_id,
             uid_validity,
@@ -287,10 +287,15 @@ impl Store {
             quota_root: self.list.root_of(name),
             special_use,
             created: before.as_ref().map_or(now, |row| row.created),
-            modified: now,
+            modified: before.as_ref().map_or(now, |row| row.modified),
             state: RowState::Active,
-            other: before.map_or_else(BTreeMap::new, |row| row.other),
-        })
+            other: before.as_ref().map_or_else(BTreeMap::new, |row| row.other.clone()),
+        };
+        // A row that is what cyrus.header says did not change, and cyrus.header need not be written again.
+        if before.is_none_or(|before| before != row) {
+            row.modified = now;
+        }
+        Ok(row)
     }
 
     /// The unique id that cyrus.header gives, unless another mailbox has it: a copy, which becomes a mailbox of its own.
