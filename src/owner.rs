@@ -13,6 +13,7 @@ use crate::commands::{Alone, Caller, StoreCommand};
 use crate::config::{Config, Log};
 use crate::failure::Failure;
 use crate::logging::Logging;
+use crate::server::raise_descriptor_limit;
 use crate::services::Services;
 use crate::terminal::Terminal;
 
@@ -39,6 +40,7 @@ pub(crate) fn run(
         }
         Called::Nobody => {
             check_user(&config)?;
+            raise_descriptor_limit();
             // On a terminal what goes well is not worth a line.
             Logging::start(&Log { level: "warn".to_owned(), ..config.log.clone() })?;
             let mut console = Terminal::new(input);

@@ -231,7 +231,7 @@ fn create_directories(config: &Config) -> Result<(), Failure> {
 
 /// As many descriptors as we may have: a session needs a socket and its mailbox's files, and the soft limit of many
 /// systems is still 1024.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(problem) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {

@@ -210,17 +210,10 @@ impl Store {
             return Ok(mailbox);
         }
         self.usable()?;
-        let mailbox = {
-            let _names_stay = self.names.shared(name);
-            // It may have been renamed or deleted before the lock was ours.
-            let row = self.row(name).ok_or_else(|| not_found(name))?;
-            self.open_row(&row)?
-        };
-        if self.registry.wants_eviction() {
-            let registry = Arc::clone(&self.registry);
-            self.shared.run_later(Box::new(move || registry.evict()));
-        }
-        Ok(mailbox)
+        let _names_stay = self.names.shared(name);
+        // It may have been renamed or deleted before the lock was ours.
+        let row = self.row(name).ok_or_else(|| not_found(name))?;
+        self.open_row(&row)
     }
 
     /// The mailbox for somebody who needs these rights, and all the rights he has. Blocks when it has to be opened.
@@ -305,10 +298,16 @@ impl Store {
 
     /// Opens the mailbox of a row, while its name is locked.
     fn open_row(&self, row: &Row) -> Result<Arc<Mailbox>> {
-        self.registry.open(&row.unique_id, || {
+        let mailbox = self.registry.open(&row.unique_id, || {
             let around: Arc<dyn Surroundings> = Arc::clone(&self.shared) as _;
             Mailbox::open(around, self.identity(row)?)
-        })
+        })?;
+        // Tools open every mailbox there is.
+        if self.registry.wants_eviction() {
+            let registry = Arc::clone(&self.registry);
+            self.shared.run_later(Box::new(move || registry.evict()));
+        }
+        Ok(mailbox)
     }
 
     /// What a mailbox is told about itself.

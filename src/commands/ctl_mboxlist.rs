@@ -110,9 +110,16 @@ fn online(matches: &ArgMatches, services: &Services, console: &mut dyn Console) 
 
 /// The same without a server, on a list that no server could open.
 fn alone(matches: &ArgMatches, config: &Config, console: &mut dyn Console) -> Result<Exit, Failure> {
-    // A list is loaded into a store that is about to be; nothing else makes one.
-    let options = StoreOptions { create: matches.get_flag("undump"), ..store_options(config) };
-    if !options.create && !options.layout.config().is_dir() {
+    if matches.get_flag("undump") {
+        // A list is loaded into a store that may be new; nothing else here makes one.
+        let services = Services::open(config)?;
+        let done = online(matches, &services, console);
+        let closed = services.close();
+        let exit = done?;
+        return closed.map(|()| exit);
+    }
+    let options = StoreOptions { create: false, ..store_options(config) };
+    if !options.layout.config().is_dir() {
         let what = format!("there is no mail store at {}", options.layout.config().display());
         return Err(Failure::new(Exit::NoInput, what));
     }

@@ -276,6 +276,8 @@ fn a_dump_is_loaded_into_another_store() {
             acls(&full.run(&["ctl_mboxlist", "-d"])),
             "{form:?} (10)"
         );
+        // The store is one that a server starts on.
+        exited(&empty.run(&["domain", "list"]), 0);
         let again = empty.home.run(&["ctl_mboxlist", "-u"], &dump.stdout);
         assert_eq!(lines(&again), [""; 0], "{form:?} (7)");
     }
