@@ -1,5 +1,6 @@
 //! The commands of the program: one table, a file for each.
 
+mod backup;
 mod check;
 mod config;
 mod ctl_cyrusdb;
@@ -17,6 +18,7 @@ mod mkimap;
 pub(crate) mod names;
 mod quota;
 mod reconstruct;
+mod restore;
 mod serve;
 mod status;
 mod subs;
@@ -90,6 +92,8 @@ pub(crate) const TABLE: &[Command] = &[
     user::COMMAND,
     deliver::COMMAND,
     check::COMMAND,
+    backup::COMMAND,
+    restore::COMMAND,
     quota::COMMAND,
     ctl_mboxlist::COMMAND,
     reconstruct::COMMAND,

@@ -13,9 +13,7 @@ mod record;
 pub(crate) use cursor::Cursor;
 pub(crate) use file::{IndexFile, Loaded, header, quota_used};
 pub use glance::Glance;
-#[cfg(fuzzing)]
-pub(crate) use header::HEADER_SIZE;
-pub(crate) use header::{CACHE_START, Header};
+pub(crate) use header::{CACHE_START, HEADER_SIZE, Header};
 pub use record::Record;
 pub(crate) use record::{RECORD_SIZE, encode_all};
 

@@ -47,8 +47,8 @@ pub use index::{Glance, Record};
 pub use layout::{DEFAULT_PARTITION, Layout};
 pub use list::{Row, RowState};
 pub use mailbox::{
-    AppendOptions, Changes, CopyOptions, Expunged, FlagOp, Mailbox, NewMessage, Permitted, ReaderState, Reading,
-    Status, StoreRequest, Stored, TextField, Texts,
+    AppendOptions, Changes, CopyOptions, Expunged, FlagOp, Mailbox, MailboxCopy, MailboxFiles, NewMessage, Permitted,
+    ReaderState, Reading, Status, StoreRequest, Stored, TextField, Texts,
 };
 pub use name::{MailboxName, NameError, SEPARATOR};
 pub use quota::{QuotaCheck, QuotaLimits, QuotaRoot, QuotaUsage, QuotaUsed, STORAGE_UNIT};

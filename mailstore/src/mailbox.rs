@@ -10,6 +10,7 @@
 //! page-cache work only: never over a sync, never over a client's socket.
 
 mod append;
+mod backup;
 mod change;
 pub(crate) mod context;
 mod copy;
@@ -44,6 +45,7 @@ use tokio::sync::watch;
 
 pub(crate) use append::deliver;
 pub use append::{AppendOptions, NewMessage};
+pub use backup::{MailboxCopy, MailboxFiles};
 pub(crate) use context::{Identity, Marks, Surroundings};
 pub use copy::CopyOptions;
 pub(crate) use create::create_files;

@@ -34,6 +34,9 @@ pub enum CommandError {
     /// It was called with words that make no sense.
     #[error("{0}")]
     Usage(String),
+    /// What it was to read is not there.
+    #[error("{0}")]
+    Missing(String),
     /// Reading or answering failed.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -50,9 +53,10 @@ impl CommandError {
             | Self::Usage(_) => Exit::Usage,
             Self::Directory(Error::Exists(_)) => Exit::CantCreate,
             Self::Directory(Error::NoUser(_)) => Exit::NoUser,
-            Self::Directory(Error::NoDomain(_)) => Exit::NoInput,
+            Self::Directory(Error::NoDomain(_)) | Self::Missing(_) => Exit::NoInput,
             Self::Directory(Error::Corrupt { .. }) => Exit::Data,
             Self::Directory(Error::Unavailable(_)) | Self::Mailbox { .. } | Self::Store(_) => Exit::TempFail,
+            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => Exit::NoInput,
             Self::Io(_) => Exit::Io,
         }
     }

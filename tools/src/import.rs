@@ -24,12 +24,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use mailstore::{Access, CreateOptions, ErrorKind, MailboxName, StageWriter, Store};
+use mailstore::{
+    Access, ContentHash, CreateOptions, ErrorKind, MailboxCopy, MailboxName, Record, StageWriter, Store, UidSet,
+};
 use serde::Serialize;
 
 use self::batch::{Batch, Item, Place, Stop};
 use self::maildir::MessageFile;
 use self::mbox::Mbox;
+use self::status::Flags;
 use crate::console::{Console, Exit, Progress};
 
 pub(crate) use self::batch::exit_of;
@@ -56,6 +59,13 @@ pub enum Source {
     Maildir {
         /// The directory that holds `cur` and `new`.
         path: PathBuf,
+    },
+    /// A mailbox in a backup. Damaged messages are left out.
+    Backup {
+        /// The directory with its files.
+        path: PathBuf,
+        /// Only these messages.
+        uids: Option<UidSet>,
     },
 }
 
@@ -102,6 +112,7 @@ pub fn import(store: &Store, console: &mut dyn Console, request: &ImportRequest)
     let result = match &request.source {
         Source::Mbox { path, from, quoting } => importer.mbox(path.as_deref(), *from, *quoting),
         Source::Maildir { path } => importer.maildir(path),
+        Source::Backup { path, uids } => importer.backup(path, uids.as_ref()),
     };
     importer.report(result)
 }
@@ -209,6 +220,53 @@ impl Importer<'_> {
             self.flush(&mut target, total, Some(total))?;
         }
         Ok(())
+    }
+
+    fn backup(&mut self, path: &Path, uids: Option<&UidSet>) -> Result<(), Stop> {
+        let copy = MailboxCopy::read(&**self.store.disk(), path).map_err(|error| Stop {
+            exit: Exit::NoInput,
+            why: format!("{}: {error}; `deliver` takes single message files", path.display()),
+        })?;
+        let mut target = self.target(&self.request.target.clone())?;
+        let seen = self.request.target.owner().map(|owner| copy.seen_by(owner)).unwrap_or_default();
+        let wanted = |record: &&Record| uids.is_none_or(|uids| uids.contains(record.uid.get()));
+        let records: Vec<&Record> = copy.messages.iter().filter(wanted).collect();
+        let total = records.len() as u64;
+        if let Some(uids) = uids.filter(|uids| uids.len() > total) {
+            let found: UidSet = records.iter().map(|record| record.uid.get()).collect();
+            self.summary.bad += (uids - &found).len();
+            let missing = mailstore::uid_set::format(&(uids - found));
+            self.console.err(&format!("{}: there is no message {missing}", path.display()))?;
+        }
+        for (done, record) in (1..).zip(records) {
+            let place = Place::File(path.join(format!("{}.", record.uid)));
+            let Place::File(file) = &place else { continue };
+            let octets = match std::fs::read(file) {
+                Ok(octets) => octets,
+                Err(error) => {
+                    self.bad(&place, &error.to_string())?;
+                    continue;
+                }
+            };
+            if ContentHash::of(&octets) != record.hash {
+                self.bad(&place, "it is not the message that was saved: the hash differs")?;
+                continue;
+            }
+            let mut writer = self.stage(&target, &place)?;
+            writer.set_internal_date(record.internal_date);
+            match writer.write(&octets) {
+                Ok(()) => {
+                    let (system, keywords) = (record.flags, copy.keywords_of(record).cloned().collect());
+                    let flags = Flags { system, seen: seen.contains(record.uid.get()), keywords };
+                    target.batch.push(Item { writer, place, date: record.internal_date, flags });
+                }
+                Err(error) => self.bad_or_stop(&place, &error)?,
+            }
+            if target.batch.is_full() {
+                self.flush(&mut target, done, Some(total))?;
+            }
+        }
+        self.flush(&mut target, total, Some(total))
     }
 
     /// Stages one message file.

@@ -1,5 +1,6 @@
 //! The commands an administrator runs, as library functions: deliver, import, and the repair tools.
 
+pub mod backup;
 pub mod check;
 mod console;
 pub mod copies;
@@ -15,6 +16,7 @@ pub mod mboxlist;
 pub mod paths;
 pub mod quota;
 pub mod reconstruct;
+pub mod restore;
 mod select;
 pub mod subscriptions;
 pub mod user;
