@@ -2,17 +2,21 @@
 
 mod backup;
 mod check;
+mod chk_cyrus;
 mod config;
 mod ctl_cyrusdb;
 mod ctl_deliver;
 mod ctl_mboxlist;
 mod cyr_dbtool;
 mod cyr_df;
+mod cyr_expire;
 mod cyr_info;
 mod cyradm;
 mod deliver;
 mod domain;
+mod ipurge;
 mod man;
+mod mbexamine;
 mod mbpath;
 mod mkimap;
 pub(crate) mod names;
@@ -22,6 +26,7 @@ mod restore;
 mod serve;
 mod status;
 mod subs;
+mod unexpunge;
 mod user;
 
 use std::ffi::{OsStr, OsString};
@@ -97,6 +102,11 @@ pub(crate) const TABLE: &[Command] = &[
     quota::COMMAND,
     ctl_mboxlist::COMMAND,
     reconstruct::COMMAND,
+    mbexamine::COMMAND,
+    chk_cyrus::COMMAND,
+    unexpunge::COMMAND,
+    ipurge::COMMAND,
+    cyr_expire::COMMAND,
     cyradm::COMMAND,
     subs::COMMAND,
     mbpath::COMMAND,

@@ -53,7 +53,7 @@ pub use mailbox::{
 pub use name::{MailboxName, NameError, SEPARATOR};
 pub use quota::{QuotaCheck, QuotaLimits, QuotaRoot, QuotaUsage, QuotaUsed, STORAGE_UNIT};
 pub use raw::sled_syncs;
-pub use repair::{Mismatch, OddFiles, RepairEvent, RepairKind, RepairOptions, Repaired};
+pub use repair::{Examination, Mismatch, OddFiles, RepairEvent, RepairKind, RepairOptions, Repaired};
 pub use special_use::SpecialUse;
 pub use stage::{StageWriter, Staged};
 pub use store::{

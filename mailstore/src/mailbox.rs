@@ -33,6 +33,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod unexpunge;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@
 
 mod adopt;
 mod event;
+mod examine;
 mod files;
 mod found;
 mod index;
@@ -27,6 +28,7 @@ mod tests;
 use std::time::Duration;
 
 pub use event::{RepairEvent, RepairKind};
+pub use examine::Examination;
 pub use run::Repaired;
 
 /// What to do with a message file whose bytes are not those that its record was made of.

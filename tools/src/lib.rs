@@ -9,9 +9,12 @@ mod deliver;
 pub mod deliveries;
 pub mod domain;
 mod error;
+pub mod examine;
+pub mod expire;
 #[cfg(test)]
 mod fixture;
 mod import;
+pub mod interval;
 pub mod mboxlist;
 pub mod paths;
 pub mod quota;
@@ -19,6 +22,7 @@ pub mod reconstruct;
 pub mod restore;
 mod select;
 pub mod subscriptions;
+pub mod unexpunge;
 pub mod user;
 
 pub use console::{Console, Exit, Progress};

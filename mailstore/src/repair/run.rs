@@ -94,6 +94,11 @@ impl Store {
         Ok(repair.run(None, &first.plan)?.report(&row.name, &options))
     }
 
+    /// A look at a mailbox that is not held.
+    pub(super) fn look_at(&self, row: &Row, options: &RepairOptions, memory: Option<&Snapshot>) -> Result<Look> {
+        self.repair(row, options, None)?.look(memory, None)
+    }
+
     fn repair<'a>(&'a self, row: &Row, options: &'a RepairOptions, held: Option<&'a Held<'a>>) -> Result<Repair<'a>> {
         let identity = self.identity(row)?;
         if !self.disk().exists(&identity.dir)? {

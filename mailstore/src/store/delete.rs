@@ -48,6 +48,12 @@ impl Store {
     /// # Errors
     /// The disk's; mailboxes that are left are tried again by the next purge.
     pub fn purge_deleted(&self, before: i64) -> Result<u64> {
+        self.purge(&self.deleted_before(before))
+    }
+
+    /// The mailboxes that were deleted before `before` (Unix seconds) and wait for their end. Memory only.
+    #[must_use]
+    pub fn deleted_before(&self, before: i64) -> Vec<Arc<Row>> {
         let mut old = Vec::new();
         self.list(&format!("{DELETED_PREFIX}{SEPARATOR}"), |_, row| {
             if row.modified < before {
@@ -55,6 +61,14 @@ impl Store {
             }
             ControlFlow::Continue(())
         });
+        old
+    }
+
+    /// Removes deleted mailboxes for good. Returns how many. Blocks.
+    ///
+    /// # Errors
+    /// As for [`purge_deleted`](Self::purge_deleted).
+    pub fn purge(&self, old: &[Arc<Row>]) -> Result<u64> {
         let mut purged = 0;
         for part in old.chunks(PURGE_BATCH) {
             let names: Vec<_> = part.iter().map(|row| &row.name).collect();
