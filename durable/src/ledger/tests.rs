@@ -258,3 +258,28 @@ fn values_that_cannot_be_kept_are_refused() {
     fill(&ledger, 1..=2);
     check(&ledger, 2);
 }
+
+#[test]
+fn a_change_costs_the_same_however_many_rows_there_are() {
+    let cost = |rows: u64| {
+        let home = Home::new();
+        let disk = Arc::new(crate::disk::FaultyDisk::new(Arc::new(RealDisk)));
+        let (ledger, _) = home.try_open(Arc::clone(&disk) as _, &creating()).unwrap();
+        let mut many = Batch::new();
+        for n in 0..rows {
+            many.put(format!("many/{n:08}"), &n).unwrap();
+        }
+        ledger.apply(many).unwrap();
+        ledger.dump_now().unwrap();
+        let journal = || fs::metadata(home.copy("rows.journal")).unwrap().len();
+        let before = (disk.changes(), journal());
+        for n in 0..10u64 {
+            let mut one = Batch::new();
+            one.put("one", &(1000 + n)).unwrap();
+            ledger.apply(one).unwrap();
+        }
+        // Writes and syncs; bytes up to the digits of a checksum.
+        (disk.changes() - before.0, journal() - before.1)
+    };
+    assert_eq!(cost(10), cost(20_000));
+}

@@ -307,3 +307,33 @@ fn indexes_and_list_lost_together_get_a_new_uidvalidity() {
     assert!(lines(&findings).iter().any(|line| line.contains("UIDVALIDITY is a new one")));
     assert_eq!(store.mailbox(&name("user/sue")).unwrap().status().exists, 1);
 }
+
+#[test]
+fn every_change_is_in_the_journal_when_it_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = sample(dir.path());
+    store.checkpoint().unwrap();
+    let (joe, admin) = (Access::user("joe"), Access::admin("admin"));
+    let lists = name("user/joe/Lists");
+    let changes: [(&str, &dyn Fn() -> Result<()>); 7] = [
+        ("N/user/joe/new", &|| store.create(&joe, &name("user/joe/new"), &CreateOptions::default()).map(drop)),
+        ("\\tlr\\t", &|| store.set_acl(&joe, &lists, &id("ann"), AclMode::Replace, rights("lr"))),
+        ("N/user/joe/newer", &|| store.rename(&joe, &name("user/joe/new"), &name("user/joe/newer"))),
+        ("Q/user/joe/Lists", &|| store.set_quota(&lists, kib(7))),
+        ("Archive", &|| store.set_special_use(&admin, &name("user/joe/newer"), &[SpecialUse::Archive])),
+        ("[\"Q/user/joe/Lists\",null]", &|| store.set_quota(&lists, None)),
+        ("DELETED/user/joe/newer", &|| store.delete(&joe, &name("user/joe/newer"))),
+    ];
+    for (trace, change) in changes {
+        change().unwrap();
+        // Before anything is closed or copied.
+        let journal = std::fs::read_to_string(dir.path().join("config/copies/mailboxes.journal")).unwrap();
+        assert!(journal.contains(trace), "{trace} in {journal}");
+    }
+    let before = essence(&store);
+    drop(store);
+    lose(dir.path(), &["mailboxes.db"]);
+    let (store, report) = Store::open(two_partitions(dir.path()), Arc::new(RealDisk)).unwrap();
+    assert!(!report.rebuilt.is_empty());
+    assert_eq!(essence(&store), before);
+}
