@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | there | live | nothing, unless the sizes or the contents differ ([`Mismatch`]) |
 //! | empty | any or none | the file is removed, the record expunged: no message is empty |
-//! | put aside | live | expunged: the crash came before the index was synced |
+//! | put aside | live, a crash came | expunged: the crash came before the index was synced |
+//! | put aside | live, the index was put back | the file is taken back |
 //! | nowhere | live | expunged: the message is lost |
 //! | there | none, UID beyond the last | taken in under its UID |
 //! | there | none, the index is damaged | taken in under its UID, flags are lost |
@@ -51,6 +52,8 @@ pub(super) struct Plan {
     pub(super) remove: UidSet,
     /// Files of expunged messages.
     pub(super) put_aside: UidSet,
+    /// Files that were put aside, of messages that are not expunged any more.
+    pub(super) take_back: UidSet,
     /// Files whose mode is wrong.
     pub(super) wrong_mode: Vec<OsString>,
     /// Expunged messages that have a file.
@@ -171,6 +174,14 @@ impl Judge<'_> {
     fn without_file(&mut self, uid: u32) -> Result<()> {
         // Expunged since the records were read?
         if self.held.is_some_and(|held| !held.is_live(uid)) && !self.base.put_back {
+            return Ok(());
+        }
+        // In a mailbox that is in use or was closed in order no live message's file is put aside: the index was put back, and
+        // says that the message is to be there.
+        let put_back = self.base.put_back || (self.held.is_none() && !self.base.crashed);
+        if put_back && self.files.aside.contains(uid) {
+            self.plan.take_back.insert(uid);
+            self.events.change("message.taken_back", Some(uid), "its file was put aside: taken back");
             return Ok(());
         }
         self.plan.expunge.insert(uid);

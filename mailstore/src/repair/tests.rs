@@ -566,6 +566,25 @@ fn a_directory_that_was_put_back() {
     }
 }
 
+/// Only cyrus.* comes from the backup: messages that were expunged since, and are kept, are there again.
+#[test]
+fn an_index_that_was_put_back_alone() {
+    let site = Site::new();
+    let backup = tempfile::tempdir().unwrap();
+    copy(&site.inbox(), backup.path());
+    let mailbox = site.mailbox();
+    mailbox.remove_messages(&[2, 3].into_iter().collect::<UidSet>()).unwrap();
+    site.store.settle();
+    (1..=6).for_each(|uid| std::fs::remove_file(backup.path().join(format!("{uid}."))).unwrap());
+    copy(backup.path(), &site.inbox());
+    let repaired = site.repair(&options());
+    assert!(codes(&repaired).contains(&("message.taken_back", Some(2))), "{repaired:?}");
+    assert_eq!(codes(&site.repair(&options())), []);
+    assert_eq!(uids(&messages(&mailbox)), [1, 2, 3, 4, 5, 6]);
+    let findings = site.store.check_contents(&mut |_| {}).unwrap().findings;
+    assert!(findings.is_empty(), "{findings:?}");
+}
+
 #[test]
 fn the_index_of_an_earlier_mailbox_of_that_name() {
     let site = Site::new();

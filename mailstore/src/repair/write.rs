@@ -91,6 +91,9 @@ fn remove_and_move(repair: &Repair<'_>, look: &Look, renamed: &[(u32, u32)]) -> 
     for uid in &look.plan.put_aside {
         put_aside(repair, disk, dir, uid)?;
     }
+    for uid in &look.plan.take_back {
+        gone(disk.rename_no_replace(&message_path(&dir.join(EXPUNGED_DIR), uid), &message_path(dir, uid)))?;
+    }
     if look.plan.expunge.iter().any(|uid| look.files.aside.contains(uid)) {
         disk.sync_dir(&dir.join(EXPUNGED_DIR))?;
     }
@@ -101,7 +104,7 @@ fn remove_and_move(repair: &Repair<'_>, look: &Look, renamed: &[(u32, u32)]) -> 
     for name in &look.plan.wrong_mode {
         disk.set_mode(&dir.join(name), 0o600, Some(geteuid().as_raw()))?;
     }
-    if touched || !look.plan.put_aside.is_empty() || !look.files.odd.is_empty() {
+    if touched || !look.plan.take_back.is_empty() || !look.plan.put_aside.is_empty() || !look.files.odd.is_empty() {
         disk.sync_dir(dir)?;
     }
     Ok(())
