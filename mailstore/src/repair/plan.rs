@@ -5,7 +5,7 @@
 //! | there | live | nothing, unless the sizes or the contents differ ([`Mismatch`]) |
 //! | empty | any or none | the file is removed, the record expunged: no message is empty |
 //! | put aside | live, a crash came | expunged: the crash came before the index was synced |
-//! | put aside | live, the index was put back | the file is taken back |
+//! | put aside, the very message | live, the index was put back | the file is taken back |
 //! | nowhere | live | expunged: the message is lost |
 //! | there | none, UID beyond the last | taken in under its UID |
 //! | there | none, the index is damaged | taken in under its UID, flags are lost |
@@ -25,7 +25,8 @@ use super::index::{Base, Entry};
 use super::{Mismatch, OddFiles, RepairOptions, make};
 use crate::cache::{CacheBuf, CacheItems};
 use crate::error::Result;
-use crate::mailbox::{Held, Marks};
+use crate::index::Record;
+use crate::mailbox::{EXPUNGED_DIR, Held, Marks};
 use crate::uid_set::UidSet;
 
 /// A file whose UID is this far beyond all others gets a new one: a mailbox that begins to count there soon has no UIDs
@@ -97,7 +98,7 @@ impl Judge<'_> {
             known.insert(uid);
             match (entry.record.is_expunged(), self.files.live.contains(uid)) {
                 (false, true) => self.message(entry, &mut buffer)?,
-                (false, false) => self.without_file(uid)?,
+                (false, false) => self.without_file(&entry.record)?,
                 (true, true) => self.expunged_with_file(uid)?,
                 (true, false) => {}
             }
@@ -116,7 +117,7 @@ impl Judge<'_> {
     fn message(&mut self, entry: &Entry, buffer: &mut CacheBuf) -> Result<()> {
         let (uid, record) = (entry.record.uid.get(), &entry.record);
         if self.options.sizes {
-            let Some(found) = look(self.disk, self.dir, uid)? else { return self.without_file(uid) };
+            let Some(found) = look(self.disk, self.dir, uid)? else { return self.without_file(record) };
             self.check_mode(OsStr::new(&format!("{uid}.")), Some(uid), &found);
             if found.size == 0 {
                 self.empty(uid);
@@ -132,7 +133,7 @@ impl Judge<'_> {
             cache.read(record.uid, record.cache_offset, record.cache_len, CacheItems::ALL, buffer)
         });
         if self.options.contents {
-            let Some(message) = make::read(self.disk, self.dir, uid)? else { return self.without_file(uid) };
+            let Some(message) = make::read(self.disk, self.dir, uid)? else { return self.without_file(record) };
             if message.hash() != record.hash {
                 return self.differs(uid, "the file is not the message that was accepted");
             }
@@ -171,7 +172,8 @@ impl Judge<'_> {
     }
 
     /// A record without a file.
-    fn without_file(&mut self, uid: u32) -> Result<()> {
+    fn without_file(&mut self, record: &Record) -> Result<()> {
+        let uid = record.uid.get();
         // Expunged since the records were read?
         if self.held.is_some_and(|held| !held.is_live(uid)) && !self.base.put_back {
             return Ok(());
@@ -179,7 +181,7 @@ impl Judge<'_> {
         // In a mailbox that is in use or was closed in order no live message's file is put aside: the index was put back, and
         // says that the message is to be there.
         let put_back = self.base.put_back || (self.held.is_none() && !self.base.crashed);
-        if put_back && self.files.aside.contains(uid) {
+        if put_back && self.is_put_aside(record)? {
             self.plan.take_back.insert(uid);
             self.events.change("message.taken_back", Some(uid), "its file was put aside: taken back");
             return Ok(());
@@ -191,6 +193,17 @@ impl Judge<'_> {
         };
         self.events.change("message.missing", Some(uid), what);
         Ok(())
+    }
+
+    /// Whether the file of a message was put aside: this message, and not another one that a repair has discarded and was
+    /// killed before it could say so in the index.
+    fn is_put_aside(&self, record: &Record) -> Result<bool> {
+        let uid = record.uid.get();
+        if !self.files.aside.contains(uid) {
+            return Ok(false);
+        }
+        let message = make::read(self.disk, &self.dir.join(EXPUNGED_DIR), uid)?;
+        Ok(message.is_some_and(|message| message.hash() == record.hash))
     }
 
     fn expunged_with_file(&mut self, uid: u32) -> Result<()> {
