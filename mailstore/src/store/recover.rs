@@ -100,9 +100,11 @@ impl Store {
     pub(crate) fn would_adopt(&self, partition: &str, name: &MailboxName) -> Result<Adopted> {
         let (dir, header, mut warnings) = self.check_adoptable(partition, name)?;
         let mut row = self.row_from_files(partition, name, &dir, header.as_ref(), &mut warnings)?;
-        // As if a new one had been written there already.
-        if let Some(header) = header {
+        // As if a new id had been written there already. The row in cyrus.header is then another one than before, also when
+        // both were made within the same second.
+        if let Some(header) = header.filter(|header| header.unique_id != row.unique_id) {
             row.unique_id = header.unique_id;
+            row.modified = row.modified.saturating_add(1);
         }
         Ok(Adopted { row: Arc::new(row), warnings })
     }
