@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use crate::any_certificate;
 use crate::trouble::{Kind, Trouble};
 
 /// Until a server accepts a connection, and until it answers each command before login.
@@ -99,20 +99,14 @@ impl Server {
     }
 
     fn config(&self, here: bool) -> Result<Arc<ClientConfig>, Trouble> {
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        let unusable = |error: rustls::Error| Trouble::new(Kind::Unavailable, error);
+        if self.insecure || (here && self.ca_file.is_none()) {
+            return any_certificate().map_err(unusable);
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Trouble::new(Kind::Unavailable, error))?;
-        let trusts_any = self.insecure || (here && self.ca_file.is_none());
-        let config = if trusts_any {
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-                .with_no_client_auth()
-        } else {
-            builder.with_root_certificates(self.roots()?).with_no_client_auth()
-        };
-        Ok(Arc::new(config))
+            .map_err(unusable)?;
+        Ok(Arc::new(builder.with_root_certificates(self.roots()?).with_no_client_auth()))
     }
 
     fn roots(&self) -> Result<RootCertStore, Trouble> {
@@ -181,44 +175,5 @@ impl Write for Stream {
             Stream::Plain(socket) => socket.flush(),
             Stream::Tls(tls) => tls.flush(),
         }
-    }
-}
-
-/// For servers on this machine, whose certificates nobody signed, and for who asks for it.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -9,6 +9,7 @@
 //! Nothing here imports anything of the server's: what it does, it does over the wire. A server is not trusted more than any
 //! peer: its answers are bounded, and what it says is printed without control characters.
 
+mod any_certificate;
 mod commands;
 mod connection;
 mod imap;
@@ -20,6 +21,7 @@ mod trouble;
 mod value;
 mod words;
 
+pub use any_certificate::any_certificate;
 pub use commands::summary;
 pub use connection::{Security, Server};
 pub use prompt::interact;
