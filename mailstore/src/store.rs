@@ -380,6 +380,12 @@ fn now() -> i64 {
     Timestamp::now().seconds
 }
 
+/// The time of a change of a row: now, but later than the row says, whatever the clock does. A repair takes the later of
+/// two versions of a row, and two changes may come within a second, or a clock may be set back.
+fn later_than(row: &Row) -> i64 {
+    now().max(row.modified.saturating_add(1))
+}
+
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]

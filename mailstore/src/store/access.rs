@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Store, now};
+use super::{Store, later_than};
 use crate::acl::{self, Access, Acl, AclMode, Identifier, Rights};
 use crate::error::{Error, Result};
 use crate::list::{Change, Row, not_found};
@@ -128,7 +128,7 @@ impl Store {
         if new == *row {
             return Ok(());
         }
-        new.modified = now();
+        new.modified = later_than(row);
         self.commit(vec![Change::Put(new.clone())])?;
         self.refresh(&new);
         Ok(())

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use durable::disk::{FileKind, is_temporary_name};
 
-use super::{Store, now};
+use super::{Store, later_than};
 use crate::error::Result;
 use crate::index;
 use crate::list::{Change, Row, RowState};
@@ -175,7 +175,11 @@ impl Store {
             if !request.dry_run {
                 // The charge moves with the identity of the open mailbox.
                 let opened = self.open_row(&row);
-                self.commit(vec![Change::Put(Row { quota_root: now, modified: self::now(), ..Row::clone(&row) })])?;
+                self.commit(vec![Change::Put(Row {
+                    quota_root: now,
+                    modified: later_than(&row),
+                    ..Row::clone(&row)
+                })])?;
                 if let Some(row) = self.list.by_id(&row.unique_id) {
                     self.refresh(&row);
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use durable::disk::FileKind;
 
-use super::{Store, now};
+use super::{Store, later_than, now};
 use crate::acl::Acl;
 use crate::error::{Error, Result};
 use crate::header::{self, MailboxHeader};
@@ -191,7 +191,8 @@ impl Store {
         let row = self.row(name).ok_or_else(|| not_found(name))?;
         self.check_directory_missing(&row)?;
         self.let_go(&row);
-        let new = Row { uid_validity: self.list.new_uid_validity(now()), modified: now(), ..Row::clone(&row) };
+        let new =
+            Row { uid_validity: self.list.new_uid_validity(now()), modified: later_than(&row), ..Row::clone(&row) };
         let around: Arc<dyn Surroundings> = Arc::clone(&self.shared) as _;
         create_files(&around, &self.identity(&new)?)?;
         self.commit(vec![Change::Put(new)])?;

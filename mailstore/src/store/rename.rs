@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Store, now};
+use super::{Store, later_than};
 use crate::acl::{Access, Rights};
 use crate::error::{Error, Result};
 use crate::index;
@@ -72,7 +72,7 @@ impl Store {
                 quota_root: plan.root_of(&name).or_else(|| self.list.root_of(&name)),
                 // Another user may have such a mailbox already.
                 special_use: if same_owner { source.special_use.clone() } else { Vec::new() },
-                modified: now(),
+                modified: later_than(&source),
                 name,
                 ..Row::clone(&source)
             };

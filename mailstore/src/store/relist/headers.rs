@@ -95,7 +95,9 @@ impl Relisting<'_> {
         // That of the past mailbox means nothing for this one.
         let by_row = Some(row.uid_validity).filter(|_| better.unique_id == row.unique_id || by_files.is_none());
         better.uid_validity = by_files.max(by_row).unwrap_or(row.uid_validity);
-        if let Some(copy) = copy.filter(|copy| copy.modified > row.modified && copy.name == row.name) {
+        // Times tell which of two versions of one mailbox is the later one; a row of another mailbox has nothing to say.
+        let is_later = |copy: &Row| copy.modified > row.modified || better.unique_id != row.unique_id;
+        if let Some(copy) = copy.filter(|copy| is_later(copy) && copy.name == row.name) {
             if copy.acl != better.acl {
                 what.push("ACL".to_owned());
             }
