@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["admin", "cyradm", "imapd", "lmtpd", "tools", "mailstore", "directory", "wire", "durable", "message"],
     ),
     ("harness", &["cyradm"]),
+    ("crashes", &["durable"]),
     // For the guard, which runs sessions in its process, and for `growth`, which starts servers. The load generator knows
     // servers by host and port only.
     ("benches", &["imapd", "lmtpd", "mailstore", "directory", "wire", "harness"]),

@@ -1,12 +1,10 @@
-//! The mailbox object on a disk that dies at every single change: each operation is run once to count its writes, syncs,
-//! links, renames and unlinks, then once for each of them with a crash there - or with an error, or with the power cut
-//! so that nothing unsynced is sure - and the mailbox is opened again and looked at.
+//! The mailbox object on a disk that dies at every single change of every operation: the mailbox is opened again on what
+//! is left, and looked at.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use durable::disk::{Disk, Fault, FaultyDisk, RealDisk};
+use crashes::{End, Ends, World};
 use rustix::io::Errno;
 
 use super::tests::{Bench, create, message, open, text};
@@ -96,94 +94,71 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// What happens at the chosen change.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Crash {
-        torn: usize,
-    },
-    Error(Errno),
-    /// A crash after which a choice of what was not synced is gone.
-    PowerCut(u64),
+/// Everything that a disk can do to a process.
+fn ends() -> Ends {
+    Ends::of(&[
+        End::Crash { torn: 0 },
+        End::Crash { torn: 70 },
+        End::Error(Errno::NOSPC),
+        End::Error(Errno::IO),
+        End::Full,
+        End::ReadOnly,
+    ])
+    .and_power_cuts(4)
 }
-
-const ENDS: &[End] = &[
-    End::Crash { torn: 0 },
-    End::Crash { torn: 70 },
-    End::Error(Errno::NOSPC),
-    End::Error(Errno::IO),
-    End::PowerCut(0),
-    End::PowerCut(1),
-    End::PowerCut(2),
-    End::PowerCut(3),
-];
 
 #[test]
 fn every_step_of_every_operation() {
-    let mut table: BTreeMap<&str, u64> = BTreeMap::new();
-    for case in CASES {
-        let steps = try_once(case, None);
-        assert!(steps > 3, "{}: nothing was counted", case.name);
-        for end in ENDS {
-            for step in 1..=steps {
-                try_once(case, Some((step, *end)));
-                *table.entry(case.name).or_default() += 1;
-            }
-        }
-    }
-    println!("{:<28} {:>6} {:>9}", "operation", "steps", "failures");
-    for (name, tried) in table {
-        println!("{name:<28} {tried:>6} {:>9}", 0);
-    }
+    crashes::table("operations of a mailbox", CASES, |case| {
+        let empty = crashes::directory();
+        crashes::every_step(
+            case.name,
+            empty.path(),
+            &ends(),
+            open_filled,
+            |world, site| operate(case, world, site),
+            judge,
+        )
+    });
 }
 
-/// Runs the operation, ending the world at a step of it; returns how many steps there are.
-fn try_once(case: &Case, end: Option<(u64, End)>) -> u64 {
-    let dir = tempfile::tempdir().unwrap();
-    let graveyard = tempfile::tempdir().unwrap();
-    let faulty = Arc::new(FaultyDisk::with_power_cuts(Arc::new(RealDisk), graveyard.path()).unwrap());
-    let bench = Bench::on(Arc::clone(&faulty) as Arc<dyn Disk>);
-    create(&bench, dir.path());
-    faulty.sync_dir(dir.path()).unwrap();
-    let mailbox = open(&bench, dir.path()).unwrap();
+/// A mailbox of five messages, synced.
+fn open_filled(world: &World) -> (Arc<Bench>, Arc<Mailbox>) {
+    let (dir, bench) = (world.path(), Bench::on(world.disk()));
+    create(&bench, dir);
+    world.disk().sync_dir(dir).unwrap();
+    let mailbox = open(&bench, dir).unwrap();
     for n in 1..=5 {
-        mailbox.append(&[message(&bench, dir.path(), n).unwrap()], &AppendOptions::default()).unwrap();
+        mailbox.append(&[message(&bench, dir, n).unwrap()], &AppendOptions::default()).unwrap();
     }
     mailbox.sync().unwrap();
-    let before = faulty.changes();
-    if let Some((step, end)) = end {
-        let at = before + step;
-        faulty.set_fault(Some(match end {
-            End::Crash { torn } => Fault::Crash { at, torn },
-            End::PowerCut(_) => Fault::Crash { at, torn: 0 },
-            End::Error(errno) => Fault::Fail { at, errno, lasting: false },
-        }));
-    }
-    let acknowledged = (case.run)(&bench, dir.path(), &mailbox).is_ok();
-    let steps = faulty.changes() - before;
+    (bench, mailbox)
+}
+
+/// What the operation leaves in memory: the mailbox database's marks, UIDNEXT, and which messages there must and may be.
+type Left = (Marks, u32, (Vec<u32>, Vec<u32>));
+
+fn operate(case: &Case, world: &World, (bench, mailbox): (Arc<Bench>, Arc<Mailbox>)) -> Left {
+    let acknowledged = (case.run)(&bench, world.path(), &mailbox).is_ok();
+    world.acknowledged();
     let next = mailbox.status().uid_next;
     drop(mailbox);
-    let marks = bench.marks();
-    let boot = match end {
-        Some((_, End::PowerCut(seed))) => {
-            faulty.lose_unsynced(seed).unwrap();
-            [2; 16]
-        }
-        _ => [1; 16],
-    };
-    let context = format!("{} at step {end:?} of {steps}", case.name);
-    let reopened = Bench::booted(Arc::new(RealDisk), boot);
+    (bench.marks(), next, (case.outcome)(acknowledged))
+}
+
+fn judge(world: &World, (marks, next, expected): Left) {
+    let (dir, context) = (world.path(), world.to_string());
+    let reopened = Bench::booted(world.disk(), world.boot());
     reopened.set_marks(marks);
-    let mailbox = open(&reopened, dir.path()).unwrap_or_else(|e| panic!("{context}: {e}"));
+    let mailbox = open(&reopened, dir).unwrap_or_else(|e| panic!("{context}: {e}"));
     reopened.run();
-    inspect(&mailbox, &context, (case.outcome)(acknowledged));
+    inspect(&mailbox, &context, expected);
     assert!(mailbox.status().uid_next >= next.min(marks.last_uid), "{context}: UIDs would be used again");
     // Whatever happened, the mailbox is as good as new.
-    let fresh = mailbox.append(&[message(&reopened, dir.path(), 99).unwrap()], &AppendOptions::default()).unwrap()[0];
+    let fresh = mailbox.append(&[message(&reopened, dir, 99).unwrap()], &AppendOptions::default()).unwrap()[0];
     assert!(fresh.get() >= next, "{context}: UID {fresh} was used before");
-    let again = open(&reopened, dir.path()).unwrap();
+    let again = open(&reopened, dir).unwrap();
     assert_eq!(again.read().uids(), mailbox.read().uids(), "{context}: a second open finds something else");
-    steps
 }
 
 fn inspect(mailbox: &Arc<Mailbox>, context: &str, (must, may): (Vec<u32>, Vec<u32>)) {

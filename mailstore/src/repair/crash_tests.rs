@@ -1,17 +1,17 @@
-//! A repair on a disk that dies at every single change: run once to count them, then once for each of them with a crash
-//! there, an error, or a power cut. A second run must find everything, and finish.
+//! A repair on a disk that dies at every single change. A second run must find everything, and finish.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use durable::disk::{Disk, Fault, FaultyDisk, RealDisk};
+use crashes::{End, Ends, World};
+use durable::disk::RealDisk;
 use rustix::io::Errno;
 
 use super::tests::{append, fill, name, open_store, options, text};
 use super::*;
 use crate::error::Result;
 use crate::ident::Uid;
+use crate::mailbox::Mailbox;
 use crate::store::Store;
 
 /// A damage of joe's INBOX, and which messages must be there when it is repaired.
@@ -82,97 +82,34 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// What happens at the chosen change.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Crash {
-        torn: usize,
-    },
-    Error(Errno),
-    /// A crash after which a choice of what was not synced is gone.
-    PowerCut(u64),
-}
-
-const ENDS: &[End] = &[End::Crash { torn: 70 }, End::Error(Errno::NOSPC), End::PowerCut(1)];
-
 #[test]
 fn every_step_of_a_repair() {
-    let template = tempfile::tempdir().unwrap();
+    let template = crashes::directory();
     let store = open_store(template.path(), Arc::new(RealDisk));
     fill(&store);
     store.close().unwrap();
     drop(store);
-    let template = template.path();
-    // Most of the time goes into waiting for the disk.
-    let table: BTreeMap<&str, u64> = std::thread::scope(|scope| {
-        let cases: Vec<_> =
-            CASES.iter().map(|case| scope.spawn(move || (case.name, every_step(template, case)))).collect();
-        cases.into_iter().map(|case| case.join().unwrap()).collect()
+    let ends = Ends::of(&[End::Crash { torn: 70 }, End::Error(Errno::NOSPC), End::Full]).and_power_cuts(2);
+    crashes::table("repair of a mailbox", CASES, |case| {
+        let open = |world: &World| {
+            let store = open_store(world.path(), world.disk());
+            let open = case.open.then(|| store.mailbox(&name("user/joe")).unwrap());
+            (case.damage)(&world.path().join("spool/user/joe"));
+            (store, open)
+        };
+        let repair = |_: &World, (store, open): (Arc<Store>, Option<Arc<Mailbox>>)| {
+            // Whether it comes to its end is for the second run to see.
+            let _ = store.reconstruct(&name("user/joe"), &(case.options)());
+            open.as_ref().map_or(0, |mailbox| mailbox.status().uid_next)
+        };
+        let judge = |world: &World, next: u32| {
+            let context = world.to_string();
+            let store = open_store(world.path(), world.disk());
+            second_run(&store, case, &context).unwrap_or_else(|error| panic!("{context}: {error}"));
+            inspect(&store, case, next, &context);
+        };
+        crashes::every_step(case.name, template.path(), &ends, open, repair, judge)
     });
-    println!("{:<36} {:>6} {:>9}", "reconstruct", "killed", "failures");
-    for (name, tried) in table {
-        println!("{name:<36} {tried:>6} {:>9}", 0);
-    }
-}
-
-fn every_step(template: &Path, case: &Case) -> u64 {
-    let steps = try_once(template, case, None);
-    assert!(steps > 3, "{}: nothing was counted", case.name);
-    for end in ENDS {
-        for step in 1..=steps {
-            try_once(template, case, Some((step, *end)));
-        }
-    }
-    steps * ENDS.len() as u64
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &to.join(entry.file_name())),
-            false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
-        }
-    }
-}
-
-fn inbox(dir: &Path) -> PathBuf {
-    dir.join("spool/user/joe")
-}
-
-/// Repairs, ending the world at a step of it; returns how many steps there are.
-fn try_once(template: &Path, case: &Case, end: Option<(u64, End)>) -> u64 {
-    let dir = tempfile::tempdir().unwrap();
-    let graveyard = tempfile::tempdir().unwrap();
-    copy(template, dir.path());
-    let faulty = Arc::new(FaultyDisk::with_power_cuts(Arc::new(RealDisk), graveyard.path()).unwrap());
-    let store = open_store(dir.path(), Arc::clone(&faulty) as Arc<dyn Disk>);
-    let open = case.open.then(|| store.mailbox(&name("user/joe")).unwrap());
-    (case.damage)(&inbox(dir.path()));
-    let before = faulty.changes();
-    if let Some((step, end)) = end {
-        let at = before + step;
-        faulty.set_fault(Some(match end {
-            End::Crash { torn } => Fault::Crash { at, torn },
-            End::PowerCut(_) => Fault::Crash { at, torn: 0 },
-            End::Error(errno) => Fault::Fail { at, errno, lasting: false },
-        }));
-    }
-    let done = store.reconstruct(&name("user/joe"), &(case.options)());
-    let steps = faulty.changes() - before;
-    let next = open.as_ref().map_or(0, |mailbox| mailbox.status().uid_next);
-    drop(open);
-    drop(store);
-    if let Some((_, End::PowerCut(seed))) = end {
-        faulty.lose_unsynced(seed).unwrap();
-    }
-    // It remembers open files, the store's lock among them.
-    drop(faulty);
-    let context = format!("{} at step {end:?} of {steps}: {:?}", case.name, done.err());
-    let store = open_store(dir.path(), Arc::new(RealDisk));
-    second_run(&store, case, &context).unwrap_or_else(|error| panic!("{context}: {error}"));
-    inspect(&store, case, next, &context);
-    steps
 }
 
 /// What a second run does, on what the first one left: it finishes, and a third one changes nothing.

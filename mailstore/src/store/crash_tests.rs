@@ -1,11 +1,11 @@
-//! The store on a disk that dies at every single change: each operation is run once to count them, then once for each of
-//! them with a crash there, or a power cut, or an error. The store is opened again on what is left: it must be in order,
-//! and hold what it was said to hold.
+//! The store on a disk that dies at every single change of every operation. The store is opened again on what is left: it
+//! must be in order, and hold what it was said to hold.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use durable::disk::{Disk, Fault, FaultyDisk, RealDisk};
+use crashes::{End, Ends, World};
+use durable::disk::{Disk, RealDisk};
 use rustix::io::Errno;
 
 use super::tests::{append, name, names, options, rights};
@@ -126,69 +126,33 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// What happens at the change whose turn it is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum End {
-    Crash,
-    PowerCut(u64),
-    Error(Errno),
-}
-
 #[test]
 fn every_step_of_every_operation() {
-    let template = tempfile::tempdir().unwrap();
+    let template = crashes::directory();
     let before = prepare(template.path());
-    let (template, before) = (template.path(), &before);
-    // What a case waits for is mostly the disk.
-    std::thread::scope(|scope| {
-        for case in CASES {
-            scope.spawn(move || {
-                let changes = run(case, None, template, before);
-                assert!(changes > 0, "{}", case.name);
-                for at in 1..=changes {
-                    let other = if at % 2 == 0 { End::Error(Errno::NOSPC) } else { End::PowerCut(at / 2 % 4) };
-                    run(case, Some((at, End::Crash)), template, before);
-                    run(case, Some((at, other)), template, before);
-                }
-            });
-        }
+    let ends = Ends::of(&[End::Crash { torn: 3 }, End::Error(Errno::NOSPC), End::Error(Errno::IO), End::Full])
+        .and_power_cuts(3);
+    crashes::table("operations of the store", CASES, |case| {
+        let start = |world: &World| open(world.path(), world.disk(), 1);
+        let judge = |world: &World, acknowledged: bool| judge(case, world, acknowledged, &before);
+        crashes::every_step(case.name, template.path(), &ends, start, |world, store| operate(case, world, store), judge)
     });
 }
 
-/// Runs an operation on a copy of `template` with a fault at its `at`-th change. Returns how many changes it made.
-fn run(case: &Case, fault: Option<(u64, End)>, template: &Path, before: &[String]) -> u64 {
-    let dir = tempfile::tempdir().unwrap();
-    copy_tree(template, dir.path());
-    let graveyard = dir.path().join("graveyard");
-    std::fs::create_dir(&graveyard).unwrap();
-    let disk = Arc::new(FaultyDisk::with_power_cuts(Arc::new(RealDisk), &graveyard).unwrap());
-    let store = open(dir.path(), Arc::clone(&disk) as _, 1);
-    let start = disk.changes();
-    match fault {
-        Some((at, End::Crash | End::PowerCut(_))) => {
-            disk.set_fault(Some(Fault::Crash { at: start + at, torn: 3 }));
-        }
-        Some((at, End::Error(errno))) => disk.set_fault(Some(Fault::Fail { at: start + at, errno, lasting: false })),
-        None => {}
-    }
+/// Returns whether it was acknowledged.
+fn operate(case: &Case, world: &World, store: Arc<Store>) -> bool {
     let acknowledged = (case.run)(&store).is_ok();
+    world.acknowledged();
     store.settle();
-    let changes = disk.changes() - start;
-    if !matches!(fault, Some((_, End::Crash | End::PowerCut(_)))) {
-        disk.set_fault(None);
-        // The process lives on after an error: what it says now must be what the next start says.
-        if fault.is_none() {
-            assert!(acknowledged && (case.done)(&store), "{}", case.name);
-        }
+    if world.is_undisturbed() {
+        assert!(acknowledged && (case.done)(&store), "{}", case.name);
     }
-    drop(store);
-    if let Some((_, End::PowerCut(seed))) = fault {
-        disk.lose_unsynced(seed).unwrap();
-    }
-    // It remembers open files, the lock among them.
-    drop(disk);
-    let context = format!("{} {fault:?} acknowledged {acknowledged}", case.name);
-    let store = open(dir.path(), Arc::new(RealDisk), 2);
+    acknowledged
+}
+
+fn judge(case: &Case, world: &World, acknowledged: bool, before: &[String]) {
+    let context = format!("{} {world} acknowledged {acknowledged}", case.name);
+    let store = open(world.path(), world.disk(), 2);
     let done = (case.done)(&store);
     assert!(done || !acknowledged, "{context}: was promised");
     if !done && !case.repeatable {
@@ -200,7 +164,6 @@ fn run(case: &Case, fault: Option<(u64, End)>, template: &Path, before: &[String
         let repeated = (case.run)(&store);
         assert!(repeated.is_ok() || case.name == "rename INBOX", "{context}: {repeated:?}");
     }
-    changes
 }
 
 /// A store of joe with two folders, one message in each mailbox, closed in order. Returns the mailboxes' names.
@@ -216,19 +179,6 @@ fn prepare(dir: &Path) -> Vec<String> {
     let before = names(&store);
     store.close().unwrap();
     before
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir(&to).unwrap();
-            copy_tree(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), &to).unwrap();
-        }
-    }
 }
 
 fn open(dir: &Path, disk: Arc<dyn Disk>, boot: u8) -> Arc<Store> {

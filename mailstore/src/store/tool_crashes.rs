@@ -1,11 +1,11 @@
-//! Repair tools on a disk that dies at every single change: each tool is run once to count its changes and to see what it
-//! makes of the damage, then once for each of them with a crash or a power cut there, and a second time on what is left.
-//! The second run must end where an undisturbed one does.
+//! Repair of the mailbox list and of quotas on a disk that dies at every single change, and a second run on what is left:
+//! it must end where an undisturbed one does.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use durable::disk::{Disk, Fault, FaultyDisk, RealDisk};
+use crashes::{End, Ends, World};
+use durable::disk::{Disk, RealDisk};
 
 use super::tests::{append, name, options, rights};
 use super::*;
@@ -160,60 +160,28 @@ impl ListAudience for Heard {
 
 #[test]
 fn a_second_run_ends_what_a_killed_tool_began() {
-    let template = directory();
+    let template = crashes::directory();
     prepare(template.path());
-    let template = template.path();
-    // What a case waits for is mostly the disk.
-    std::thread::scope(|scope| {
-        for case in CASES {
-            scope.spawn(move || {
-                let (changes, expected) = run(case, None, template);
-                assert!(changes > 0, "{}", case.name);
-                for at in 1..=changes {
-                    let fault = (at, (at % 2 == 0).then_some(at / 2 % 4));
-                    let (_, found) = run(case, Some(fault), template);
-                    assert_eq!(found, expected, "{} killed at {fault:?} of {changes}", case.name);
-                }
-            });
-        }
+    let ends = Ends::of(&[End::Crash { torn: 3 }, End::Full]).and_power_cuts(2);
+    crashes::table("repair of the mailbox list and of quotas", CASES, |case| {
+        // What an undisturbed run leads to; the first try is one.
+        let expected = OnceLock::new();
+        let damage = |world: &World| (case.damage)(world.path());
+        let first = |world: &World, ()| {
+            let done = (case.run)(world.path(), world.disk());
+            assert!(done.is_ok() || !world.is_undisturbed(), "{done:?}");
+        };
+        let second = |world: &World, ()| {
+            let context = world.to_string();
+            if world.is_undisturbed() {
+                expected.set(outcome(world.path(), &context)).unwrap();
+                return has_nothing_left(world.path(), &context);
+            }
+            (case.run)(world.path(), world.disk()).unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert_eq!(Some(&outcome(world.path(), &context)), expected.get(), "{} killed at {context}", case.name);
+        };
+        crashes::every_step(case.name, template.path(), &ends, damage, first, second)
     });
-}
-
-/// Runs a tool on a damaged copy of `template`; with a fault it dies at that change (and with a seed, the power fails),
-/// and runs again. Returns how many changes the first run made, and what it led to.
-fn run(case: &Case, fault: Option<(u64, Option<u64>)>, template: &Path) -> (u64, Outcome) {
-    let dir = directory();
-    copy_tree(template, dir.path());
-    (case.damage)(dir.path());
-    let graveyard = dir.path().join("graveyard");
-    std::fs::create_dir(&graveyard).unwrap();
-    let disk = Arc::new(FaultyDisk::with_power_cuts(Arc::new(RealDisk), &graveyard).unwrap());
-    let context = format!("{} {fault:?}", case.name);
-    if let Some((at, _)) = fault {
-        disk.set_fault(Some(Fault::Crash { at, torn: 3 }));
-    }
-    let done = (case.run)(dir.path(), Arc::clone(&disk) as _);
-    assert!(fault.is_some() || done.is_ok(), "{context}: {done:?}");
-    let changes = disk.changes();
-    if let Some((_, Some(seed))) = fault {
-        disk.lose_unsynced(seed).unwrap();
-    }
-    // It remembers open files, the lock among them.
-    drop(disk);
-    if fault.is_some() {
-        (case.run)(dir.path(), Arc::new(RealDisk)).unwrap_or_else(|error| panic!("{context}: {error}"));
-    }
-    let outcome = outcome(dir.path(), &context);
-    if fault.is_none() {
-        has_nothing_left(dir.path(), &context);
-    }
-    (changes, outcome)
-}
-
-/// In memory, where there is such a file system: thousands of syncs are not what is tested.
-fn directory() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 /// joe with two folders and a quota, sue; a copy of the list, and changes after it.
@@ -232,17 +200,4 @@ fn prepare(dir: &Path) {
         append(&store, text, 300).unwrap();
     }
     store.close().unwrap();
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir(&to).unwrap();
-            copy_tree(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), &to).unwrap();
-        }
-    }
 }
