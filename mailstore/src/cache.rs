@@ -213,8 +213,13 @@ impl CacheBuf {
     /// Checks the bytes that were filled in: a whole record. On failure the buffer is empty.
     pub(crate) fn check_whole(&mut self, uid: Uid) -> bool {
         let len = u32::try_from(self.bytes.len()).ok();
-        let head = self.bytes.first_chunk().zip(len).and_then(|(head, len)| Head::decode(head, uid, len));
-        self.check(head.unwrap_or_default(), 0, CacheItems::ALL) && head.is_some()
+        match self.bytes.first_chunk().zip(len).and_then(|(head, len)| Head::decode(head, uid, len)) {
+            Some(head) => self.check(head, 0, CacheItems::ALL),
+            None => {
+                self.empty();
+                false
+            }
+        }
     }
 
     /// Checks the bytes that were filled in: those of a record from `start` on, with `items` among them. On failure the
@@ -224,10 +229,14 @@ impl CacheBuf {
         let fits = |item: &CacheItem| head.fits(*item, self.item(*item));
         let good = EACH[items.first as usize..=items.last as usize].iter().all(fits);
         if !good {
-            self.bytes.clear();
-            self.head = Head::default();
+            self.empty();
         }
         good
+    }
+
+    fn empty(&mut self) {
+        self.bytes.clear();
+        self.head = Head::default();
     }
 
     /// The whole record, if it was asked for.
@@ -319,7 +328,7 @@ mod tests {
             bad[at] ^= 1;
             assert!(!buf.set(Uid::MIN, bad), "byte {at}");
             assert!(!buf.set(Uid::MIN, good[..at].to_vec()), "cut at {at}");
-            assert!(buf.item(CacheItem::Envelope).is_empty());
+            assert!(buf.item(CacheItem::Envelope).is_empty() && buf.octets() == 0);
             let mut zeros = good.clone();
             zeros[at..].fill(0);
             assert!(!buf.set(Uid::MIN, zeros) || good[at..].iter().all(|b| *b == 0), "zeros from {at}");
