@@ -133,7 +133,9 @@ impl Store {
         let mut buffer = CacheBuf::default();
         for record in records.values().filter(|record| !record.is_expunged() && record.cache_len > 0) {
             if !cache.read(record.uid, record.cache_offset, record.cache_len, CacheItems::ALL, &mut buffer) {
-                report.damage(&row.name, Some(record.uid.get()), "its cache record is bad");
+                // As after a power cut that came between an index record and its cache record.
+                let what = "its cache record is bad: it is made anew when it is next read";
+                report.note(&row.name, Some(record.uid.get()), what);
             }
         }
         Ok(())

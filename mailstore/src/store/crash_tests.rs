@@ -159,7 +159,9 @@ fn judge(case: &Case, world: &World, acknowledged: bool, before: &[String]) {
         assert_eq!(names(&store), *before, "{context}: not half done");
     }
     let report = store.check_contents(&mut |_| {}).unwrap();
-    assert!(report.findings.is_empty(), "{context}: {:#?}", report.findings);
+    // What was not synced may have reached the disk in any order, an index record before its cache record: that is a note.
+    let wrong: Vec<_> = report.findings.iter().filter(|found| found.severity == crate::Severity::Damage).collect();
+    assert!(wrong.is_empty(), "{context}: {wrong:#?}");
     if !done && case.repeatable {
         let repeated = (case.run)(&store);
         assert!(repeated.is_ok() || case.name == "rename INBOX", "{context}: {repeated:?}");
