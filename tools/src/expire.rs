@@ -118,25 +118,39 @@ pub fn purge(store: &Store, request: &Purge, console: &mut dyn Console) -> Resul
     let mut rows = select::rows(store, &patterns, false);
     rows.retain(|row| !row.name.is_deleted() && (request.users || row.name.owner().is_none()));
     let now = Timestamp::now().seconds;
-    let total = rows.len() as u64;
+    let (mut exit, total) = (Exit::Ok, rows.len() as u64);
     for (done, row) in rows.iter().enumerate() {
         console.progress(&Progress { what: row.name.to_string(), done: done as u64, total: Some(total) })?;
-        let mailbox = store.mailbox(&row.name)?;
-        let chosen: Vec<Record> =
-            mailbox.read().records(1..=u32::MAX).filter(|record| request.concerns(record, now)).collect();
-        if chosen.is_empty() {
-            continue;
+        match purge_mailbox(store, row, request, now) {
+            Ok((0, _)) => {}
+            Ok((messages, bytes)) => {
+                let would = if request.dry_run { "would be " } else { "" };
+                console.out(&format!("{}: {messages} messages, {bytes} bytes {would}removed", row.name))?;
+            }
+            // Deleted meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // The other mailboxes are purged all the same.
+            Err(error) => {
+                exit = crate::reconstruct::exit_of(&error);
+                console.err(&format!("{}: {error}", row.name))?;
+            }
         }
-        let bytes: u64 = chosen.iter().map(|record| u64::from(record.size)).sum();
-        let would = if request.dry_run { "would be " } else { "" };
-        if !request.dry_run {
-            let uids: UidSet = chosen.iter().map(|record| record.uid.get()).collect();
-            mailbox.remove_messages(&uids)?;
-            tracing::info!(event = "ipurge.purged", mailbox = %row.name, messages = chosen.len(), bytes);
-        }
-        console.out(&format!("{}: {} messages, {bytes} bytes {would}removed", row.name, chosen.len()))?;
     }
-    Ok(Exit::Ok)
+    Ok(exit)
+}
+
+/// Purges a mailbox; how many messages and bytes.
+fn purge_mailbox(store: &Store, row: &Row, request: &Purge, now: i64) -> Result<(usize, u64), mailstore::Error> {
+    let mailbox = store.mailbox(&row.name)?;
+    let chosen: Vec<Record> =
+        mailbox.read().records(1..=u32::MAX).filter(|record| request.concerns(record, now)).collect();
+    let bytes: u64 = chosen.iter().map(|record| u64::from(record.size)).sum();
+    if !chosen.is_empty() && !request.dry_run {
+        let uids: UidSet = chosen.iter().map(|record| record.uid.get()).collect();
+        mailbox.remove_messages(&uids)?;
+        tracing::info!(event = "ipurge.purged", mailbox = %row.name, messages = chosen.len(), bytes);
+    }
+    Ok((chosen.len(), bytes))
 }
 
 const DAY: i64 = 24 * 3600;
@@ -205,6 +219,21 @@ mod tests {
         let line = run(&fixture, &Purge { size: Some(4000), dry_run: false, ..old });
         assert!(line[0].starts_with("user/joe: 1 messages"), "{line:?}");
         assert_eq!(fixture.texts("user/joe").len(), 1);
+    }
+
+    #[test]
+    fn a_damaged_mailbox_does_not_keep_the_others() {
+        let fixture = filled();
+        let row = fixture.store.row(&name("user/joe/Lists")).unwrap();
+        let dir = fixture.store.layout().mailbox_dir(&row.partition, &row.name).unwrap();
+        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::write(&dir, "in the way").unwrap();
+        let request = Purge { age: Some(DAY), users: true, ..Purge::default() };
+        fixture.store.mailbox(&name("user/joe/Lists")).unwrap_err();
+        let mut console = Recorder::default();
+        assert_ne!(purge(&fixture.store, &request, &mut console).unwrap(), Exit::Ok);
+        assert!(console.err[0].starts_with("user/joe/Lists: "), "{:?}", console.err);
+        assert!(console.out[0].starts_with("user/joe: 2 messages"), "{:?}", console.out);
     }
 
     #[test]
