@@ -50,6 +50,10 @@ impl Console for Terminal {
         out(line)
     }
 
+    fn octets(&mut self, octets: &[u8]) -> io::Result<()> {
+        io::stdout().lock().write_all(octets)
+    }
+
     fn err(&mut self, line: &str) -> io::Result<()> {
         self.wipe()?;
         err(line)

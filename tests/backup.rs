@@ -152,6 +152,35 @@ fn the_next_backup_costs_what_is_new() {
     site.finish(&[]);
 }
 
+/// The same as a stream, through the control socket and through a file: nobody but the owner may read either.
+#[test]
+fn an_archive_is_a_backup() {
+    let site = Site::new();
+    let output = site.home.run(&["backup", "--tar", "-"], b"");
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("7 messages"), "{said}");
+    assert_eq!(site.run(&["backup", "--tar", "second.tar"]).0, 0);
+    assert_eq!(site.run(&["backup", "--tar", "second.tar"]).0, 74, "it is there already");
+    assert_eq!(fs::metadata(site.path("second.tar")).expect("there").mode() & 0o777, 0o600);
+    fs::write(site.path("first.tar"), output.stdout).expect("written");
+    for name in ["first", "second"] {
+        fs::create_dir(site.path(name)).expect("made");
+        let archive = site.path(&format!("{name}.tar"));
+        let unpacked =
+            std::process::Command::new("tar").arg("-xpf").arg(archive).arg("-C").arg(site.path(name)).status();
+        assert!(unpacked.expect("tar runs").success());
+        let (exit, said) = site.run(&["backup", "--verify", name]);
+        assert_eq!(exit, 0, "{said}");
+        let file = fs::metadata(site.path(name).join("spool/default/user/joe/1.")).expect("there");
+        assert_eq!((file.mode() & 0o777, file.mtime()), (0o600, 995_363_065));
+        let side = format!("user/joe/{name}");
+        assert_eq!(site.run(&["restore", "--from", name, "user/joe", "--into", &side]).0, 0);
+        assert_eq!(site.picture(name), site.picture("INBOX"));
+    }
+    site.finish(&[]);
+}
+
 #[test]
 fn damage_is_named_and_not_restored() {
     let site = Site::new();
@@ -179,12 +208,24 @@ fn damage_is_named_and_not_restored() {
     fs::remove_file(&manifest).expect("removed");
     assert_eq!(site.run(&["restore", "--from", "first", "user/joe"]).0, 66, "not finished");
 
+    // Nothing waits for a FIFO, nor follows a link.
+    fs::write(&manifest, text).expect("written");
+    fs::remove_file(&damaged).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(&damaged).status().expect("mkfifo runs");
+    assert!(made.success());
+    let (exit, said) = site.run(&["backup", "--verify", "first"]);
+    assert!(exit == 1 && said.contains("3.: not a regular file"), "{said}");
+    assert_eq!(site.run(&["restore", "--from", "first", "user/joe"]).0, 65);
+
     // A message that the spool itself has lost, and one that it has in another form.
     fs::remove_file(site.home.spool().join("user/joe/4.")).expect("removed");
     fs::write(site.home.spool().join("user/joe/5."), message(50)).expect("written");
+    let file = site.home.spool().join("user/joe/2.");
+    fs::write(&file, fs::read_to_string(&file).expect("read").replace("text", "tent")).expect("written");
     let (exit, said) = site.run(&["backup", "second"]);
     assert_eq!(exit, 1, "{said}");
-    assert!(said.contains("user/joe uid 4: ") && said.contains("user/joe uid 5: the file differs"), "{said}");
+    assert!(said.contains("user/joe uid 4: ") && said.contains("user/joe uid 5: the file has "), "{said}");
+    assert!(said.contains("user/joe uid 2: the file differs from its hash"), "{said}");
 }
 
 /// The way of the file tools: a directory of the backup over the live one, and `reconstruct`.

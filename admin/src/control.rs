@@ -10,6 +10,7 @@
 //! C: hunter2\n
 //! C: {"stdin":0}            its end
 //! S: {"out":"joe added"}    a line for standard output; likewise "err"
+//! S: {"octets":8192}        8192 octets for standard output follow, as they are
 //! S: {"progress":{"what":"joe","done":1,"total":1}}
 //! S: {"exit":0}             and the connection is closed
 //! ```

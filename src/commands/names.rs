@@ -11,12 +11,7 @@ pub(crate) fn internal(text: &str) -> String {
     if text.contains('/') || !text.starts_with("user.") {
         return text.to_owned();
     }
-    let swap = |c| match c {
-        '.' => '/',
-        '^' => '.',
-        other => other,
-    };
-    text.chars().map(swap).collect()
+    tools::from_classic(text).unwrap_or_else(|| text.to_owned())
 }
 
 /// The INBOX of a user ID.

@@ -240,6 +240,10 @@ impl Console for Quiet {
         Ok(())
     }
 
+    fn octets(&mut self, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
     fn err(&mut self, _: &str) -> std::io::Result<()> {
         Ok(())
     }

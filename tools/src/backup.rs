@@ -7,14 +7,17 @@
 //!
 //! Message files never change, so one that the previous backup has is linked to it and costs nothing (`--previous`); on
 //! the spool's own file system the spool's file can be linked (`--hard-link`), which protects from mistakes, not from the
-//! loss of the disk. Every file that is copied is compared with the hash that the store has of it.
+//! loss of the disk. Every file that is copied is compared with the hash that the store has of it. Instead of a directory a
+//! tar archive can be written, to a file or to standard output.
 
 pub(crate) mod manifest;
+mod target;
 mod verify;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fmt::Display;
+use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +28,7 @@ use mailstore::{ContentHash, ErrorKind, Mailbox, Record, Row, Store};
 use serde_json::json;
 
 use self::manifest::{Entry, VERSION, Writer};
+use self::target::{Archive, Target};
 use crate::error::CommandError;
 use crate::{Console, Exit, Progress};
 
@@ -34,14 +38,28 @@ pub use self::verify::verify_backup;
 /// left to those who manage the machine.
 const CONFIGURATION: [&str; 4] = ["copies", "user", "sieve", "quota"];
 
+/// A message file that is longer than its record says is copied all the same, for it may be of use, up to this size.
+const MAX_STRANGE: u32 = 64 << 20;
+
+/// Where a backup goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A directory that is empty or not there.
+    Directory(PathBuf),
+    /// A tar archive: a file that is not there.
+    Archive(PathBuf),
+    /// A tar archive on standard output. What is said goes to standard error.
+    Stdout,
+}
+
 /// Where a backup goes, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupRequest {
-    /// A directory that is empty or not there.
-    pub to: PathBuf,
-    /// An earlier backup on the same file system.
+    /// Where it goes.
+    pub to: Destination,
+    /// An earlier backup on the same file system; for directories.
     pub previous: Option<PathBuf>,
-    /// Link message files instead of copying them.
+    /// Link message files instead of copying them; for directories.
     pub hard_link: bool,
     /// One JSON object at the end.
     pub json: bool,
@@ -57,23 +75,20 @@ pub fn backup(
     request: &BackupRequest,
     console: &mut dyn Console,
 ) -> Result<Exit, CommandError> {
-    let to = console.directory().join(&request.to);
-    prepare(&to)?;
+    let absolute = |path: &Path| console.directory().join(path);
     let previous = match &request.previous {
-        Some(dir) => Previous::read(&console.directory().join(dir))?,
+        Some(dir) => Previous::read(&absolute(dir))?,
         None => Previous::default(),
     };
-    let mut backup = Backup {
-        manifest: Writer::create(&to)?,
-        to,
-        previous,
-        hard_link: request.hard_link,
-        mailboxes: 0,
-        messages: 0,
-        octets: 0,
-        linked: 0,
-        bad: 0,
+    let mut target: Box<dyn Target> = match &request.to {
+        Destination::Directory(path) => Box::new(target::Directory::create(&absolute(path))?),
+        Destination::Archive(path) => Box::new(Archive::create(&absolute(path))?),
+        Destination::Stdout => Box::new(Archive::stdout()),
     };
+    let manifest = Writer::new(target.manifest()?);
+    let hard_link = request.hard_link;
+    let mut backup =
+        Backup { target, manifest, previous, hard_link, mailboxes: 0, messages: 0, octets: 0, linked: 0, bad: 0 };
     let (time, program) = (now(), env!("CARGO_PKG_VERSION").to_owned());
     backup.manifest.add(&Entry::Backup { version: VERSION, time, program })?;
     backup.mailboxes(store, console)?;
@@ -83,24 +98,29 @@ pub fn backup(
     for name in CONFIGURATION {
         let from = store.layout().config().join(name);
         if from.is_dir() {
-            backup.tree(&from, &format!("config/{name}"))?;
+            backup.tree(&from, &format!("config/{name}"), console)?;
         }
     }
-    let Backup { manifest, to, mailboxes, messages, octets, linked, bad, .. } = backup.end()?;
-    manifest.finish(&to)?;
-    tracing::info!(event = "backup.finished", to = %to.display(), mailboxes, messages, octets, linked, bad);
-    console.out(&if request.json {
+    let Backup { target, mut manifest, mailboxes, messages, octets, linked, bad, .. } = backup;
+    manifest.add(&Entry::End { mailboxes, messages, octets })?;
+    target.finish(manifest.finish()?, console)?;
+    tracing::info!(event = "backup.finished", to = ?request.to, mailboxes, messages, octets, linked, bad);
+    let summary = if request.json {
         json!({"mailboxes": mailboxes, "messages": messages, "octets": octets, "linked": linked, "bad": bad})
             .to_string()
     } else {
         format!("{mailboxes} mailboxes, {messages} messages ({linked} linked), {octets} octets, {bad} bad")
-    })?;
+    };
+    match request.to {
+        Destination::Stdout => console.err(&summary)?,
+        _ => console.out(&summary)?,
+    }
     Ok(if bad > 0 { Exit::Found } else { Exit::Ok })
 }
 
 /// A backup that is being made.
 struct Backup {
-    to: PathBuf,
+    target: Box<dyn Target>,
     manifest: Writer,
     previous: Previous,
     hard_link: bool,
@@ -146,7 +166,7 @@ impl Backup {
         let spool = store.layout().partition(&row.partition)?;
         let below = live.strip_prefix(spool).map_or_else(|_| row.name.to_string(), |path| path.display().to_string());
         let directory = format!("spool/{}/{below}", row.partition);
-        fs::create_dir_all(self.to.join(&directory))?;
+        self.target.directory(&directory)?;
         self.manifest.add(&Entry::Mailbox {
             name: row.name.to_string(),
             partition: row.partition.clone(),
@@ -156,64 +176,71 @@ impl Backup {
             messages: copy.messages.len() as u64,
         })?;
         for (name, bytes) in &copy.files {
-            let path = format!("{directory}/{name}");
-            fs::write(self.to.join(&path), bytes)?;
-            self.add(path, bytes.len() as u64, ContentHash::of(bytes))?;
+            self.file(format!("{directory}/{name}"), bytes, SystemTime::now(), console)?;
+        }
+        if copy.unreadable > 0 {
+            let what = format!("{}: {} records of its index cannot be read", row.name, copy.unreadable);
+            self.bad(console, &what)?;
         }
         for record in &copy.messages {
             let path = format!("{directory}/{}.", record.uid);
             match self.message(mailbox, record, &path) {
-                Ok(hash) if hash == record.hash => {
-                    self.add(path, u64::from(record.size), hash)?;
+                Ok(()) => {
+                    self.add(path, u64::from(record.size), record.hash)?;
                     self.messages += 1;
                 }
-                Ok(_) => {
-                    // It stays where it is: half a message may be better than none, but the manifest does not vouch for it.
-                    self.bad(console, &format!("{} uid {}: the file differs from its hash", row.name, record.uid))?;
+                Err(Unfit::Message(problem)) => {
+                    self.bad(console, &format!("{} uid {}: {problem}", row.name, record.uid))?;
                 }
-                Err(problem) => self.bad(console, &format!("{} uid {}: {problem}", row.name, record.uid))?,
+                Err(Unfit::Target(error)) => return Err(error.into()),
             }
+            self.target.pass_on(console)?;
         }
         self.mailboxes += 1;
         Ok(())
     }
 
-    /// Puts a message file into the backup; returns its hash.
-    fn message(&mut self, mailbox: &Arc<Mailbox>, record: &Record, path: &str) -> io::Result<ContentHash> {
-        let to = self.to.join(path);
+    /// Puts a message file into the backup.
+    fn message(&mut self, mailbox: &Arc<Mailbox>, record: &Record, path: &str) -> Result<(), Unfit> {
         if let Some(from) = self.previous.find(path, &record.hash)
-            && fs::hard_link(from, &to).is_ok()
+            && self.target.link(&from, path)
         {
             self.linked += 1;
-            return Ok(record.hash);
+            return Ok(());
         }
-        let file = mailbox.open_message(record.uid).map_err(io::Error::other)?;
-        if self.hard_link && fs::hard_link(file.path(), &to).is_ok() {
+        let problem = |problem: &dyn Display| Unfit::Message(problem.to_string());
+        let file = mailbox.open_message(record.uid).map_err(|error| problem(&error))?;
+        let size = file.metadata().map_err(|error| problem(&error))?.size;
+        let wrong_size = || problem(&format_args!("the file has {size} octets instead of {}", record.size));
+        if self.hard_link && self.target.link(file.path(), path) {
             self.linked += 1;
             // Only its size is looked at: to read it all is what a link spares.
-            let size = file.as_file().metadata()?.len();
-            return if size == u64::from(record.size) { Ok(record.hash) } else { Err(io::Error::other("wrong size")) };
+            return if size == u64::from(record.size) { Ok(()) } else { Err(wrong_size()) };
         }
-        let mut bytes = Vec::with_capacity(record.size as usize);
-        file.as_file().take(u64::from(u32::MAX)).read_to_end(&mut bytes)?;
-        let mut copy = File::create_new(&to)?;
-        copy.write_all(&bytes)?;
+        let bytes = file.read_all(record.size.max(MAX_STRANGE).into()).map_err(|error| problem(&error))?;
         // The internal date is kept as the file's time, for the day when the index is lost.
         let date = u64::try_from(record.internal_date.seconds).unwrap_or(0);
-        copy.set_modified(UNIX_EPOCH + Duration::from_secs(date))?;
-        Ok(ContentHash::of(&bytes))
+        self.target.file(path, &bytes, UNIX_EPOCH + Duration::from_secs(date)).map_err(Unfit::Target)?;
+        // What differs is copied all the same, half a message may be better than none, but the manifest does not vouch for it.
+        if bytes.len() as u64 != u64::from(record.size) {
+            return Err(wrong_size());
+        }
+        if ContentHash::of(&bytes) != record.hash {
+            return Err(problem(&"the file differs from its hash"));
+        }
+        Ok(())
     }
 
     /// Copies the regular files below a directory of the configuration.
-    fn tree(&mut self, from: &Path, path: &str) -> Result<(), CommandError> {
-        fs::create_dir_all(self.to.join(path))?;
+    fn tree(&mut self, from: &Path, path: &str, console: &mut dyn Console) -> Result<(), CommandError> {
+        self.target.directory(path)?;
         let mut entries: Vec<_> = fs::read_dir(from)?.collect::<Result<_, _>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let Some(name) = entry.file_name().to_str().map(|name| format!("{path}/{name}")) else { continue };
             let kind = entry.file_type()?;
             if kind.is_dir() {
-                self.tree(&entry.path(), &name)?;
+                self.tree(&entry.path(), &name, console)?;
             } else if kind.is_file() {
                 let bytes = match fs::read(entry.path()) {
                     Ok(bytes) => bytes,
@@ -221,11 +248,23 @@ impl Backup {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error.into()),
                 };
-                fs::write(self.to.join(&name), &bytes)?;
-                self.add(name, bytes.len() as u64, ContentHash::of(&bytes))?;
+                self.file(name, &bytes, entry.metadata()?.modified()?, console)?;
             }
         }
         Ok(())
+    }
+
+    /// Puts a small file into the backup.
+    fn file(
+        &mut self,
+        path: String,
+        bytes: &[u8],
+        modified: SystemTime,
+        console: &mut dyn Console,
+    ) -> Result<(), CommandError> {
+        self.target.file(&path, bytes, modified)?;
+        self.target.pass_on(console)?;
+        Ok(self.add(path, bytes.len() as u64, ContentHash::of(bytes))?)
     }
 
     fn add(&mut self, path: String, size: u64, hash: ContentHash) -> io::Result<()> {
@@ -238,12 +277,14 @@ impl Backup {
         tracing::error!(event = "backup.incomplete", what);
         console.err(what)
     }
+}
 
-    fn end(mut self) -> io::Result<Self> {
-        let Self { mailboxes, messages, octets, .. } = self;
-        self.manifest.add(&Entry::End { mailboxes, messages, octets })?;
-        Ok(self)
-    }
+/// Why a message is not in the backup as it should be.
+enum Unfit {
+    /// Because of the message: the backup goes on.
+    Message(String),
+    /// Because the backup cannot be written.
+    Target(io::Error),
 }
 
 /// An earlier backup.
@@ -269,19 +310,6 @@ impl Previous {
     fn find(&self, path: &str, hash: &ContentHash) -> Option<PathBuf> {
         self.hashes.get(path).filter(|known| **known == hash.to_string())?;
         manifest::place(&self.dir, path)
-    }
-}
-
-/// Makes the backup's directory, or takes one that is empty.
-fn prepare(to: &Path) -> Result<(), CommandError> {
-    use std::os::unix::fs::DirBuilderExt;
-    match fs::DirBuilder::new().mode(0o700).create(to) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match fs::read_dir(to)?.next() {
-            None => Ok(()),
-            Some(_) => Err(CommandError::Usage(format!("{} is not empty", to.display()))),
-        },
-        Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", to.display())).into()),
     }
 }
 

@@ -67,6 +67,12 @@ pub trait Console {
     /// Nobody reads it any more.
     fn out(&mut self, line: &str) -> io::Result<()>;
 
+    /// Writes octets of a file to standard output, as they are.
+    ///
+    /// # Errors
+    /// Nobody reads them any more.
+    fn octets(&mut self, octets: &[u8]) -> io::Result<()>;
+
     /// Prints a line about a problem on standard error.
     ///
     /// # Errors

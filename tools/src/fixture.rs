@@ -58,6 +58,7 @@ pub(crate) fn name(text: &str) -> MailboxName {
 pub(crate) struct Recorder {
     pub(crate) out: Vec<String>,
     pub(crate) err: Vec<String>,
+    pub(crate) octets: Vec<u8>,
     pub(crate) progress: Vec<Progress>,
     pub(crate) stdin: Cursor<Vec<u8>>,
     pub(crate) directory: PathBuf,
@@ -74,6 +75,11 @@ impl Recorder {
 impl Console for Recorder {
     fn out(&mut self, line: &str) -> io::Result<()> {
         self.out.push(line.to_owned());
+        Ok(())
+    }
+
+    fn octets(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.octets.extend_from_slice(octets);
         Ok(())
     }
 

@@ -34,6 +34,7 @@ use self::maildir::MessageFile;
 use self::mbox::Mbox;
 use self::status::Flags;
 use crate::console::{Console, Exit, Progress};
+use crate::regular_file::open_regular;
 
 pub(crate) use self::batch::exit_of;
 pub(crate) use self::canonical::Canonical;
@@ -241,7 +242,7 @@ impl Importer<'_> {
         for (done, record) in (1..).zip(records) {
             let place = Place::File(path.join(format!("{}.", record.uid)));
             let Place::File(file) = &place else { continue };
-            let octets = match std::fs::read(file) {
+            let octets = match saved_message(file, record.size) {
                 Ok(octets) => octets,
                 Err(error) => {
                     self.bad(&place, &error.to_string())?;
@@ -274,7 +275,7 @@ impl Importer<'_> {
         let MessageFile { path, date, flags } = message;
         let place = Place::File(path);
         let Place::File(path) = &place else { return Ok(()) };
-        let mut file = match maildir::open_regular(path) {
+        let mut file = match open_regular(path) {
             Ok(file) => file,
             // A client that is at work renames files as it changes their flags.
             Err(error) => return self.bad(&place, &error.to_string()),
@@ -393,6 +394,13 @@ impl Importer<'_> {
         let _ = self.console.out(&line);
         exit
     }
+}
+
+/// A message file of a backup; of one that is longer than it should be no more than shows it.
+fn saved_message(path: &Path, size: u32) -> std::io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    open_regular(path)?.take(u64::from(size) + 1).read_to_end(&mut octets)?;
+    Ok(octets)
 }
 
 /// The file from `offset` on, and once more to look ahead in if that is possible.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Sender, channel};
 
 use mailstore::{
     Adopted, ErrorKind, MailboxName, RepairEvent, RepairKind, RepairOptions, Repaired, Row, Store, Unlisted,
 };
+use parking_lot::{Condvar, Mutex};
 use serde_json::json;
 
 use crate::error::CommandError;
@@ -18,8 +18,9 @@ use crate::{Console, Exit, Progress};
 /// Two threads at least: while one waits for the disk the other computes. More than eight only compete for it.
 const THREADS: std::ops::RangeInclusive<usize> = 2..=8;
 
-/// Results that may wait for the console, so that a slow one does not fill the memory.
-const WAITING: usize = 64;
+/// How many mailboxes may be ahead of the one that is told about next, so that one that takes long, or a console that
+/// does, does not fill the memory with the results of the others.
+const AHEAD: usize = 64;
 
 /// What to reconstruct, and how.
 #[derive(Debug, Clone, Default)]
@@ -117,13 +118,13 @@ impl Run<'_> {
         let (store, options) = (self.store, &self.request.repair);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.clamp(*THREADS.start(), *THREADS.end()).min(rows.len().max(1));
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let turn = Turn::default();
         let exact: Vec<MailboxName> = self.patterns.iter().filter_map(Pattern::name).collect();
         std::thread::scope(|scope| {
-            let (send, results) = sync_channel(WAITING);
+            let (send, results) = channel();
             for _ in 0..threads {
-                let (send, next, stop, exact) = (send.clone(), &next, &stop, &exact);
-                scope.spawn(move || work(store, rows, options, exact, next, stop, &send));
+                let (send, turn, exact) = (send.clone(), &turn, &exact);
+                scope.spawn(move || work(store, rows, options, exact, turn, &send));
             }
             drop(send);
             let mut waiting = BTreeMap::new();
@@ -134,10 +135,11 @@ impl Run<'_> {
                     let told = self.tell(&rows[shown].name, result, shown as u64, rows.len() as u64);
                     if told.is_err() {
                         // Nobody listens: the mailboxes that are being repaired are the last ones.
-                        stop.store(true, Ordering::Relaxed);
+                        turn.stop();
                         return told;
                     }
                     shown += 1;
+                    turn.shown(shown);
                 }
             }
             Ok(())
@@ -318,18 +320,63 @@ impl Run<'_> {
     }
 }
 
+/// Which mailbox is repaired next.
+#[derive(Default)]
+struct Turn {
+    state: Mutex<TurnState>,
+    told: Condvar,
+}
+
+#[derive(Default)]
+struct TurnState {
+    next: usize,
+    shown: usize,
+    stopped: bool,
+}
+
+impl Turn {
+    /// The next number, once it is not too far ahead; none when nobody listens any more.
+    fn next(&self) -> Option<usize> {
+        let mut state = self.state.lock();
+        self.told.wait_while(&mut state, |state| !state.stopped && state.next >= state.shown + AHEAD);
+        let number = state.next;
+        state.next += 1;
+        (!state.stopped).then_some(number)
+    }
+
+    fn shown(&self, shown: usize) {
+        self.state.lock().shown = shown;
+        self.told.notify_all();
+    }
+
+    fn stop(&self) {
+        self.state.lock().stopped = true;
+        self.told.notify_all();
+    }
+}
+
+/// A defect ends the command, instead of letting the others wait for a result that never comes.
+struct StopOnPanic<'a>(&'a Turn);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
+
 /// Takes one mailbox after the other until there are no more.
 fn work(
     store: &Store,
     rows: &[Arc<Row>],
     options: &RepairOptions,
     exact: &[MailboxName],
-    next: &AtomicUsize,
-    stop: &AtomicBool,
-    send: &SyncSender<(usize, Result<Repaired, mailstore::Error>)>,
+    turn: &Turn,
+    send: &Sender<(usize, Result<Repaired, mailstore::Error>)>,
 ) {
-    while !stop.load(Ordering::Relaxed) {
-        let number = next.fetch_add(1, Ordering::Relaxed);
+    let _others_end = StopOnPanic(turn);
+    while let Some(number) = turn.next() {
         let Some(row) = rows.get(number) else { return };
         let result = match has_directory(store, row) {
             Ok(true) => store.reconstruct(&row.name, options),

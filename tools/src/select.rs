@@ -68,6 +68,17 @@ pub(crate) fn rows(store: &Store, patterns: &[Pattern], below: bool) -> Vec<std:
     rows
 }
 
+/// A classic name with our separator; nothing if it has neither dots nor carets.
+#[must_use]
+pub fn from_classic(text: &str) -> Option<String> {
+    let swap = |c| match c {
+        '.' => '/',
+        '^' => '.',
+        other => other,
+    };
+    text.contains(['.', '^']).then(|| text.chars().map(swap).collect())
+}
+
 /// A name without our separator: it may be one of ours that has a dot, or a classic one.
 fn choose(store: &Store, text: &str, classic: &str, exact: bool) -> Result<String, CommandError> {
     let listed = |text: &str| MailboxName::parse(text).is_ok_and(|name| store.row(&name).is_some());
@@ -78,16 +89,6 @@ fn choose(store: &Store, text: &str, classic: &str, exact: bool) -> Result<Strin
         true => Ok(text.to_owned()),
         false => Ok(classic.to_owned()),
     }
-}
-
-/// A classic name with our separator; nothing if it has neither dots nor carets.
-fn from_classic(text: &str) -> Option<String> {
-    let swap = |c| match c {
-        '.' => '/',
-        '^' => '.',
-        other => other,
-    };
-    text.contains(['.', '^']).then(|| text.chars().map(swap).collect())
 }
 
 /// `*` stands for anything, `%` for anything within one level (RFC 9051, 6.3.9). Time is bounded by the product of the

@@ -9,7 +9,7 @@ use tools::Console;
 
 use super::protocol::{ControlError, MAX_FRAME, Reply, Request, StdinFrame, receive, send};
 
-/// Octets of standard input sent at a time: 64 KiB.
+/// Octets of standard input or output that are passed on at a time: 64 KiB.
 const CHUNK: u64 = 64 * 1024;
 
 /// What a command reads on its standard input.
@@ -34,7 +34,7 @@ pub enum Called {
 /// A connection to the server.
 #[derive(Debug)]
 pub struct Client {
-    stream: UnixStream,
+    pub(super) stream: UnixStream,
 }
 
 impl Client {
@@ -66,6 +66,7 @@ impl Client {
         while let Some(reply) = receive(&mut replies)? {
             match reply {
                 Reply::Out(line) => console.out(&line)?,
+                Reply::Octets(count) => pass_on(&mut replies, count, console)?,
                 Reply::Err(line) => console.err(&line)?,
                 Reply::Progress(progress) => console.progress(&progress)?,
                 Reply::Exit(code) => return Ok(code),
@@ -73,6 +74,18 @@ impl Client {
         }
         Err(ControlError::Io(io::ErrorKind::UnexpectedEof.into()))
     }
+}
+
+/// Passes octets on as they come.
+fn pass_on(replies: &mut impl Read, count: u64, console: &mut dyn Console) -> io::Result<()> {
+    let (mut left, mut chunk) = (count, Vec::new());
+    while left > 0 {
+        chunk.resize(CHUNK.min(left) as usize, 0);
+        replies.read_exact(&mut chunk)?;
+        console.octets(&chunk)?;
+        left -= chunk.len() as u64;
+    }
+    Ok(())
 }
 
 /// Sends standard input to its end. Errors mean that the server wants no more of it.

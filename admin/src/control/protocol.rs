@@ -52,6 +52,8 @@ impl Request {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Reply {
     Out(String),
+    /// That many octets for standard output follow, as they are.
+    Octets(u64),
     Err(String),
     Progress(Progress),
     Exit(u8),

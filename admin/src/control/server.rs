@@ -59,6 +59,11 @@ impl Console for SocketConsole {
         send(&mut self.to, &Reply::Out(line.to_owned()))
     }
 
+    fn octets(&mut self, octets: &[u8]) -> io::Result<()> {
+        send(&mut self.to, &Reply::Octets(octets.len() as u64))?;
+        self.to.write_all(octets)
+    }
+
     fn err(&mut self, line: &str) -> io::Result<()> {
         send(&mut self.to, &Reply::Err(line.to_owned()))
     }

@@ -13,12 +13,18 @@ use super::*;
 #[derive(Default)]
 struct Heard {
     lines: Vec<String>,
+    octets: Vec<u8>,
     stdin: Cursor<Vec<u8>>,
 }
 
 impl Console for Heard {
     fn out(&mut self, line: &str) -> io::Result<()> {
         self.lines.push(format!("out {line}"));
+        Ok(())
+    }
+
+    fn octets(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.octets.extend_from_slice(octets);
         Ok(())
     }
 
@@ -98,6 +104,34 @@ fn large_input_streams_and_small_lines_are_lines() {
         Exit::Ok
     });
     assert_eq!(lines, ["out secret"]);
+}
+
+#[test]
+fn octets_come_as_they_are() {
+    let data: Vec<u8> = (0..3_000_000u32).map(|at| (at / 7) as u8).collect();
+    let sent = data.clone();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let server = thread::spawn(move || {
+        answer(theirs, |_, console| {
+            console.out("before").unwrap();
+            console.octets(&[]).unwrap();
+            console.octets(&sent).unwrap();
+            console.out("after").unwrap();
+            Exit::Ok
+        })
+    });
+    let mut heard = Heard::default();
+    let code = Client { stream: ours.try_clone().unwrap() }.run(&request(), Input::None, &mut heard);
+    assert_eq!(code.unwrap(), 0);
+    assert_eq!(heard.lines, ["out before", "out after"]);
+    assert!(heard.octets == data);
+    assert_eq!(server.join().unwrap().unwrap(), Exit::Ok);
+    // A server that dies in the middle.
+    let (theirs, client) = UnixStream::pair().unwrap();
+    ours = theirs;
+    ours.write_all(b"{\"octets\":10}\nabc").unwrap();
+    ours.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(Client { stream: client }.run(&request(), Input::None, &mut Heard::default()).is_err());
 }
 
 #[test]

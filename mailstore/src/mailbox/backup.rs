@@ -25,6 +25,8 @@ pub struct MailboxFiles {
     pub files: Vec<(&'static str, Vec<u8>)>,
     /// The messages, in UID order.
     pub messages: Vec<Record>,
+    /// Index records that cannot be read: messages that may be missing here until the mailbox is reconstructed.
+    pub unreadable: u32,
 }
 
 /// A mailbox in a backup.
@@ -49,8 +51,11 @@ impl Mailbox {
         let (dir, disk) = (self.dir(), self.around.disk());
         let state = self.state.read();
         let mut messages = Vec::with_capacity(state.live.len() as usize);
-        state.index.scan(state.header.records, |_, record| {
-            messages.extend(record.filter(|record| !record.is_expunged()));
+        let mut unreadable = 0;
+        state.index.scan(state.header.records, |_, record| match record {
+            Some(record) if record.is_expunged() => {}
+            Some(record) => messages.push(record),
+            None => unreadable += 1,
         })?;
         let uid_validity = state.header.uid_validity;
         let header = Header {
@@ -71,6 +76,7 @@ impl Mailbox {
             uid_validity,
             files: vec![(header::FILE, names), (index::FILE, bytes), (seen::FILE, seen)],
             messages,
+            unreadable,
         })
     }
 }

@@ -9,15 +9,20 @@
 //! ```
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::regular_file::open_regular;
 
 /// The manifest's name.
 pub(crate) const FILE: &str = "manifest.jsonl";
 /// The version that is written, and the only one that is read.
 pub(super) const VERSION: u32 = 1;
+
+/// Longest line that is read: a path of the store is far shorter.
+const MAX_LINE: u64 = 64 * 1024;
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,17 +72,14 @@ pub(crate) enum Entry {
     },
 }
 
-/// A manifest being written, under another name until it is whole.
+/// A manifest being written.
 pub(super) struct Writer {
     out: BufWriter<File>,
-    temporary: PathBuf,
-    path: PathBuf,
 }
 
 impl Writer {
-    pub(super) fn create(dir: &Path) -> io::Result<Self> {
-        let (path, temporary) = (dir.join(FILE), dir.join(format!("{FILE}.new")));
-        Ok(Self { out: BufWriter::new(File::create(&temporary)?), temporary, path })
+    pub(super) fn new(to: File) -> Self {
+        Self { out: BufWriter::new(to) }
     }
 
     pub(super) fn add(&mut self, entry: &Entry) -> io::Result<()> {
@@ -85,14 +87,9 @@ impl Writer {
         self.out.write_all(b"\n")
     }
 
-    /// Makes the backup whole: every file of it is durable before the manifest has its name.
-    pub(super) fn finish(self, dir: &Path) -> io::Result<()> {
-        let Self { out, temporary, path } = self;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        let dir = File::open(dir)?;
-        rustix::fs::syncfs(&dir)?;
-        std::fs::rename(temporary, path)?;
-        dir.sync_all()
+    /// The file, whole.
+    pub(super) fn finish(self) -> io::Result<File> {
+        self.out.into_inner().map_err(io::IntoInnerError::into_error)
     }
 }
 
@@ -101,16 +98,24 @@ pub(crate) fn read<E: From<io::Error>>(dir: &Path, mut each: impl FnMut(Entry) -
     let wrong = |line: usize, what: &dyn std::fmt::Display| {
         io::Error::new(io::ErrorKind::InvalidData, format!("{}, line {line}: {what}", dir.join(FILE).display()))
     };
-    let file = File::open(dir.join(FILE)).map_err(|error| match error.kind() {
+    let file = open_regular(&dir.join(FILE)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => io::Error::new(
             io::ErrorKind::NotFound,
             format!("{} has no {FILE}: it is no backup, or one that was not finished", dir.display()),
         ),
         _ => error,
     })?;
+    let (mut file, mut line) = (BufReader::new(file), Vec::new());
     let (mut last, mut ended) = (0, false);
-    for (number, line) in (1..).zip(BufReader::new(file).lines()) {
-        let entry: Entry = serde_json::from_str(&line?).map_err(|error| wrong(number, &error))?;
+    for number in 1.. {
+        line.clear();
+        if file.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.last() != Some(&b'\n') {
+            return Err(wrong(number, &"the manifest is cut off").into());
+        }
+        let entry: Entry = serde_json::from_slice(&line).map_err(|error| wrong(number, &error))?;
         match &entry {
             Entry::Backup { version: VERSION, .. } if number == 1 => {}
             Entry::Backup { version, .. } => {

@@ -1,13 +1,13 @@
 //! `angarium backup --verify`: whether a backup still is what its manifest says.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use mailstore::ContentHash;
 
 use super::manifest::{self, Entry};
 use crate::error::CommandError;
+use crate::regular_file::open_regular;
 use crate::{Console, Exit, Progress};
 
 /// Reads every file of the backup in `dir` and compares it with its hash, a line for each that differs.
@@ -37,13 +37,13 @@ pub fn verify_backup(dir: &Path, console: &mut dyn Console) -> Result<Exit, Comm
 
 fn compare(dir: &Path, path: &str, size: u64, hash: &str) -> Result<(), String> {
     let place = manifest::place(dir, path).ok_or("its path leads out of the backup")?;
-    let mut bytes = Vec::new();
-    // One octet more than there should be tells that there are more.
-    let read = File::open(place).and_then(|file| file.take(size.saturating_add(1)).read_to_end(&mut bytes));
-    read.map_err(|error| error.to_string())?;
-    if bytes.len() as u64 != size {
+    let text = |error: io::Error| error.to_string();
+    let mut file = open_regular(&place).map_err(text)?;
+    if file.metadata().map_err(text)?.len() != size {
         return Err("the size differs".to_owned());
     }
+    let mut bytes = Vec::new();
+    file.by_ref().take(size).read_to_end(&mut bytes).map_err(text)?;
     if ContentHash::of(&bytes).to_string() != hash {
         return Err("the hash differs".to_owned());
     }

@@ -10,17 +10,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use mailstore::{SystemFlags, Timestamp};
-use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::folder_name::decode_folder_name;
 use super::status::Flags;
+use crate::regular_file::open_regular;
 
 /// Folders of one Maildir; more are a mistake, or an attack.
 const FOLDERS: usize = 10_000;
@@ -110,18 +110,6 @@ impl MaildirFolder {
     }
 }
 
-/// Opens a message file. A Maildir belongs to its user, and we read it with the server's rights: nothing but a regular
-/// file is opened, no link is followed, and nothing waits (a FIFO would, forever).
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = File::from(openat(CWD, path, flags, Mode::empty())?);
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-    }
-}
-
 fn folder_name(directory: &[u8]) -> String {
     let parts = directory.split(|&byte| byte == b'.').map(|part| {
         let text = String::from_utf8_lossy(part);
@@ -197,7 +185,7 @@ mod tests {
         fs::create_dir(root.join("cur/directory")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", root.join("cur/0.link")).unwrap();
         let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
-        File::options().write(true).open(root.join("cur/2.a:2,S")).unwrap().set_modified(old).unwrap();
+        fs::File::options().write(true).open(root.join("cur/2.a:2,S")).unwrap().set_modified(old).unwrap();
 
         let folders = folders(root).unwrap();
         let names: Vec<_> = folders.iter().map(|folder| folder.name.as_str()).collect();
@@ -208,18 +196,5 @@ mod tests {
         assert_eq!(messages[0].date.seconds, 1000);
         assert!(messages[0].flags.seen && !messages[1].flags.seen);
         assert!(super::folders(&root.join("cur")).is_err());
-    }
-
-    #[test]
-    fn only_regular_files_are_opened() {
-        let dir = tempfile::tempdir().unwrap();
-        let (plain, link) = (dir.path().join("plain"), dir.path().join("link"));
-        fs::write(&plain, "x").unwrap();
-        std::os::unix::fs::symlink(&plain, &link).unwrap();
-        rustix::fs::mknodat(CWD, dir.path().join("fifo"), rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
-        assert!(open_regular(&plain).is_ok());
-        assert!(open_regular(&link).is_err());
-        assert!(open_regular(&dir.path().join("fifo")).is_err());
-        assert!(open_regular(dir.path()).is_err());
     }
 }

@@ -93,3 +93,19 @@ fn ends_when_nobody_listens() {
     let mut console = Recorder { gone: true, ..Recorder::default() };
     assert!(matches!(reconstruct(&fixture.store, &request(&[]), &mut console), Err(CommandError::Io(_))));
 }
+
+#[test]
+fn none_runs_too_far_ahead() {
+    let turn = Turn::default();
+    for number in 0..AHEAD {
+        assert_eq!(turn.next(), Some(number));
+    }
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| turn.next());
+        turn.shown(1);
+        assert_eq!(waiting.join().unwrap(), Some(AHEAD));
+        let waiting = scope.spawn(|| turn.next());
+        turn.stop();
+        assert_eq!(waiting.join().unwrap(), None);
+    });
+}
