@@ -13,6 +13,7 @@ use std::time::Instant;
 use bytes::{BufMut, Bytes, BytesMut};
 use tracing::{debug, error, info};
 use wire::framing::{CommandLimits, Fragment};
+use wire::meter::Verdict;
 use wire::{Connection, ReadError, StartTlsError};
 
 use crate::commands::{self, Command, Effect, Run, States, capability};
@@ -177,6 +178,7 @@ async fn command(context: &mut Context, session: &mut Session, fragment: Fragmen
         return Err(End::Bye(refused.error.to_string()));
     }
     log(context, session, name, &outcome, started);
+    context.server.commands.note(name, verdict(&outcome), started.elapsed());
     let entered = match outcome {
         Ok(mut done) => {
             let entered = done.enter.take();
@@ -369,6 +371,18 @@ fn finish(context: &mut Context, tag: Option<&Tag>, outcome: Outcome) -> Result<
         }
         Err(CommandError::Bye(text)) => Err(End::Bye(text.into_owned())),
         Err(CommandError::Gone(error)) => Err(gone(error)),
+    }
+}
+
+/// How a command that ended so is counted.
+fn verdict(outcome: &Outcome) -> Verdict {
+    match outcome {
+        Ok(_) => Verdict::Ok,
+        Err(CommandError::Bad(_) | CommandError::TooBig(_) | CommandError::Fatal(_)) => Verdict::Bad,
+        Err(
+            CommandError::Refused(..) | CommandError::Server(_) | CommandError::Directory(_) | CommandError::Task(_),
+        ) => Verdict::No,
+        Err(CommandError::Bye(_) | CommandError::Gone(_)) => Verdict::Gone,
     }
 }
 

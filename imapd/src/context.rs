@@ -9,8 +9,10 @@ use directory::Directory;
 use mailstore::Store;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
+use wire::meter::Commands;
 use wire::{Connection, Tls, WriteError};
 
+use crate::commands;
 use crate::namespace::Prefixes;
 use crate::outcome::CommandError;
 use crate::reply::{self, Code, Status};
@@ -34,6 +36,8 @@ pub struct Imap {
     pub options: Options,
     /// Cancelled when the server stops: sessions say BYE.
     pub shutdown: CancellationToken,
+    /// How often each command ended how, and how long it took.
+    pub commands: Arc<Commands>,
     /// When each quota root was last warned of, by root and user.
     quota_alerts: Mutex<HashMap<(String, String), Instant>>,
 }
@@ -77,7 +81,8 @@ impl Imap {
         options: Options,
         shutdown: CancellationToken,
     ) -> Arc<Imap> {
-        Arc::new(Imap { store, directory, tls, options, shutdown, quota_alerts: Mutex::default() })
+        let commands = Arc::new(Commands::new(commands::COMMANDS.iter().map(|command| command.name)));
+        Arc::new(Imap { store, directory, tls, options, shutdown, commands, quota_alerts: Mutex::default() })
     }
 
     /// Whether `user` should be warned of `root` now; true at most once in ten minutes.

@@ -93,6 +93,18 @@ pub(crate) fn find(line: &str, state: States) -> Result<(Verb, &str), Reply> {
     }
 }
 
+/// The names of all commands.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name)
+}
+
+/// The name of the command that `line` begins with; empty if it is none.
+pub(crate) fn name_of(line: &[u8]) -> &'static str {
+    let word = line.split(|octet| *octet == b' ').next().unwrap_or_default();
+    let command = COMMANDS.iter().find(|command| command.name.as_bytes().eq_ignore_ascii_case(word));
+    command.map_or("", |command| command.name)
+}
+
 /// The reply to HELP.
 pub(crate) fn help() -> Reply {
     let lines = COMMANDS.iter().filter(|command| !command.syntax.is_empty());

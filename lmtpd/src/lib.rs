@@ -22,6 +22,7 @@ pub mod fuzzing;
 mod incoming;
 mod intake;
 mod limits;
+mod meters;
 mod reply;
 mod route;
 mod session;
@@ -39,6 +40,7 @@ use wire::{Connection, Tls};
 use deposit::Live;
 use session::Shared;
 
+pub use meters::{Deliveries, Meters};
 pub use reply::OverQuota;
 pub use settings::{BareLineEnds, Network, NetworkError, Settings};
 
@@ -50,6 +52,12 @@ impl Lmtp {
     #[must_use]
     pub fn new(settings: Settings, store: Arc<Store>, directory: Arc<dyn Directory>, tls: Option<Tls>) -> Self {
         Self(Arc::new(Shared::new(settings, Live { store, directory }, tls)))
+    }
+
+    /// What the service has counted since it was made.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        &self.0.meters
     }
 
     /// Serves one connection until the client leaves or `shutdown` is cancelled; a message that is being received then

@@ -20,10 +20,12 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use mailstore::Access;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+use wire::meter::Verdict;
 use wire::{Connection, Peer, ReadError, Tls};
 
 use crate::commands::{self, States, Verb};
@@ -31,6 +33,7 @@ use crate::delivery::{Addressee, InFlight};
 use crate::deposit::Deposit;
 use crate::incoming::Incoming;
 use crate::limits;
+use crate::meters::{self, Meters};
 use crate::reply::Reply;
 use crate::settings::Settings;
 use crate::syntax::{self, Address, BdatArguments, client_name};
@@ -41,13 +44,15 @@ pub(crate) struct Shared<D: Deposit> {
     pub(crate) deposit: D,
     pub(crate) tls: Option<Tls>,
     pub(crate) in_flight: InFlight,
+    pub(crate) meters: Meters,
     /// Tells the transactions of this process apart, in the log and in `Received:`.
     deliveries: AtomicU64,
 }
 
 impl<D: Deposit> Shared<D> {
     pub(crate) fn new(settings: Settings, deposit: D, tls: Option<Tls>) -> Self {
-        Self { settings, deposit, tls, in_flight: InFlight::default(), deliveries: AtomicU64::new(1) }
+        let in_flight = InFlight::default();
+        Self { settings, deposit, tls, in_flight, meters: Meters::new(), deliveries: AtomicU64::new(1) }
     }
 }
 
@@ -164,11 +169,13 @@ struct Session<D: Deposit> {
     commands: u32,
     /// Messages received.
     messages: u64,
+    /// The worst that the command under way was answered with.
+    verdict: Verdict,
 }
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve<D: Deposit>(shared: Arc<Shared<D>>, conn: Connection, shutdown: CancellationToken) {
-    let mut session = Session { shared, conn, shutdown, errors: 0, commands: 0, messages: 0 };
+    let mut session = Session { shared, conn, shutdown, errors: 0, commands: 0, messages: 0, verdict: Verdict::Ok };
     let id = session.conn.info().id;
     let end = session.run().await;
     if let Err(End::Broken(ReadError::Timeout)) = &end {
@@ -207,13 +214,27 @@ impl<D: Deposit> Session<D> {
         }
     }
 
-    /// Reads one command and does it.
+    /// Reads one command, does it, and counts it.
     async fn turn(&mut self, state: State<D>) -> Result<State<D>, End> {
         let line = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => return Err(self.close(&Reply::closing("4.3.2", "Server is stopping"))),
             line = self.conn.read_line(wire::limits::LMTP_LINE) => line,
         };
+        let started = Instant::now();
+        let name = line.as_ref().map_or("", |line| commands::name_of(line));
+        let heard = matches!(line, Ok(_) | Err(ReadError::Line(_)));
+        self.verdict = Verdict::Ok;
+        let done = self.done(state, line).await;
+        if heard {
+            let verdict = if matches!(done, Err(End::Broken(_))) { Verdict::Gone } else { self.verdict };
+            self.shared.meters.commands.note(name, verdict, started.elapsed());
+        }
+        done
+    }
+
+    /// Does the command of a line.
+    async fn done(&mut self, state: State<D>, line: Result<bytes::Bytes, ReadError>) -> Result<State<D>, End> {
         let (state, next) = match line {
             Ok(line) => match std::str::from_utf8(&line) {
                 Ok(line) => self.command(state, line).await,
@@ -326,6 +347,7 @@ impl<D: Deposit> Session<D> {
 
     /// Queues a reply. It is sent by the next read that has to wait.
     fn put(&mut self, reply: &Reply) {
+        self.verdict = self.verdict.max(meters::verdict(reply));
         let mut wire_form = bytes::BytesMut::new();
         reply.write(&mut wire_form);
         self.conn.output().put(wire_form);

@@ -5,6 +5,7 @@
 //! - [`listen`] accepts connections, caps them per address and in all, and drains them at the end.
 //! - [`sasl`] is the server's side of AUTHENTICATE; who a password belongs to is the caller's business.
 //! - [`limits`] holds every number a peer is held to, with its reason.
+//! - [`meter`] counts commands and their times.
 //!
 //! Nothing here knows a mailbox, a user or a protocol's replies.
 
@@ -12,6 +13,7 @@ pub mod connection;
 pub mod framing;
 pub mod limits;
 pub mod listen;
+pub mod meter;
 pub mod output;
 pub mod sasl;
 pub mod secret;

@@ -5,6 +5,7 @@
 
 mod bind;
 mod gate;
+mod traffic;
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use crate::tls::Tls;
 pub use bind::{BindError, Listener, Local};
 pub(crate) use gate::Slot;
 pub use gate::{Gate, Refusal};
+pub use traffic::Traffic;
 
 /// How long an accept loop waits when the system has no descriptor or memory for another connection, unless one of ours
 /// closes before: 1 second, which is no load, and soon enough for a client that retries.
@@ -65,6 +67,7 @@ where
 {
     let session = Arc::new(session);
     let mut refused = RefusalLog::default();
+    let traffic = reception.gate.traffic_of(service.name);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -73,8 +76,11 @@ where
         };
         match accepted {
             Ok(accepted) => match admit(accepted, &service, &reception) {
-                Ok(conn) => spawn(conn, &service, &reception, &session),
-                Err((refusal, peer)) => refused.note(&service, refusal, &peer),
+                Ok(conn) => spawn(conn, &service, &reception, traffic.begin(), &session),
+                Err((refusal, peer)) => {
+                    traffic.refuse(refusal);
+                    refused.note(&service, refusal, &peer);
+                }
             },
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
@@ -110,7 +116,7 @@ fn admit(accepted: Accepted, service: &Service, reception: &Reception) -> Result
     Ok(Connection::new(Stream::Plain(stream), info, &limits).with_slot(slot))
 }
 
-fn spawn<H, F>(mut conn: Connection, service: &Service, reception: &Reception, session: &Arc<H>)
+fn spawn<H, F>(mut conn: Connection, service: &Service, reception: &Reception, open: traffic::Open, session: &Arc<H>)
 where
     H: Fn(Connection) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
@@ -120,6 +126,7 @@ where
     let guard = PanicLog { conn: info.id, service: info.service };
     let (tls, session) = (service.tls.clone(), Arc::clone(session));
     reception.tasks.spawn(async move {
+        let _open = open;
         let _guard = guard;
         if let Some(tls) = tls
             && let Err(problem) = Box::pin(conn.upgrade(&tls)).await

@@ -62,7 +62,9 @@ impl<D: Deposit> Session<D> {
             Err(refusal) => {
                 let sender = recipients.sender.from.as_ref().map(Address::to_string).unwrap_or_default();
                 info!(event = "lmtp.recipient.refused", conn = self.conn.info().id, sender, recipient = %to, reason = refusal.name());
-                (recipients.into_state(), Next::Reply(refusal.reply(settings.over_quota)))
+                let reply = refusal.reply(settings.over_quota);
+                self.shared.meters.deliveries.refused(&reply);
+                (recipients.into_state(), Next::Reply(reply))
             }
         }
     }

@@ -119,9 +119,18 @@ impl<D: Deposit> Session<D> {
         let mut copies = outcome.results.iter();
         for (_, count) in &recipients {
             let reply = match one_of_many(copies.by_ref().take(*count).copied()) {
-                Ok(Delivered::As(_)) => Reply::new(250, "2.1.5", format!("Ok, delivered as {delivery}")),
-                Ok(Delivered::Duplicate) => Reply::new(250, "2.1.5", "Ok, came before"),
-                Err(refusal) => refusal.reply(self.shared.settings.over_quota),
+                Ok(how) => {
+                    self.shared.meters.deliveries.delivered(how);
+                    match how {
+                        Delivered::As(_) => Reply::new(250, "2.1.5", format!("Ok, delivered as {delivery}")),
+                        Delivered::Duplicate => Reply::new(250, "2.1.5", "Ok, came before"),
+                    }
+                }
+                Err(refusal) => {
+                    let reply = refusal.reply(self.shared.settings.over_quota);
+                    self.shared.meters.deliveries.refused(&reply);
+                    reply
+                }
             };
             self.put(&reply);
         }

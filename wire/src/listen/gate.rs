@@ -1,7 +1,7 @@
 //! How many connections there may be, in all and from one address.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +9,7 @@ use rustix::process::{Resource, getrlimit};
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use super::Traffic;
 use crate::connection::Peer;
 use crate::limits::{self, Limits};
 
@@ -28,6 +29,7 @@ pub enum Refusal {
 pub struct Gate {
     counts: Mutex<Counts>,
     freed: Notify,
+    traffic: Mutex<BTreeMap<&'static str, Arc<Traffic>>>,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +43,18 @@ impl Gate {
     /// Connections open now.
     pub fn connections(&self) -> u32 {
         self.counts().total
+    }
+
+    /// What the listeners of each service have seen, by its name.
+    pub fn traffic(&self) -> Vec<(&'static str, Arc<Traffic>)> {
+        let services = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        services.iter().map(|(name, traffic)| (*name, Arc::clone(traffic))).collect()
+    }
+
+    /// The counts of a service.
+    pub(super) fn traffic_of(&self, service: &'static str) -> Arc<Traffic> {
+        let mut services = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(services.entry(service).or_default())
     }
 
     /// Completes when a connection closes.
