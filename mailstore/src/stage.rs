@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use durable::disk::{Disk, DiskFile, UnixTime};
 use message::{Analysis, Limits};
 
+use crate::counters::Counters;
 use crate::error::{Error, Result};
 use crate::ident::{ContentHash, Timestamp};
 
@@ -32,14 +33,15 @@ pub struct StageWriter {
     written: u64,
     limit: u64,
     modified: Option<Timestamp>,
+    counters: Arc<Counters>,
 }
 
 impl StageWriter {
     /// A new message below `directory`, of at most `limit` bytes.
-    pub(crate) fn new(disk: Arc<dyn Disk>, directory: &Path, limit: u64) -> StageWriter {
+    pub(crate) fn new(disk: Arc<dyn Disk>, directory: &Path, limit: u64, counters: Arc<Counters>) -> StageWriter {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let path = directory.join(format!("{}-{}-{serial}.", std::process::id(), Timestamp::now().seconds));
-        StageWriter { disk, path, file: None, pending: Vec::new(), written: 0, limit, modified: None }
+        StageWriter { disk, path, file: None, pending: Vec::new(), written: 0, limit, modified: None, counters }
     }
 
     /// Gives the file a modification time: that of the message's internal date, where it can't be read from the message,
@@ -113,6 +115,7 @@ impl StageWriter {
             }
             None => self.disk.sync_data(&file)?,
         }
+        self.counters.message_syncs.add(1);
         // The file's fate passes to `Staged`; this writer must not remove it.
         self.file = None;
         Ok(Staged { disk: Arc::clone(&self.disk), path: std::mem::take(&mut self.path), file, size, hash, analysis })
@@ -202,7 +205,7 @@ mod tests {
     use super::*;
 
     fn writer(dir: &Path, limit: u64) -> StageWriter {
-        StageWriter::new(Arc::new(RealDisk), dir, limit)
+        StageWriter::new(Arc::new(RealDisk), dir, limit, Arc::default())
     }
 
     #[test]

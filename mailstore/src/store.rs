@@ -51,6 +51,7 @@ pub use self::relist::{ListAudience, ListFinding, ListFindingKind, ListRepair};
 pub use self::restore::RestoredRow;
 use self::shared::Shared;
 use crate::acl::{Access, Acl, Rights};
+use crate::counters::Counters;
 use crate::duplicate::Duplicates;
 use crate::error::{Error, Result};
 use crate::ident::{Timestamp, Uid, UniqueId};
@@ -152,6 +153,18 @@ impl Store {
         &self.options
     }
 
+    /// What the store has counted since it was opened. Memory only.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.shared.counters
+    }
+
+    /// How many mailboxes are open. Memory only.
+    #[must_use]
+    pub fn open_mailboxes(&self) -> usize {
+        self.registry.len()
+    }
+
     /// The row of a mailbox. Memory only.
     #[must_use]
     pub fn row(&self, name: &MailboxName) -> Option<Arc<Row>> {
@@ -232,7 +245,7 @@ impl Store {
     pub fn stage(&self, partition: &str) -> Result<StageWriter> {
         self.usable()?;
         let directory = self.layout().stage_dir(partition)?;
-        Ok(StageWriter::new(Arc::clone(self.disk()), &directory, self.options.max_message))
+        Ok(StageWriter::new(Arc::clone(self.disk()), &directory, self.options.max_message, Arc::clone(self.counters())))
     }
 
     /// The partition that messages for `name` are best staged on: a hard link does not reach across partitions.

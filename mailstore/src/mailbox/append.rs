@@ -313,6 +313,7 @@ impl Mailbox {
     fn sync_names(&self) -> Result<()> {
         loop {
             let dir = self.dir();
+            self.around.counters().directory_syncs.add(1);
             match self.around.disk().sync_dir(&dir) {
                 // What was synced may be the directory of the next mailbox of the old name, or one that the files leave.
                 Ok(()) if self.is_moving() || self.dir() != dir => self.await_rest(),

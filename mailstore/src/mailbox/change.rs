@@ -62,13 +62,33 @@ impl Mailbox {
             }
             _ => None,
         };
+        let (arrived, octets) = match &change {
+            Change::Append { arrivals, .. } => {
+                (arrivals.len() as u64, arrivals.iter().map(|arrival| u64::from(arrival.record.size)).sum())
+            }
+            _ => (0, 0),
+        };
         let modseq = state.commit(change, self.around.boot_id())?;
+        self.count(arrived, octets, released);
         if let (Some(released), Some(root)) = (released, &self.identity.read().quota) {
             root.expunged(&self.unique_id, released);
         }
         self.publish();
         self.note_dirty();
         Ok(modseq)
+    }
+}
+
+impl Mailbox {
+    fn count(&self, arrived: u64, octets: u64, released: Option<QuotaUsed>) {
+        let counters = self.around.counters();
+        if arrived > 0 {
+            counters.appended.add(arrived);
+            counters.appended_octets.add(octets);
+        }
+        if let Some(released) = released {
+            counters.expunged.add(released.messages);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use durable::disk::Disk;
 
+use crate::counters::Counters;
 use crate::error::Result;
 use crate::ident::{UidValidity, UniqueId};
 use crate::mailbox::{Mailbox, TextMemory};
@@ -43,6 +44,9 @@ pub(crate) trait Surroundings: Send + Sync {
 
     /// The memory for searched header texts.
     fn text_memory(&self) -> &TextMemory;
+
+    /// What the store counts.
+    fn counters(&self) -> &Arc<Counters>;
 }
 
 /// Numbers that were never exceeded, whatever an index that was lost or restored from a backup says.

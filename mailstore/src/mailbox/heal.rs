@@ -35,6 +35,7 @@ pub(super) fn fill(mailbox: &Arc<Mailbox>, record: &Record, into: &mut CacheBuf)
     let file = mailbox.open_message(uid)?;
     let bytes = file.read_all(u64::from(u32::MAX))?;
     let made = cache::encode(uid, &message::analyse(&bytes, &Limits::default()));
+    mailbox.around.counters().cache_heals.add(1);
     if !into.set(uid, made.clone()) {
         return Err(Error::corrupt(file.path(), "no cache record can be made of it"));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use durable::disk::{Disk, DiskFile};
+use durable::disk::DiskFile;
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -38,7 +38,7 @@ impl Mailbox {
         if !disk.exists(&identity.dir)? {
             return Err(Error::corrupt(&identity.dir, "the mailbox's directory is missing"));
         }
-        let keywords = open_header(&**disk, &identity)?;
+        let keywords = open_header(&around, &identity)?;
         let (state, settle) = load(&around, &identity, keywords)?;
         let mailbox = Arc::new(Mailbox {
             unique_id: identity.unique_id.clone(),
@@ -81,7 +81,8 @@ impl Mailbox {
 }
 
 /// Reads cyrus.header for its keyword names, and writes it again if it is missing or damaged.
-fn open_header(disk: &dyn Disk, identity: &Identity) -> Result<Vec<Keyword>> {
+fn open_header(around: &Arc<dyn Surroundings>, identity: &Identity) -> Result<Vec<Keyword>> {
+    let disk = &**around.disk();
     let path = identity.dir.join(header::FILE);
     let (keywords, damage) = match disk.read(&path, header::MAX_SIZE) {
         Ok(bytes) => match MailboxHeader::decode(&bytes) {
@@ -103,6 +104,7 @@ fn open_header(disk: &dyn Disk, identity: &Identity) -> Result<Vec<Keyword>> {
         Err(error) if error.is_not_regular() => (Vec::new(), "not a regular file"),
         Err(error) => return Err(error.into()),
     };
+    around.counters().heals.header.add(1);
     tracing::warn!(event = "mailbox.header.rebuilt", mailbox = %identity.name, what = damage,
         keywords = keywords.len(), "cyrus.header is made anew from the mailboxes database");
     if damage != "missing" {
@@ -152,9 +154,9 @@ pub(super) fn load(
         }
         None => (None, plan.lost()),
     };
-    let mut cache = open_cache(disk, &identity.dir, &header)?;
+    let mut cache = open_cache(around, &identity.dir, &header)?;
     let repaired = reconcile::reconcile(plan, &path, index, header, &mut cache)?;
-    let (seen, seen_file) = open_seen(&**disk, identity, repaired.header.uid_validity)?;
+    let (seen, seen_file) = open_seen(around, identity, repaired.header.uid_validity)?;
     let state = State {
         history: History::new(repaired.header.highest_modseq),
         assigned: repaired.header.last_uid,
@@ -172,12 +174,14 @@ pub(super) fn load(
     Ok((state, repaired.settle))
 }
 
-fn open_cache(disk: &Arc<dyn Disk>, dir: &Path, header: &Header) -> Result<CacheFile> {
+fn open_cache(around: &Arc<dyn Surroundings>, dir: &Path, header: &Header) -> Result<CacheFile> {
+    let disk = around.disk();
     let path = dir.join(cache_file::FILE);
     match CacheFile::open(disk, &path, header.generation)? {
         Some(cache) => Ok(cache),
         None => {
             // Records that point into the old cache are noticed by their checksum and UID, and made anew one by one.
+            around.counters().heals.cache.add(1);
             tracing::warn!(event = "mailbox.cache.missing", dir = %dir.display(), "a new cache is filled as it is used");
             CacheFile::create(disk, &path, header.generation)
         }
@@ -185,7 +189,8 @@ fn open_cache(disk: &Arc<dyn Disk>, dir: &Path, header: &Header) -> Result<Cache
 }
 
 /// Reads cyrus.seen. A file with damage is written again at once: a torn last line would make the next one unreadable too.
-fn open_seen(disk: &dyn Disk, identity: &Identity, validity: UidValidity) -> Result<(Seen, DiskFile)> {
+fn open_seen(around: &Arc<dyn Surroundings>, identity: &Identity, validity: UidValidity) -> Result<(Seen, DiskFile)> {
+    let disk = around.disk();
     let path = identity.dir.join(seen::FILE);
     let mut intact = true;
     let mut complain = |line: usize, what: &str| {
@@ -203,6 +208,7 @@ fn open_seen(disk: &dyn Disk, identity: &Identity, validity: UidValidity) -> Res
     if intact {
         return Ok((seen, disk.open_rw(&path)?));
     }
+    around.counters().heals.seen.add(1);
     let bytes = seen.encode(validity);
     disk.replace_file(&path, &bytes)?;
     seen.replaced(bytes.len() as u64);

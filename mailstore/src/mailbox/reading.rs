@@ -1,6 +1,7 @@
 //! Looking at a mailbox: a shared lock for a moment. Take it, copy out what is wanted of a few hundred messages, let go,
 //! then talk to the client.
 
+use std::cell::Cell;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -86,13 +87,15 @@ const NEAR: usize = 64;
 pub struct Reading<'a> {
     mailbox: &'a Arc<Mailbox>,
     state: RwLockReadGuard<'a, State>,
+    /// Cache records that were whole, counted in the end: thousands are read under one lock.
+    hits: Cell<u64>,
 }
 
 impl Mailbox {
     /// Locks the mailbox for reading, for a moment.
     #[must_use]
     pub fn read<'a>(self: &'a Arc<Self>) -> Reading<'a> {
-        Reading { mailbox: self, state: self.state.read() }
+        Reading { mailbox: self, state: self.state.read(), hits: Cell::new(0) }
     }
 
     /// Locks the mailbox for reading many records or cache records: they are mapped first if that pays.
@@ -100,12 +103,13 @@ impl Mailbox {
     pub fn read_many<'a>(self: &'a Arc<Self>) -> Reading<'a> {
         let state = self.state.read();
         if state.is_prepared() {
-            return Reading { mailbox: self, state };
+            return Reading { mailbox: self, state, hits: Cell::new(0) };
         }
         drop(state);
         let mut state = self.state.write();
         state.prepare();
-        Reading { mailbox: self, state: parking_lot::RwLockWriteGuard::downgrade(state) }
+        let state = parking_lot::RwLockWriteGuard::downgrade(state);
+        Reading { mailbox: self, state, hits: Cell::new(0) }
     }
 
     /// The counters at this moment.
@@ -120,6 +124,14 @@ impl Mailbox {
     /// When the index can't be read.
     pub fn changes_since(self: &Arc<Self>, since: ModSeq) -> Result<Changes> {
         self.read().changes_since(since)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if self.hits.get() > 0 {
+            self.mailbox.around.counters().cache_hits.add(self.hits.get());
+        }
     }
 }
 
@@ -270,14 +282,18 @@ impl Reading<'_> {
     /// file.
     #[must_use]
     pub fn cache_if_whole(&self, record: &Record, items: CacheItems, into: &mut CacheBuf) -> bool {
-        self.state.cache.read(record.uid, record.cache_offset, record.cache_len, items, into)
+        let whole = self.state.cache.read(record.uid, record.cache_offset, record.cache_len, items, into);
+        self.hits.set(self.hits.get() + u64::from(whole));
+        whole
     }
 
     /// A message's cache record, for copying single items of it to where they are wanted; nothing if it is not mapped or
     /// not good.
     #[must_use]
     pub fn cache_place(&self, record: &Record) -> Option<CachePlace<'_>> {
-        self.state.cache.place(record.uid, record.cache_offset, record.cache_len)
+        let place = self.state.cache.place(record.uid, record.cache_offset, record.cache_len);
+        self.hits.set(self.hits.get() + u64::from(place.is_some()));
+        place
     }
 
     /// What changed after a mod-sequence.

@@ -143,6 +143,7 @@ pub(super) fn reconcile(
     let index = match index {
         Some(index) if unchanged => {
             if !counted {
+                plan.around.counters().heals.counters.add(1);
                 tracing::warn!(event = "mailbox.counters.repaired", mailbox = %plan.identity.name);
                 header.exists = plan.live.len() as u32;
                 header.used = plan.used;
@@ -279,6 +280,7 @@ fn rewrite(
         // Who knows what the lost records said: nothing before this can be told to a client that comes back.
         header.deleted_modseq = modseq;
     }
+    plan.around.counters().heals.index.add(1);
     tracing::warn!(event = "mailbox.index.repaired", mailbox = %plan.identity.name, taken_in,
         expunged = lost_expunges.len(), messages = header.exists, "the index is in step with the message files again");
     IndexFile::replace(disk, path, header, &records)

@@ -43,6 +43,7 @@ impl Mailbox {
             let state = self.state.read();
             ([state.cache.file().clone(), state.index.file().clone(), state.seen_file.clone()], state.seen.is_bloated())
         };
+        self.around.counters().mailbox_syncs.add(files.len() as u64);
         for file in &files {
             self.around.disk().sync_data(file).inspect_err(|_| self.state.write().damaged = true)?;
         }

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::cache::{CacheBuf, CacheItem, CacheItems};
+use crate::counters::Counters;
 use crate::error::{ErrorKind, Result};
 use crate::flags::{Keyword, SystemFlags};
 use crate::ident::{ModSeq, Timestamp, Uid, UidValidity};
@@ -27,6 +28,7 @@ pub(super) struct Bench {
     boot: [u8; 16],
     keeps: bool,
     text_memory: TextMemory,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Bench {
@@ -47,6 +49,7 @@ impl Bench {
             boot: [1; 16],
             keeps: true,
             text_memory: TextMemory::new(1 << 20),
+            counters: Arc::default(),
         }
     }
 
@@ -95,6 +98,9 @@ impl Surroundings for Bench {
     fn text_memory(&self) -> &TextMemory {
         &self.text_memory
     }
+    fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
 }
 
 pub(super) fn identity(dir: &Path, marks: Marks) -> Identity {
@@ -123,7 +129,7 @@ pub(super) fn open(bench: &Arc<Bench>, dir: &Path) -> Result<Arc<Mailbox>> {
 }
 
 pub(super) fn stage(bench: &Bench, dir: &Path, text: &str) -> Result<Arc<Staged>> {
-    let mut w = StageWriter::new(Arc::clone(&bench.disk), &dir.join("stage."), 1 << 20);
+    let mut w = StageWriter::new(Arc::clone(&bench.disk), &dir.join("stage."), 1 << 20, Arc::default());
     w.write(text.as_bytes())?;
     Ok(Arc::new(w.finish()?))
 }
@@ -321,7 +327,7 @@ fn copy_and_move() {
 fn a_killed_append_is_taken_in_under_its_uid() {
     let (dir, bench, mailbox) = filled(2);
     // Linked but never committed: what a crash leaves.
-    let mut w = StageWriter::new(Arc::clone(&bench.disk), &dir.path().join("stage."), 1 << 20);
+    let mut w = StageWriter::new(Arc::clone(&bench.disk), &dir.path().join("stage."), 1 << 20, Arc::default());
     w.set_internal_date(Timestamp { seconds: 1_600_000_000, zone_minutes: 0 });
     w.write(text(3).as_bytes()).unwrap();
     let staged = w.finish().unwrap();

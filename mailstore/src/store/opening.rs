@@ -105,6 +105,7 @@ impl Store {
             list: Arc::clone(&list),
             background,
             text_memory: TextMemory::new(options.search_memory),
+            counters: Arc::default(),
         });
         let store = Store {
             registry: Arc::new(Registry::new(options.max_idle)),

@@ -217,6 +217,9 @@ impl Store {
         if !request.dry_run && (edited.is_some() || believed != counted) {
             self.roots.rewrite(&root)?;
         }
+        if was != counted {
+            self.counters().quota_drifts.add(1);
+        }
         Ok(was == counted || tell(&QuotaFinding::Usage { root: name.clone(), was, now: counted }))
     }
 

@@ -34,6 +34,11 @@ impl Registry {
         Registry { slots: Mutex::default(), clock: AtomicU64::new(0), limit, evicting: AtomicBool::new(false) }
     }
 
+    /// How many are open, or about to be.
+    pub(super) fn len(&self) -> usize {
+        self.slots.lock().len()
+    }
+
     /// The mailbox, if it is open.
     pub(super) fn get(&self, id: &UniqueId) -> Option<Arc<Mailbox>> {
         let slot = Arc::clone(self.slots.lock().get(id)?);

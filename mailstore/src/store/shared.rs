@@ -5,6 +5,7 @@ use std::sync::Arc;
 use durable::disk::Disk;
 
 use super::background::Background;
+use crate::counters::Counters;
 use crate::error::Result;
 use crate::ident::UniqueId;
 use crate::list::MailboxList;
@@ -19,6 +20,7 @@ pub(super) struct Shared {
     pub(super) list: Arc<MailboxList>,
     pub(super) background: Arc<Background>,
     pub(super) text_memory: TextMemory,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Surroundings for Shared {
@@ -54,5 +56,9 @@ impl Surroundings for Shared {
 
     fn text_memory(&self) -> &TextMemory {
         &self.text_memory
+    }
+
+    fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 }
