@@ -18,6 +18,7 @@ mod ipurge;
 mod man;
 mod mbexamine;
 mod mbpath;
+mod metrics;
 mod mkimap;
 pub(crate) mod names;
 mod quota;
@@ -92,6 +93,7 @@ impl Caller {
 pub(crate) const TABLE: &[Command] = &[
     serve::COMMAND,
     status::COMMAND,
+    metrics::COMMAND,
     config::COMMAND,
     domain::COMMAND,
     user::COMMAND,

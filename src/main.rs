@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod failure;
 mod logging;
+mod metrics;
 mod notify;
 mod owner;
 mod server;

@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::config::options::BareLineEnds;
 use crate::failure::Failure;
 use crate::logging::Logging;
+use crate::metrics::{self, Metrics};
 use crate::notify::notify;
 use crate::services::Services;
 
@@ -118,6 +119,7 @@ struct Listeners {
     imap: Vec<Listener>,
     imaps: Vec<Listener>,
     lmtp: Vec<Listener>,
+    metrics: Vec<Listener>,
     control: Listener,
 }
 
@@ -132,22 +134,27 @@ impl Listeners {
             imap: tcp(&config.imap.listen)?,
             imaps: tcp(&config.imap.listen_tls)?,
             lmtp,
+            metrics: tcp(&config.metrics.listen)?,
             control: Listener::unix(&config.control_socket(), CONTROL_SOCKET_MODE)?,
         })
     }
 
     /// By service, as `listening.json` and the terminal name them.
-    fn by_name(&self) -> [(&'static str, &[Listener]); 4] {
+    fn by_name(&self) -> [(&'static str, &[Listener]); 5] {
         [
             ("imap", &self.imap),
             ("imaps", &self.imaps),
             ("lmtp", &self.lmtp),
+            ("metrics", &self.metrics),
             ("control", std::slice::from_ref(&self.control)),
         ]
     }
 
     fn serve(self, config: &Config, tls: &Tls, services: &Arc<Services>, reception: &Reception) {
         let imap = imap_service(config, tls, services, reception);
+        let lmtp = lmtp_service(config, tls, services);
+        let metrics = Arc::new(Metrics::new(services, &reception.gate, &imap, &lmtp));
+        services.show(&metrics);
         let imap = move |conn: Connection| imapd::serve(Arc::clone(&imap), conn);
         let busy = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
         for listener in self.imap {
@@ -157,12 +164,15 @@ impl Listeners {
             let tls = Some(tls.for_protocol("imap"));
             accept(listener, Service { name: "imaps", tls, refusal: busy }, reception, imap.clone());
         }
-        let lmtp = lmtp_service(config, tls, services);
         let shutdown = reception.shutdown.clone();
         let lmtp = move |conn: Connection| Arc::clone(&lmtp).serve(conn, shutdown.clone());
         let busy = "421 4.3.2 Too many connections, try again later\r\n";
         for listener in self.lmtp {
             accept(listener, Service { name: "lmtp", tls: None, refusal: busy }, reception, lmtp.clone());
+        }
+        let page = move |conn: Connection| metrics::serve(Arc::clone(&metrics), conn);
+        for listener in self.metrics {
+            accept(listener, Service { name: "metrics", tls: None, refusal: "" }, reception, page.clone());
         }
         let services = Arc::clone(services);
         let control = move |conn: Connection| control::answer(conn, Arc::clone(&services));

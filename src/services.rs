@@ -1,6 +1,6 @@
 //! What the program is made of: the store and the directory, opened from the configuration and closed in order.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use directory::{Directory, DomainName, Embedded, HashCost, UserId};
 use durable::disk::{Disk, RealDisk};
@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::config::options::{Durability, Mode};
 use crate::failure::Failure;
+use crate::metrics::Metrics;
 
 /// Room for the Return-Path and Received that LMTP puts above a message: 4 KiB.
 const TRACE_HEADER: u64 = 4 * 1024;
@@ -20,6 +21,8 @@ const TRACE_HEADER: u64 = 4 * 1024;
 pub(crate) struct Services {
     pub(crate) store: Arc<Store>,
     pub(crate) directory: Arc<dyn Directory>,
+    /// What a running server counts.
+    metrics: OnceLock<Arc<Metrics>>,
 }
 
 impl Services {
@@ -42,13 +45,24 @@ impl Services {
         // A first start that ended between the two left a store without a single mailbox, hence without users.
         let first = report.created || store.mailbox_count() == 0;
         match open_directory(config, disk, &store, first) {
-            Ok(directory) => Ok(Self { store, directory }),
+            Ok(directory) => Ok(Self { store, directory, metrics: OnceLock::new() }),
             Err(failure) => {
                 // What failed first is what to say; a store that is not closed repairs itself.
                 let _ = store.close();
                 Err(failure)
             }
         }
+    }
+
+    /// Lets commands show what the running server counts.
+    pub(crate) fn show(&self, metrics: &Arc<Metrics>) {
+        // There is one server in a process.
+        let _ = self.metrics.set(Arc::clone(metrics));
+    }
+
+    /// What the running server counts; nothing in a process that runs a single command.
+    pub(crate) fn metrics(&self) -> Option<&Arc<Metrics>> {
+        self.metrics.get()
     }
 
     /// Makes everything durable and lets go of the store. Blocks.

@@ -81,8 +81,16 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
     let said = if matches.get_flag("json") {
         let places = looked.as_ref().ok();
         let problem = looked.as_ref().err().map(|_| &text);
-        json!({"running": exit == Exit::Ok, "pid": pid, "listening": places, "depth": depth, "problem": problem})
-            .to_string()
+        let metrics = looked.as_ref().ok().and_then(|_| metrics(&config));
+        json!({
+            "running": exit == Exit::Ok,
+            "pid": pid,
+            "listening": places,
+            "depth": depth,
+            "problem": problem,
+            "metrics": metrics,
+        })
+        .to_string()
     } else {
         text
     };
@@ -210,33 +218,54 @@ impl<S: Read + Write> Lines for Talk<S> {
 
 /// Whether commands are carried out: one that reads the directory.
 fn commands(config: &Config) -> Result<(), Trouble> {
+    ask(config, "directory", &["domain", "list"]).map(drop)
+}
+
+/// What the server counts. A server of another version may not say it, which is no trouble.
+fn metrics(config: &Config) -> Option<serde_json::Value> {
+    serde_json::from_str(&ask(config, "metrics", &["metrics", "--json"]).ok()?).ok()
+}
+
+/// Has the server run a command, and returns what it says.
+fn ask(config: &Config, what: &str, args: &[&str]) -> Result<String, Trouble> {
     let called = Client::call(&config.control_socket()).map_err(|problem| wrong("control socket", problem))?;
     let Called::Server(client) = called else { return Err(Trouble::NotRunning) };
-    let request = Request::new("domain", vec!["domain".to_owned(), "list".to_owned()], "/".into());
+    let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    let request = Request::new(args.first().map_or("", String::as_str), args.clone(), "/".into());
     let (tell, told) = mpsc::channel();
     // Blocks for as long as the server does; this process ends without it.
-    thread::spawn(move || drop(tell.send(client.run(&request, Input::None, &mut Quiet(std::io::empty())))));
+    thread::spawn(move || {
+        let mut heard = Heard { nothing: std::io::empty(), said: String::new() };
+        let code = client.run(&request, Input::None, &mut heard);
+        drop(tell.send(code.map(|code| (code, heard.said))));
+    });
     match told.recv_timeout(PATIENCE) {
-        Ok(Ok(0)) => Ok(()),
-        Ok(Ok(code)) => Err(Trouble::Wrong(format!("directory: exit code {code}"))),
-        Ok(Err(problem)) => Err(wrong("directory", problem)),
-        Err(_) => Err(Trouble::Wrong(format!("directory: no answer in {} s", PATIENCE.as_secs()))),
+        Ok(Ok((0, said))) => Ok(said),
+        Ok(Ok((code, _))) => Err(Trouble::Wrong(format!("{what}: exit code {code}"))),
+        Ok(Err(problem)) => Err(wrong(what, problem)),
+        Err(_) => Err(Trouble::Wrong(format!("{what}: no answer in {} s", PATIENCE.as_secs()))),
     }
 }
 
-/// For commands that read nothing and whose words nobody reads.
-struct Quiet(std::io::Empty);
+/// For commands that read nothing.
+struct Heard {
+    nothing: std::io::Empty,
+    /// What they print.
+    said: String,
+}
 
-impl Console for Quiet {
+impl Console for Heard {
     fn stdin(&mut self) -> &mut dyn BufRead {
-        &mut self.0
+        &mut self.nothing
     }
 
     fn directory(&self) -> &Path {
         Path::new("/")
     }
 
-    fn out(&mut self, _: &str) -> std::io::Result<()> {
+    fn out(&mut self, line: &str) -> std::io::Result<()> {
+        self.said.push_str(line);
+        self.said.push('\n');
         Ok(())
     }
 

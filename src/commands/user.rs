@@ -66,7 +66,7 @@ fn input(matches: &ArgMatches) -> Result<Input, Failure> {
 }
 
 fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
-    let Services { store, directory } = services;
+    let Services { store, directory, .. } = services;
     let done = match matches.subcommand() {
         Some(("add", matches)) => {
             let text = |name: &str| matches.get_one::<String>(name).cloned();

@@ -175,7 +175,7 @@ mod tests {
         check(
             "[pop3]\n",
             &[
-                "1: unknown section [pop3]; the sections are server, store, imap, lmtp, quota, tls, limits, performance, log",
+                "1: unknown section [pop3]; the sections are server, store, imap, lmtp, quota, tls, limits, performance, metrics, log",
             ],
         );
         check(
@@ -194,7 +194,10 @@ mod tests {
             ],
         );
         check("spool = '/x'\n", &["1: spool stands outside of any section; it belongs into [store]"]);
-        check("listen = []\n", &["1: listen stands outside of any section; it belongs into [imap] or [lmtp]"]);
+        check(
+            "listen = []\n",
+            &["1: listen stands outside of any section; it belongs into [imap] or [lmtp] or [metrics]"],
+        );
         check("colour = 1\n", &["1: colour stands outside of any section, and no section has such an option"]);
         check("imap = 3\n", &["1: imap is a section: write [imap] on a line of its own"]);
     }

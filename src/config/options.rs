@@ -160,6 +160,16 @@ section! {
 }
 
 section! {
+    /// Figures for a monitoring system (docs/metrics.md). `angarium metrics` prints the same.
+    struct Metrics in "metrics" {
+        /// Addresses at which /metrics is served over HTTP, in the text format of Prometheus. None by default. Nobody is
+        /// asked who he is, and the figures tell how busy the server is: an address of this machine, 127.0.0.1:9464 for
+        /// example, or one that only the monitoring system reaches.
+        listen: Vec<SocketAddr> = Vec::new(),
+    }
+}
+
+section! {
     /// The log, on standard error: systemd and container runtimes collect it there.
     struct Log in "log" {
         /// "text" for people, "json" for machines.

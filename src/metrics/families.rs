@@ -1,0 +1,262 @@
+//! The families of figures: name, type, labels, and where the numbers come from.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wire::listen::Refusal;
+use wire::meter::Latency;
+
+use super::Metrics;
+
+/// What a family's numbers mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It grows from zero while the process lives.
+    Counter,
+    /// It is how it is now.
+    Gauge,
+    /// Counts by classes of time.
+    Histogram,
+}
+
+impl Kind {
+    #[cfg(test)]
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// A number.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Number {
+    Whole(u64),
+    Fraction(f64),
+}
+
+/// Where the samples of a family go. Label values come in the order of the family's labels.
+pub(super) trait Samples {
+    fn number(&mut self, labels: &[&str], number: Number);
+    fn latency(&mut self, labels: &[&str], latency: &Latency);
+}
+
+/// A family of figures.
+pub(super) struct Family {
+    /// Its name, without the `_total` that counters have on the wire.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) labels: &'static [&'static str],
+    /// One sentence without its stop.
+    pub(super) help: &'static str,
+    pub(super) read: fn(&Metrics, &mut dyn Samples),
+}
+
+impl Family {
+    /// As samples are named on the wire.
+    #[cfg(test)]
+    pub(super) fn wire_name(&self) -> String {
+        let suffix = if self.kind == Kind::Counter { "_total" } else { "" };
+        format!("{}{suffix}", self.name)
+    }
+}
+
+/// All of them, in the order of the page.
+pub(super) const FAMILIES: &[Family] = &[
+    Family {
+        name: "angarium_build_info",
+        kind: Kind::Gauge,
+        labels: &["version"],
+        help: "Always 1; which version runs",
+        read: |_, out| out.number(&[env!("CARGO_PKG_VERSION")], Number::Whole(1)),
+    },
+    Family {
+        name: "angarium_start_time_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "When the server started, in Unix seconds",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.started)),
+    },
+    Family {
+        name: "angarium_connections_open",
+        kind: Kind::Gauge,
+        labels: &["service"],
+        help: "Connections that have a session now",
+        read: |metrics, out| {
+            for (service, traffic) in metrics.gate.traffic() {
+                out.number(&[service], Number::Whole(traffic.open()));
+            }
+        },
+    },
+    Family {
+        name: "angarium_connections_accepted",
+        kind: Kind::Counter,
+        labels: &["service"],
+        help: "Connections that got a session",
+        read: |metrics, out| {
+            for (service, traffic) in metrics.gate.traffic() {
+                out.number(&[service], Number::Whole(traffic.accepted()));
+            }
+        },
+    },
+    Family {
+        name: "angarium_connections_refused",
+        kind: Kind::Counter,
+        labels: &["service", "reason"],
+        help: "Connections that were turned away because there were too many",
+        read: |metrics, out| {
+            for (service, traffic) in metrics.gate.traffic() {
+                out.number(&[service, "total"], Number::Whole(traffic.refused(Refusal::Total)));
+                out.number(&[service, "address"], Number::Whole(traffic.refused(Refusal::Address)));
+            }
+        },
+    },
+    Family {
+        name: "angarium_command_duration_seconds",
+        kind: Kind::Histogram,
+        labels: &["service", "command", "result"],
+        help: "Commands by how they ended and how long they took, from the whole command to the queued reply",
+        read: commands,
+    },
+    Family {
+        name: "angarium_deliveries",
+        kind: Kind::Counter,
+        labels: &["result"],
+        help: "Recipients of messages over LMTP by what the sending server was told",
+        read: |metrics, out| {
+            let deliveries = &metrics.lmtp.meters().deliveries;
+            let mut say = |result: &str, counter: &AtomicU64| {
+                out.number(&[result], Number::Whole(counter.load(Ordering::Relaxed)));
+            };
+            say("accepted", &deliveries.accepted);
+            say("duplicate", &deliveries.duplicates);
+            say("refused", &deliveries.refused);
+            say("deferred", &deliveries.deferred);
+        },
+    },
+    Family {
+        name: "angarium_messages_appended",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Messages that came into a mailbox: delivered, appended, copied",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().appended.get())),
+    },
+    Family {
+        name: "angarium_messages_appended_bytes",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Sizes of these messages together",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().appended_octets.get())),
+    },
+    Family {
+        name: "angarium_messages_expunged",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Messages that were expunged",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().expunged.get())),
+    },
+    Family {
+        name: "angarium_syncs",
+        kind: Kind::Counter,
+        labels: &["what"],
+        help: "Waits for the disk, by what was made durable",
+        read: |metrics, out| {
+            let counters = metrics.store.counters();
+            out.number(&["message"], Number::Whole(counters.message_syncs.get()));
+            out.number(&["directory"], Number::Whole(counters.directory_syncs.get()));
+            out.number(&["mailbox"], Number::Whole(counters.mailbox_syncs.get()));
+            out.number(&["database"], Number::Whole(mailstore::sled_syncs()));
+        },
+    },
+    Family {
+        name: "angarium_cache_records",
+        kind: Kind::Counter,
+        labels: &["result"],
+        help: "Cache records that were wanted: whole, or made anew from the message",
+        read: |metrics, out| {
+            let counters = metrics.store.counters();
+            out.number(&["hit"], Number::Whole(counters.cache_hits.get()));
+            out.number(&["healed"], Number::Whole(counters.cache_heals.get()));
+        },
+    },
+    Family {
+        name: "angarium_mailboxes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Mailboxes, deleted ones that wait for their end included",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.mailbox_count() as u64)),
+    },
+    Family {
+        name: "angarium_mailboxes_open",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Mailboxes whose files are open now",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.open_mailboxes() as u64)),
+    },
+    Family {
+        name: "angarium_mailbox_heals",
+        kind: Kind::Counter,
+        labels: &["file"],
+        help: "Files of mailboxes that were not in order when they were opened, and are now",
+        read: |metrics, out| {
+            let heals = &metrics.store.counters().heals;
+            out.number(&["index"], Number::Whole(heals.index.get()));
+            out.number(&["header"], Number::Whole(heals.header.get()));
+            out.number(&["cache"], Number::Whole(heals.cache.get()));
+            out.number(&["seen"], Number::Whole(heals.seen.get()));
+            out.number(&["counters"], Number::Whole(heals.counters.get()));
+        },
+    },
+    Family {
+        name: "angarium_quota_drifts",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Quota roots whose usage was found wrong",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().quota_drifts.get())),
+    },
+    Family {
+        name: "angarium_runtime_threads",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Threads that serve connections",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.runtime.metrics().num_workers() as u64)),
+    },
+    Family {
+        name: "angarium_runtime_tasks",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Tasks alive: sessions, listeners, and work on its way to other threads",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.runtime.metrics().num_alive_tasks() as u64)),
+    },
+    Family {
+        name: "angarium_runtime_queue",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Tasks that could go on and wait for a thread",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.runtime.metrics().global_queue_depth() as u64)),
+    },
+    Family {
+        name: "angarium_runtime_busy_seconds",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Time for which the threads that serve connections were busy, together",
+        read: |metrics, out| {
+            let runtime = metrics.runtime.metrics();
+            let busy: std::time::Duration =
+                (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker)).sum();
+            out.number(&[], Number::Fraction(busy.as_secs_f64()));
+        },
+    },
+];
+
+/// Commands that nobody has given are left out: there are dozens.
+fn commands(metrics: &Metrics, out: &mut dyn Samples) {
+    for (service, commands) in &metrics.commands {
+        for (command, verdict, latency) in commands.iter() {
+            if latency.read().0.iter().any(|count| *count > 0) {
+                out.latency(&[service, command, verdict.name()], latency);
+            }
+        }
+    }
+}
