@@ -184,9 +184,23 @@ impl Config {
     fn path(&self, named: Option<&Path>, default: &str) -> PathBuf {
         match named {
             Some(path) => self.base().join(path),
-            None if self.file.as_deref().is_some_and(|file| file.starts_with("/etc")) => Path::new("/").join(default),
+            None if self.is_installed() => Path::new("/").join(default),
             None => self.base().join(default),
         }
+    }
+
+    /// Whether the server may write to its own directories only.
+    pub(crate) fn confined(&self) -> bool {
+        self.server.confine.unwrap_or_else(|| self.is_installed())
+    }
+
+    /// A path of the configuration.
+    pub(crate) fn absolute(&self, path: &Path) -> PathBuf {
+        self.base().join(path)
+    }
+
+    fn is_installed(&self) -> bool {
+        self.file.as_deref().is_some_and(|file| file.starts_with("/etc"))
     }
 
     /// Where relative paths begin.

@@ -12,6 +12,7 @@ mod logging;
 mod metrics;
 mod notify;
 mod owner;
+mod privileges;
 mod server;
 mod services;
 mod terminal;

@@ -13,6 +13,7 @@ use crate::commands::{Alone, Caller, StoreCommand};
 use crate::config::{Config, Log};
 use crate::failure::Failure;
 use crate::logging::Logging;
+use crate::privileges;
 use crate::server::raise_descriptor_limit;
 use crate::services::Services;
 use crate::terminal::Terminal;
@@ -39,6 +40,7 @@ pub(crate) fn run(
             client.run(&request, input, &mut console).map_err(|problem| Failure::new(Exit::TempFail, problem))
         }
         Called::Nobody => {
+            privileges::become_user(&config)?;
             check_user(&config)?;
             raise_descriptor_limit();
             // On a terminal what goes well is not worth a line.
@@ -77,7 +79,10 @@ fn check_user(config: &Config) -> Result<(), Failure> {
     match owner {
         Ok(owner) if geteuid().is_root() && owner != 0 => Err(Failure::new(
             Exit::NoPermission,
-            format!("{} belongs to user {owner}: run this as that user (su, runuser)", config.config_dir().display()),
+            format!(
+                "{} belongs to user {owner}: run this as that user (su, runuser), or name it in server.user",
+                config.config_dir().display()
+            ),
         )),
         _ => Ok(()),
     }

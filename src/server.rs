@@ -1,6 +1,6 @@
 //! The running server: listeners, signals, and an end in order.
 //!
-//! Start: store and directory, first-start gifts, certificate, listeners; only when all of that stands does anybody get
+//! Start: ports, then the privileges go that they took; store and directory, first-start gifts, certificate, listeners; only when all of that stands does anybody get
 //! an answer, and the service manager (and the terminal) hear that we are ready. End, in the other order: nobody new is
 //! accepted, sessions say goodbye, commands finish, the store is closed.
 
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tools::Exit;
 use tracing::{info, warn};
-use wire::listen::{self, Gate, Listener, Reception, Service};
+use wire::listen::{self, Bound, Gate, Listener, Reception, Service};
 use wire::{Connection, Tls};
 
 use crate::certificate;
@@ -32,6 +32,7 @@ use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::metrics::{self, Metrics};
 use crate::notify::notify;
+use crate::privileges;
 use crate::services::Services;
 
 /// Mode of the LMTP socket: the directory above decides who may deliver.
@@ -48,10 +49,14 @@ const LAST_WAIT: Duration = Duration::from_secs(5);
 pub(crate) fn run(config: Config, caller: Caller) -> Result<Exit, Failure> {
     let logging = Logging::start(&config.log)?;
     raise_descriptor_limit();
+    // While there is one thread, and before anything is made that would belong to root.
+    let ports = Ports::bind(&config)?;
+    privileges::become_user(&config)?;
     create_directories(&config)?;
+    privileges::give_up(&config)?;
     let services = Arc::new(Services::open(&config)?);
     let runtime = threads(&config)?;
-    let result = runtime.block_on(serve(config, caller, logging, Arc::clone(&services)));
+    let result = runtime.block_on(serve(config, caller, logging, ports, Arc::clone(&services)));
     runtime.shutdown_timeout(LAST_WAIT);
     let closed = services.close();
     result?;
@@ -70,7 +75,13 @@ fn threads(config: &Config) -> Result<Runtime, Failure> {
     started.map_err(|problem| Failure::new(Exit::Os, format!("cannot start threads: {problem}")))
 }
 
-async fn serve(config: Config, caller: Caller, logging: Logging, services: Arc<Services>) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    caller: Caller,
+    logging: Logging,
+    ports: Ports,
+    services: Arc<Services>,
+) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     let password = first_start::ensure_admin(&services)?;
     let tls = certificate::load(&config)?;
@@ -80,7 +91,7 @@ async fn serve(config: Config, caller: Caller, logging: Logging, services: Arc<S
         tasks: TaskTracker::new(),
         shutdown: CancellationToken::new(),
     };
-    let listeners = Listeners::bind(&config)?;
+    let listeners = Listeners::listen(ports, &config)?;
     announce::listening(&config, &listeners)?;
     let mut live = reload::Live { config, caller, logging, tls, limits: Arc::clone(&reception.limits) };
     listeners.serve(&live.config, &live.tls, &services, &reception);
@@ -114,6 +125,28 @@ async fn drain(reception: &Reception, wait: Duration, signals: &mut Signals) {
     warn!(event = "server.sessions.cut", connections = reception.gate.connections());
 }
 
+/// The ports that are ours, though nobody can connect yet.
+struct Ports {
+    imap: Vec<Bound>,
+    imaps: Vec<Bound>,
+    lmtp: Vec<Bound>,
+    metrics: Vec<Bound>,
+}
+
+impl Ports {
+    fn bind(config: &Config) -> Result<Self, Failure> {
+        let bind = |addresses: &[std::net::SocketAddr]| {
+            addresses.iter().map(|address| Bound::tcp(*address)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            imap: bind(&config.imap.listen)?,
+            imaps: bind(&config.imap.listen_tls)?,
+            lmtp: bind(&config.lmtp.listen)?,
+            metrics: bind(&config.metrics.listen)?,
+        })
+    }
+}
+
 /// What listens, before anybody is served.
 struct Listeners {
     imap: Vec<Listener>,
@@ -124,17 +157,15 @@ struct Listeners {
 }
 
 impl Listeners {
-    fn bind(config: &Config) -> Result<Self, Failure> {
-        let tcp = |addresses: &[std::net::SocketAddr]| {
-            addresses.iter().map(|address| Listener::tcp(*address)).collect::<Result<Vec<_>, _>>()
-        };
-        let mut lmtp = tcp(&config.lmtp.listen)?;
+    fn listen(ports: Ports, config: &Config) -> Result<Self, Failure> {
+        let tcp = |bound: Vec<Bound>| bound.into_iter().map(Bound::listen).collect::<Result<Vec<_>, _>>();
+        let mut lmtp = tcp(ports.lmtp)?;
         lmtp.push(Listener::unix(&config.lmtp_socket(), LMTP_SOCKET_MODE)?);
         Ok(Self {
-            imap: tcp(&config.imap.listen)?,
-            imaps: tcp(&config.imap.listen_tls)?,
+            imap: tcp(ports.imap)?,
+            imaps: tcp(ports.imaps)?,
             lmtp,
-            metrics: tcp(&config.metrics.listen)?,
+            metrics: tcp(ports.metrics)?,
             control: Listener::unix(&config.control_socket(), CONTROL_SOCKET_MODE)?,
         })
     }

@@ -23,6 +23,14 @@ section! {
         /// Users who may manage all mailboxes. "admin" is created at the first start, with a password that is printed
         /// once.
         admins: Vec<String> = vec!["admin".to_owned()],
+        /// The user to become once the ports are bound, for a server that is started as root. Commands that root runs become
+        /// this user too. Unset: whoever starts it.
+        user: Option<String> = None => r#""angarium""#,
+        /// Let the server write nowhere but to config_dir, spool and writable (Landlock, Linux 5.13 and
+        /// later). Unset: true for a configuration below /etc, else false.
+        confine: Option<bool> = None => "true",
+        /// Other directories a confined server may write to, for backups.
+        writable: Vec<PathBuf> = Vec::new(),
         /// How long sessions may take to end when the server stops, before they are cut off: enough to finish a delivery.
         shutdown_wait: Span = Span(Duration::from_secs(20)),
     }

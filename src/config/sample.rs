@@ -71,13 +71,20 @@ mod tests {
         assert_eq!(parse(&print()).unwrap(), Config::default());
         // With every default written out it means the same.
         let mut written = String::new();
+        let mut table = String::new();
+        let unset: Vec<String> = Config::default()
+            .values()
+            .into_iter()
+            .flat_map(|(table, options)| {
+                let unset = options.into_iter().filter(|(_, value)| value.is_none());
+                unset.map(move |(name, _)| format!("{table}.{name}"))
+            })
+            .collect();
         for line in print().lines() {
+            table = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map_or(table, str::to_owned);
             let option = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && rest.contains(" = "));
-            let unset = option.is_some_and(|option| {
-                let name = option.split(' ').next().unwrap_or_default();
-                ["hostname", "domain", "config_dir", "spool", "socket", "certificate", "key", "connections", "threads"]
-                    .contains(&name)
-            });
+            let name = option.and_then(|option| option.split(' ').next()).unwrap_or_default();
+            let unset = unset.contains(&format!("{table}.{name}"));
             let _ = writeln!(written, "{}", option.filter(|_| !unset).unwrap_or(line));
         }
         assert_ne!(written, print());

@@ -82,8 +82,8 @@ pub fn backup(
     };
     let mut target: Box<dyn Target> = match &request.to {
         Destination::Directory(path) => Box::new(target::Directory::create(&absolute(path))?),
-        Destination::Archive(path) => Box::new(Archive::create(&absolute(path))?),
-        Destination::Stdout => Box::new(Archive::stdout()),
+        Destination::Archive(path) => Box::new(Archive::create(&absolute(path), store.layout().config())?),
+        Destination::Stdout => Box::new(Archive::stdout(store.layout().config())),
     };
     let manifest = Writer::new(target.manifest()?);
     let hard_link = request.hard_link;

@@ -23,7 +23,7 @@ use crate::limits::Limits;
 use crate::stream::{Plain, Stream};
 use crate::tls::Tls;
 
-pub use bind::{BindError, Listener, Local};
+pub use bind::{BindError, Bound, Listener, Local};
 pub(crate) use gate::Slot;
 pub use gate::{Gate, Refusal};
 pub use traffic::Traffic;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -68,6 +69,10 @@ impl Home {
         for setting in settings {
             configuration.push_str(setting);
             configuration.push('\n');
+        }
+        // Whoever runs the tests as root means it.
+        if rustix::process::geteuid().is_root() && !settings.iter().any(|setting| setting.starts_with("server.user")) {
+            configuration.push_str("server.user = \"root\"\n");
         }
         let file = path.join("angarium.toml");
         write_durably(&file, configuration.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -141,6 +146,8 @@ impl Home {
         let _ = fs::remove_file(&notify);
         let socket = UnixDatagram::bind(&notify).expect("the notification socket binds");
         socket.set_read_timeout(Some(START)).expect("a socket has a timeout");
+        // The server may have become another user by the time it is ready.
+        fs::set_permissions(&notify, fs::Permissions::from_mode(0o666)).expect("the socket's mode is set");
         let child = self
             .command(&["serve"])
             .env("NOTIFY_SOCKET", &notify)

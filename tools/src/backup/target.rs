@@ -99,6 +99,8 @@ pub(super) struct Archive {
     tar: tar::Builder<Vec<u8>>,
     /// Standard output if there is none.
     file: Option<File>,
+    /// A directory that may be written to: the manifest's size must be known before it can follow.
+    scratch: PathBuf,
 }
 
 /// Octets of the manifest that are passed on at a time.
@@ -106,14 +108,15 @@ const PIECE: u64 = 1 << 20;
 
 impl Archive {
     /// An archive in a file that is not there yet.
-    pub(super) fn create(path: &Path) -> Result<Self, CommandError> {
+    pub(super) fn create(path: &Path, scratch: &Path) -> Result<Self, CommandError> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        Ok(Self { tar: tar::Builder::new(Vec::new()), file: Some(new_file(path).map_err(named)?) })
+        let file = Some(new_file(path).map_err(named)?);
+        Ok(Self { file, ..Self::stdout(scratch) })
     }
 
     /// An archive on the console's standard output.
-    pub(super) fn stdout() -> Self {
-        Self { tar: tar::Builder::new(Vec::new()), file: None }
+    pub(super) fn stdout(scratch: &Path) -> Self {
+        Self { tar: tar::Builder::new(Vec::new()), file: None, scratch: scratch.to_owned() }
     }
 }
 
@@ -133,7 +136,7 @@ impl Target for Archive {
     }
 
     fn manifest(&mut self) -> io::Result<File> {
-        tempfile::tempfile()
+        tempfile::tempfile_in(&self.scratch)
     }
 
     fn pass_on(&mut self, console: &mut dyn Console) -> io::Result<()> {

@@ -96,14 +96,21 @@ enum ListeningSocket {
     },
 }
 
-impl Listener {
-    /// Listens on a TCP address; port 0 lets the kernel choose ([`Listener::local`] tells). `[::]` is IPv6 alone, so that
-    /// `0.0.0.0` can be listed beside it.
+/// A TCP address that is ours, though nobody can connect yet: low ports take privileges that are given up before anybody
+/// is served.
+#[derive(Debug)]
+pub struct Bound {
+    socket: Socket,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Binds a TCP address; port 0 lets the kernel choose. `[::]` is IPv6 alone, so that `0.0.0.0` can be listed beside it.
     ///
     /// # Errors
     /// [`BindError`].
     pub fn tcp(address: SocketAddr) -> Result<Self, BindError> {
-        let bind = || -> io::Result<(TcpListener, SocketAddr)> {
+        let bind = || -> io::Result<Socket> {
             let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
             if address.is_ipv6() {
                 socket.set_only_v6(true)?;
@@ -111,15 +118,37 @@ impl Listener {
             // Connections of a predecessor in TIME_WAIT must not keep us from starting.
             socket.set_reuse_address(true)?;
             socket.bind(&address.into())?;
-            socket.listen(BACKLOG)?;
-            let socket = TcpListener::from_std(socket.into())?;
-            let address = socket.local_addr()?;
-            Ok((socket, address))
+            Ok(socket)
         };
         match bind() {
-            Ok((socket, address)) => Ok(Self { socket: ListeningSocket::Tcp(socket), local: Local::Tcp(address) }),
+            Ok(socket) => Ok(Self { socket, address }),
             Err(problem) => Err(BindError::new(Local::Tcp(address), problem)),
         }
+    }
+
+    /// Listens. In a runtime only.
+    ///
+    /// # Errors
+    /// [`BindError`]: another process may listen where two have bound.
+    pub fn listen(self) -> Result<Listener, BindError> {
+        let Self { socket, address } = self;
+        let listen = || -> io::Result<Listener> {
+            socket.listen(BACKLOG)?;
+            let socket = TcpListener::from_std(socket.into())?;
+            let local = Local::Tcp(socket.local_addr()?);
+            Ok(Listener { socket: ListeningSocket::Tcp(socket), local })
+        };
+        listen().map_err(|problem| BindError::new(Local::Tcp(address), problem))
+    }
+}
+
+impl Listener {
+    /// Listens on a TCP address; port 0 lets the kernel choose ([`Listener::local`] tells).
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn tcp(address: SocketAddr) -> Result<Self, BindError> {
+        Bound::tcp(address)?.listen()
     }
 
     /// Listens on a Unix socket whose file gets `mode`. What a predecessor left behind is replaced, a socket somebody
