@@ -53,6 +53,8 @@ pub struct Counters {
     pub cache_heals: Counter,
     /// Mailboxes whose files were not in order when they were opened.
     pub heals: Heals,
+    /// Repairs in the background.
+    pub healing: Healing,
     /// Quota roots whose usage was found wrong.
     pub quota_drifts: Counter,
 }
@@ -70,4 +72,19 @@ pub struct Heals {
     pub seen: Counter,
     /// The index header's counters.
     pub counters: Counter,
+}
+
+/// Repairs in the background ([`Store::heal_in_background`](crate::Store::heal_in_background)).
+#[derive(Debug, Default)]
+pub struct Healing {
+    /// Mailboxes that wait for theirs now.
+    pub waiting: Counter,
+    /// Ended, and all is in order.
+    pub repaired: Counter,
+    /// Ended, and something is left for an administrator.
+    pub left: Counter,
+    /// Could not be done.
+    pub failed: Counter,
+    /// Not begun: too many wait, or the mailbox had one within the hour.
+    pub skipped: Counter,
 }

@@ -39,7 +39,7 @@ pub use acl::{ADMIN_RIGHTS, Access, Acl, AclMode, Identifier, OWNER_RIGHTS, Righ
 pub use cache::{CacheBuf, CacheItem, CacheItems};
 pub use cache_file::CachePlace;
 pub use check::{CheckReport, Finding, Severity};
-pub use counters::{Counter, Counters, Heals};
+pub use counters::{Counter, Counters, Healing, Heals};
 pub use duplicate::Duplicates;
 pub use durable::disk;
 pub use error::{Error, ErrorKind, Result};

@@ -88,6 +88,8 @@ pub struct Mailbox {
     moving: AtomicBool,
     /// Whether appends wait for a repair.
     held: AtomicBool,
+    /// Whether a message's record could not be read since the mailbox was opened or repaired.
+    damage_noted: AtomicBool,
     /// The present high-water marks in the mailboxes database.
     marks: Mutex<Marks>,
     /// For those who found the directory missing: it may be on its way to another name.
@@ -210,6 +212,15 @@ impl Mailbox {
     fn tell_of_move(&self) {
         let _nobody_between_look_and_wait = self.moves.lock();
         self.moved.notify_all();
+    }
+
+    /// The record of a live message can't be read any more: tells the store once.
+    fn note_damage(&self) {
+        if !self.damage_noted.swap(true, Ordering::AcqRel) {
+            tracing::error!(event = "mailbox.index.damaged", mailbox = %self.name(),
+                what = "records can't be read any more");
+            self.around.note_damage(&self.unique_id);
+        }
     }
 
     fn publish(&self) {

@@ -76,6 +76,9 @@ pub struct RepairOptions {
     pub fresh: bool,
     /// Where the ACLs of cyrus.header and of the mailboxes database differ, the first counts.
     pub header_acl: bool,
+    /// What may be the last trace of a message is left alone and named as a problem: no record is removed or made anew
+    /// because its file is missing, empty or another one, and no file is removed. Only what is derived is repaired.
+    pub derived_only: bool,
     /// Modes and owners are set right; else they are only named.
     pub fix_modes: bool,
     /// A file that was written so recently may be on its way still: it is waited for.
@@ -94,6 +97,7 @@ impl Default for RepairOptions {
             bump_uid_validity: false,
             fresh: false,
             header_acl: false,
+            derived_only: false,
             fix_modes: false,
             settling: Duration::from_secs(2),
         }

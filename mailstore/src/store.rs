@@ -16,6 +16,7 @@ mod create;
 mod delete;
 mod directories;
 mod duplicates;
+mod healing;
 mod names;
 mod opening;
 mod owner;
@@ -366,8 +367,14 @@ impl Store {
     }
 
     fn stop_threads(&self) {
+        self.shared.healing.stop();
         self.shared.background.stop();
-        for thread in self.threads.lock().drain(..) {
+        let threads: Vec<_> = self.threads.lock().drain(..).collect();
+        for thread in threads {
+            // The one that repairs may have been the last to hold the store.
+            if thread.thread().id() == std::thread::current().id() {
+                continue;
+            }
             if thread.join().is_err() {
                 tracing::error!(event = "store.thread.panicked");
             }

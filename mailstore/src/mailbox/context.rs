@@ -45,6 +45,9 @@ pub(crate) trait Surroundings: Send + Sync {
     /// The memory for searched header texts.
     fn text_memory(&self) -> &TextMemory;
 
+    /// The mailbox is damaged: it may be repaired in the background. Never blocks.
+    fn note_damage(&self, id: &UniqueId);
+
     /// What the store counts.
     fn counters(&self) -> &Arc<Counters>;
 }

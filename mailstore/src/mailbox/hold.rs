@@ -139,6 +139,7 @@ impl Held<'_> {
                 root.correct(before, new.header.quota_used());
             }
             state.take_over(new, index);
+            mailbox.damage_noted.store(false, Ordering::Release);
             if let Some(written) = &seen {
                 state.seen = written.seen.clone();
                 state.seen_file = written.file.clone();

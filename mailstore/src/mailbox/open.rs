@@ -57,6 +57,7 @@ impl Mailbox {
             gone: AtomicBool::new(false),
             moving: AtomicBool::new(false),
             held: AtomicBool::new(false),
+            damage_noted: AtomicBool::new(false),
             around,
         });
         let (last_uid, modseq) = {

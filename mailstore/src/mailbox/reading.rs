@@ -64,6 +64,7 @@ impl ReaderState<'_> {
 
 /// Finds records of UIDs that are asked for in ascending order.
 pub struct InOrder<'a> {
+    mailbox: &'a Mailbox,
     state: &'a State,
     cursor: Cursor<'a>,
 }
@@ -72,7 +73,11 @@ impl InOrder<'_> {
     /// The record of the message with that UID, which is larger than the last one asked for; nothing if it is gone.
     pub fn find(&mut self, uid: u32) -> Option<Record> {
         let uid = Uid::new(uid).filter(|uid| self.state.live.contains(uid.get()))?;
-        self.cursor.seek(uid).map(|(_, record)| record)
+        let found = self.cursor.seek(uid).map(|(_, record)| record);
+        if found.is_none() {
+            self.mailbox.note_damage();
+        }
+        found
     }
 }
 
@@ -184,7 +189,11 @@ impl Reading<'_> {
     /// A message's record; nothing if there is no such message.
     #[must_use]
     pub fn record(&self, uid: Uid) -> Option<Record> {
-        self.state.find(uid).map(|(_, record)| record)
+        let found = self.state.find(uid).map(|(_, record)| record);
+        if found.is_none() && self.state.live.contains(uid.get()) {
+            self.mailbox.note_damage();
+        }
+        found
     }
 
     /// The records of all messages in a range of UIDs, in UID order.
@@ -211,7 +220,7 @@ impl Reading<'_> {
     /// For looking messages up one after another, by ascending UID.
     #[must_use]
     pub fn in_order(&self) -> InOrder<'_> {
-        InOrder { state: &self.state, cursor: self.state.cursor() }
+        InOrder { mailbox: self.mailbox, state: &self.state, cursor: self.state.cursor() }
     }
 
     /// Whether the cache records of a range of messages can be read without a wait for the disk, as far as can be told

@@ -281,6 +281,9 @@ fn rewrite(
         header.deleted_modseq = modseq;
     }
     plan.around.counters().heals.index.add(1);
+    if plan.is_damaged() {
+        plan.around.note_damage(&plan.identity.unique_id);
+    }
     tracing::warn!(event = "mailbox.index.repaired", mailbox = %plan.identity.name, taken_in,
         expunged = lost_expunges.len(), messages = header.exists, "the index is in step with the message files again");
     IndexFile::replace(disk, path, header, &records)

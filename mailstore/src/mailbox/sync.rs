@@ -65,7 +65,8 @@ impl Mailbox {
         let changed = self.around.disk().metadata(&identity.dir)?.changed;
         let settled = settle(changed);
         let mut state = self.state.write();
-        if state.damaged || self.is_gone() || !settled || state.header.last_uid != state.assigned {
+        let damaged = state.damaged || self.damage_noted.load(Ordering::Acquire);
+        if damaged || self.is_gone() || !settled || state.header.last_uid != state.assigned {
             return Ok(());
         }
         let header = Header { clean: Some((changed.secs, changed.nanos)), ..state.header.clone() };

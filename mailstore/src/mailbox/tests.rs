@@ -29,6 +29,7 @@ pub(super) struct Bench {
     keeps: bool,
     text_memory: TextMemory,
     pub(super) counters: Arc<Counters>,
+    pub(super) damage: AtomicUsize,
 }
 
 impl Bench {
@@ -50,6 +51,7 @@ impl Bench {
             keeps: true,
             text_memory: TextMemory::new(1 << 20),
             counters: Arc::default(),
+            damage: AtomicUsize::new(0),
         }
     }
 
@@ -97,6 +99,9 @@ impl Surroundings for Bench {
     }
     fn text_memory(&self) -> &TextMemory {
         &self.text_memory
+    }
+    fn note_damage(&self, _id: &UniqueId) {
+        self.damage.fetch_add(1, Ordering::Relaxed);
     }
     fn counters(&self) -> &Arc<Counters> {
         &self.counters

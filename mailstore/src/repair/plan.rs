@@ -120,8 +120,9 @@ impl Judge<'_> {
             let Some(found) = look(self.disk, self.dir, uid)? else { return self.without_file(record) };
             self.check_mode(OsStr::new(&format!("{uid}.")), Some(uid), &found);
             if found.size == 0 {
-                self.empty(uid);
-                self.plan.expunge.insert(uid);
+                if self.empty(uid) {
+                    self.plan.expunge.insert(uid);
+                }
                 return Ok(());
             }
             if found.size != u64::from(record.size) {
@@ -152,6 +153,10 @@ impl Judge<'_> {
     }
 
     fn differs(&mut self, uid: u32, what: &str) -> Result<()> {
+        if self.options.derived_only {
+            self.events.problem("message.differs", Some(uid), format!("{what}: left alone"));
+            return Ok(());
+        }
         match self.options.mismatch {
             Mismatch::Update => {
                 self.plan.remake.insert(uid);
@@ -184,6 +189,10 @@ impl Judge<'_> {
         if put_back && self.is_put_aside(record)? {
             self.plan.take_back.insert(uid);
             self.events.change("message.taken_back", Some(uid), "its file was put aside: taken back");
+            return Ok(());
+        }
+        if self.options.derived_only && !self.files.aside.contains(uid) {
+            self.events.problem("message.missing", Some(uid), "its file is missing: left alone");
             return Ok(());
         }
         self.plan.expunge.insert(uid);
@@ -260,9 +269,15 @@ impl Judge<'_> {
         Ok(())
     }
 
-    fn empty(&mut self, uid: u32) {
+    /// An empty file; answers whether it goes.
+    fn empty(&mut self, uid: u32) -> bool {
+        if self.options.derived_only {
+            self.events.problem("message.empty", Some(uid), "the file is empty: left alone");
+            return false;
+        }
         self.plan.remove.insert(uid);
         self.events.change("message.empty", Some(uid), "the file is empty: removed");
+        true
     }
 
     /// Whether somebody wrote to the file since the first look, after which its last change was waited for.

@@ -10,10 +10,12 @@ use parking_lot::Mutex;
 
 use super::background::{Background, Tools};
 use super::directories::Directories;
+use super::healing::Healing;
 use super::names::NameLocks;
 use super::registry::Registry;
 use super::shared::Shared;
 use super::{Store, StoreOptions, owner};
+use crate::counters::Counters;
 use crate::duplicate::Duplicates;
 use crate::error::{Error, Result};
 use crate::list::ledger::LedgerBacking;
@@ -97,6 +99,7 @@ impl Store {
         let roots = Arc::new(QuotaRoots::new(Arc::clone(&disk), layout.clone(), trusted));
         let tools = Tools { list: Arc::clone(&list), roots: Arc::clone(&roots), window: options.sync_window };
         let (background, threads) = Background::start(tools)?;
+        let counters = Arc::new(Counters::default());
         let shared = Arc::new(Shared {
             disk: Arc::clone(&disk),
             boot_id: options.boot_id.unwrap_or_else(kernel_boot_id),
@@ -105,7 +108,8 @@ impl Store {
             list: Arc::clone(&list),
             background,
             text_memory: TextMemory::new(options.search_memory),
-            counters: Arc::default(),
+            healing: Arc::new(Healing::new(Arc::clone(&counters))),
+            counters,
         });
         let store = Store {
             registry: Arc::new(Registry::new(options.max_idle)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use durable::disk::Disk;
 
 use super::background::Background;
+use super::healing::Healing;
 use crate::counters::Counters;
 use crate::error::Result;
 use crate::ident::UniqueId;
@@ -21,6 +22,7 @@ pub(super) struct Shared {
     pub(super) background: Arc<Background>,
     pub(super) text_memory: TextMemory,
     pub(super) counters: Arc<Counters>,
+    pub(super) healing: Arc<Healing>,
 }
 
 impl Surroundings for Shared {
@@ -56,6 +58,10 @@ impl Surroundings for Shared {
 
     fn text_memory(&self) -> &TextMemory {
         &self.text_memory
+    }
+
+    fn note_damage(&self, id: &UniqueId) {
+        self.healing.ask(id);
     }
 
     fn counters(&self) -> &Arc<Counters> {

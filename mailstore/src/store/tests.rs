@@ -1,5 +1,6 @@
 //! The store on a real disk: what its operations do, who may do them, and what a start makes of what it finds.
 
+mod healing;
 mod hierarchy;
 mod quota;
 mod recovery;

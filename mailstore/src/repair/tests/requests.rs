@@ -52,6 +52,44 @@ fn what_is_asked_for() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
+/// What may be the last trace of a message stays as it is; what is derived is repaired beside it.
+#[test]
+fn only_what_is_derived() {
+    let options = RepairOptions { derived_only: true, contents: true, ..options() };
+    let all = |repaired: &Repaired| -> Vec<_> { repaired.events.iter().map(|event| (event.code, event.uid)).collect() };
+    for open in [false, true] {
+        let site = Site::new();
+        let held = open.then(|| site.mailbox());
+        std::fs::remove_file(site.inbox().join("2.")).unwrap();
+        std::fs::write(site.inbox().join("3."), "").unwrap();
+        patch(&site.inbox().join("4."), |bytes| *bytes.last_mut().unwrap() = b' ');
+        std::fs::write(site.inbox().join("5."), "shorter").unwrap();
+        std::fs::write(site.inbox().join("cyrus.cache"), "no cache").unwrap();
+        let index = std::fs::read(site.inbox().join("cyrus.index")).unwrap();
+        let expected = [
+            ("cache.rebuilt", None),
+            ("message.missing", Some(2)),
+            ("message.empty", Some(3)),
+            ("message.differs", Some(4)),
+            ("message.differs", Some(5)),
+        ];
+        assert_eq!(all(&site.repair(&RepairOptions { dry_run: true, ..options.clone() })), expected, "{open}");
+        assert_eq!(all(&site.repair(&options)), expected, "{open}");
+        assert_eq!(all(&site.repair(&options)), expected[1..], "{open}: the cache is made anew");
+        assert_eq!(std::fs::read(site.inbox().join("3.")).unwrap(), b"", "the empty file is still there");
+        assert_eq!(index.len(), std::fs::read(site.inbox().join("cyrus.index")).unwrap().len());
+        drop(held);
+        let mailbox = site.mailbox();
+        assert_eq!(
+            mailbox.read().uids().iter().collect::<Vec<_>>(),
+            [1, 2, 3, 4, 5, 6],
+            "{open}: all records are there"
+        );
+        let record = mailbox.read().record(Uid::new(4).unwrap()).unwrap();
+        assert_eq!(record.hash, crate::ident::ContentHash::of(text(4).as_bytes()), "the hash is that of the message");
+    }
+}
+
 /// Deliveries and flag changes go on while a mailbox is repaired over and over.
 #[test]
 fn a_mailbox_in_full_use() {
