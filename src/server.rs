@@ -27,7 +27,7 @@ use wire::{Connection, Tls};
 use crate::certificate;
 use crate::commands::Caller;
 use crate::config::Config;
-use crate::config::options::BareLineEnds;
+use crate::config::options::{BareLineEnds, Heal};
 use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::metrics::{self, Metrics};
@@ -95,6 +95,9 @@ async fn serve(
     announce::listening(&config, &listeners)?;
     let mut live = reload::Live { config, caller, logging, tls, limits: Arc::clone(&reception.limits) };
     listeners.serve(&live.config, &live.tls, &services, &reception);
+    if live.config.store.heal == Heal::On {
+        services.store.heal_in_background().map_err(|problem| Failure::new(Exit::Os, problem))?;
+    }
     let keep = live.config.store.keep_deleted.0;
     reception.tasks.spawn(upkeep::run(services, keep, reception.shutdown.clone()));
     reception.tasks.spawn(watchdog::run(reception.shutdown.clone()));

@@ -59,6 +59,10 @@ section! {
         /// How long deleted mailboxes and expunged messages are kept: a week, so that what was deleted on a Friday can
         /// still be asked for after the weekend.
         keep_deleted: Span = Span::days(7),
+        /// "on": a mailbox that is found damaged is brought in step with its message files in the background, one at a time,
+        /// each at most once an hour. Only what can be derived from message files is repaired: nothing is expunged and
+        /// nothing removed. "off": it waits for `reconstruct`; only what is needed to open it is done.
+        heal: Heal = Heal::On,
     }
 }
 
@@ -195,6 +199,16 @@ words! {
         Safe = "safe",
         /// Both before they are acknowledged.
         Strict = "strict",
+    }
+}
+
+words! {
+    /// Whether damaged mailboxes are repaired in the background.
+    Heal: "\"on\" or \"off\"", "\"on\"" {
+        /// They are.
+        On = "on",
+        /// They wait for an administrator.
+        Off = "off",
     }
 }
 

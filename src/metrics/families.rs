@@ -209,6 +209,26 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "angarium_reconstructs",
+        kind: Kind::Counter,
+        labels: &["result"],
+        help: "Repairs of damaged mailboxes in the background",
+        read: |metrics, out| {
+            let healing = &metrics.store.counters().healing;
+            out.number(&["repaired"], Number::Whole(healing.repaired.get()));
+            out.number(&["left"], Number::Whole(healing.left.get()));
+            out.number(&["failed"], Number::Whole(healing.failed.get()));
+            out.number(&["skipped"], Number::Whole(healing.skipped.get()));
+        },
+    },
+    Family {
+        name: "angarium_reconstructs_waiting",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Damaged mailboxes that wait for their repair in the background",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().healing.waiting.get())),
+    },
+    Family {
         name: "angarium_quota_drifts",
         kind: Kind::Counter,
         labels: &[],

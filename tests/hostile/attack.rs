@@ -109,14 +109,7 @@ impl Attack {
 
     /// The look at the server afterwards, and its stop. Warnings are what attacks are for; errors and panics are not.
     pub(crate) fn survived(mut self) {
-        drop(self.over.take());
-        let mut times = self.bystander.take().expect("one end").join().expect("the bystander was served to the end");
-        times.sort();
-        if let (Some(&median), Some(&longest)) = (times.get(times.len() / 2), times.last()) {
-            assert!(median < BYSTANDER_MEDIAN, "a bystander waited {median:?} most of the time");
-            assert!(longest < BYSTANDER, "a bystander waited {longest:?}");
-        }
-        assert!(self.server.is_alive(), "the server is gone:\n{}", self.server.log());
+        self.end_of_bystander();
         let memory = self.server.peak_resident();
         assert!(memory < MEMORY, "the server took {} MiB", memory >> 10);
         let mut joe = self.joe();
@@ -126,6 +119,25 @@ impl Attack {
         assert!(!log.contains("panicked at"), "{log}");
         self.server.stop(&["WARN".to_owned()]);
         self.home.check_store();
+    }
+}
+
+impl Attack {
+    /// The look at the server afterwards where errors are what the attack is for.
+    pub(crate) fn bystander_was_served(mut self) {
+        self.end_of_bystander();
+        assert!(!self.server.log().contains("panicked at"), "{}", self.server.log());
+    }
+
+    fn end_of_bystander(&mut self) {
+        drop(self.over.take());
+        let mut times = self.bystander.take().expect("one end").join().expect("the bystander was served to the end");
+        times.sort();
+        if let (Some(&median), Some(&longest)) = (times.get(times.len() / 2), times.last()) {
+            assert!(median < BYSTANDER_MEDIAN, "a bystander waited {median:?} most of the time");
+            assert!(longest < BYSTANDER, "a bystander waited {longest:?}");
+        }
+        assert!(self.server.is_alive(), "the server is gone:\n{}", self.server.log());
     }
 }
 

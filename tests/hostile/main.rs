@@ -14,6 +14,7 @@ mod connections;
 mod crowds;
 mod files;
 mod full_disk;
+mod in_use;
 mod lines;
 mod lmtp;
 mod mail;
