@@ -208,7 +208,7 @@ mod tests {
             "[store]\nx = 1\n[imap]\nlisten = '1'\n[log]\nlevel = 3\n",
             &[
                 "2: unknown option x in [store]; its options are config_dir, spool, durability, delete_mode, expunge_mode, \
-             keep_deleted",
+             keep_deleted, heal",
                 "4: listen: found string, expected a list in square brackets, for example [\"127.0.0.1:1143\"]",
                 "6: level: found integer, expected a string in quotes, for example \"text\"",
             ],
