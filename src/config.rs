@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub(crate) use check::Problem;
-pub(crate) use options::{Imap, Limits, Lmtp, Log, Metrics, Performance, Quota, Server, Store, Tls};
+pub(crate) use options::{Imap, Limits, Lmtp, Log, Metrics, Performance, Pop3, Quota, Server, Store, Tls};
 use section::Section;
 
 /// Where a configuration is looked for when none is named.
@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) store: Store,
     pub(crate) imap: Imap,
+    pub(crate) pop3: Pop3,
     pub(crate) lmtp: Lmtp,
     pub(crate) quota: Quota,
     pub(crate) tls: Tls,
@@ -47,6 +48,7 @@ macro_rules! for_each_section {
         $each!(server: crate::config::Server);
         $each!(store: crate::config::Store);
         $each!(imap: crate::config::Imap);
+        $each!(pop3: crate::config::Pop3);
         $each!(lmtp: crate::config::Lmtp);
         $each!(quota: crate::config::Quota);
         $each!(tls: crate::config::Tls);

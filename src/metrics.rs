@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use imapd::Imap;
 use lmtpd::Lmtp;
 use mailstore::Store;
+use pop3d::Pop3;
 use tokio::runtime::Handle;
 use wire::listen::Gate;
 use wire::meter::Commands;
@@ -38,12 +39,16 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Of these services, from now on. Called in the runtime that serves them.
-    pub(crate) fn new(services: &Services, gate: &Arc<Gate>, imap: &Imap, lmtp: &Arc<Lmtp>) -> Self {
+    pub(crate) fn new(services: &Services, gate: &Arc<Gate>, imap: &Imap, pop3: &Pop3, lmtp: &Arc<Lmtp>) -> Self {
         Self {
             store: Arc::clone(&services.store),
             gate: Arc::clone(gate),
             lmtp: Arc::clone(lmtp),
-            commands: vec![("imap", Arc::clone(&imap.commands)), ("lmtp", Arc::clone(&lmtp.meters().commands))],
+            commands: vec![
+                ("imap", Arc::clone(&imap.commands)),
+                ("pop3", Arc::clone(&pop3.commands)),
+                ("lmtp", Arc::clone(&lmtp.meters().commands)),
+            ],
             runtime: Handle::current(),
             started: now(),
         }

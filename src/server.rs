@@ -27,7 +27,7 @@ use wire::{Connection, Tls};
 use crate::certificate;
 use crate::commands::Caller;
 use crate::config::Config;
-use crate::config::options::{BareLineEnds, Heal};
+use crate::config::options::{BareLineEnds, Deletion, Heal};
 use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::metrics::{self, Metrics};
@@ -132,6 +132,8 @@ async fn drain(reception: &Reception, wait: Duration, signals: &mut Signals) {
 struct Ports {
     imap: Vec<Bound>,
     imaps: Vec<Bound>,
+    pop3: Vec<Bound>,
+    pop3s: Vec<Bound>,
     lmtp: Vec<Bound>,
     metrics: Vec<Bound>,
 }
@@ -144,6 +146,8 @@ impl Ports {
         Ok(Self {
             imap: bind(&config.imap.listen)?,
             imaps: bind(&config.imap.listen_tls)?,
+            pop3: bind(&config.pop3.listen)?,
+            pop3s: bind(&config.pop3.listen_tls)?,
             lmtp: bind(&config.lmtp.listen)?,
             metrics: bind(&config.metrics.listen)?,
         })
@@ -154,6 +158,8 @@ impl Ports {
 struct Listeners {
     imap: Vec<Listener>,
     imaps: Vec<Listener>,
+    pop3: Vec<Listener>,
+    pop3s: Vec<Listener>,
     lmtp: Vec<Listener>,
     metrics: Vec<Listener>,
     control: Listener,
@@ -167,6 +173,8 @@ impl Listeners {
         Ok(Self {
             imap: tcp(ports.imap)?,
             imaps: tcp(ports.imaps)?,
+            pop3: tcp(ports.pop3)?,
+            pop3s: tcp(ports.pop3s)?,
             lmtp,
             metrics: tcp(ports.metrics)?,
             control: Listener::unix(&config.control_socket(), CONTROL_SOCKET_MODE)?,
@@ -174,10 +182,12 @@ impl Listeners {
     }
 
     /// By service, as `listening.json` and the terminal name them.
-    fn by_name(&self) -> [(&'static str, &[Listener]); 5] {
+    fn by_name(&self) -> [(&'static str, &[Listener]); 7] {
         [
             ("imap", &self.imap),
             ("imaps", &self.imaps),
+            ("pop3", &self.pop3),
+            ("pop3s", &self.pop3s),
             ("lmtp", &self.lmtp),
             ("metrics", &self.metrics),
             ("control", std::slice::from_ref(&self.control)),
@@ -186,8 +196,9 @@ impl Listeners {
 
     fn serve(self, config: &Config, tls: &Tls, services: &Arc<Services>, reception: &Reception) {
         let imap = imap_service(config, tls, services, reception);
+        let pop3 = pop3_service(config, tls, services, reception);
         let lmtp = lmtp_service(config, tls, services);
-        let metrics = Arc::new(Metrics::new(services, &reception.gate, &imap, &lmtp));
+        let metrics = Arc::new(Metrics::new(services, &reception.gate, &imap, &pop3, &lmtp));
         services.show(&metrics);
         let imap = move |conn: Connection| imapd::serve(Arc::clone(&imap), conn);
         let busy = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
@@ -197,6 +208,15 @@ impl Listeners {
         for listener in self.imaps {
             let tls = Some(tls.for_protocol("imap"));
             accept(listener, Service { name: "imaps", tls, refusal: busy }, reception, imap.clone());
+        }
+        let pop3 = move |conn: Connection| pop3d::serve(Arc::clone(&pop3), conn);
+        let busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n";
+        for listener in self.pop3 {
+            accept(listener, Service { name: "pop3", tls: None, refusal: busy }, reception, pop3.clone());
+        }
+        for listener in self.pop3s {
+            let tls = Some(tls.for_protocol("pop3"));
+            accept(listener, Service { name: "pop3s", tls, refusal: busy }, reception, pop3.clone());
         }
         let shutdown = reception.shutdown.clone();
         let lmtp = move |conn: Connection| Arc::clone(&lmtp).serve(conn, shutdown.clone());
@@ -233,6 +253,29 @@ fn imap_service(config: &Config, tls: &Tls, services: &Services, reception: &Rec
     };
     let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));
     imapd::Imap::new(store, directory, Some(tls.clone()), options, reception.shutdown.clone())
+}
+
+fn pop3_service(config: &Config, tls: &Tls, services: &Services, reception: &Reception) -> Arc<pop3d::Pop3> {
+    let pop3 = &config.pop3;
+    let options = pop3d::Options {
+        host_name: config.hostname(),
+        allow_plain_text: pop3.allow_plaintext,
+        uidl: pop3.uidl_format.clone(),
+        exclusive: pop3.lock,
+        use_acl: pop3.use_acl,
+        mark_seen: pop3.mark_seen,
+        deletion: match pop3.deletion {
+            Deletion::Expunge => pop3d::Deletion::Expunge,
+            Deletion::Flag => pop3d::Deletion::Flag,
+        },
+        login_delay: pop3.login_delay.0,
+        expire_days: pop3.expire_days,
+        refuse_utf8: pop3.refuse_utf8,
+        idle: pop3.idle_timeout.0,
+        ..pop3d::Options::default()
+    };
+    let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));
+    pop3d::Pop3::new(store, directory, Some(tls.clone()), options, reception.shutdown.clone())
 }
 
 fn lmtp_service(config: &Config, tls: &Tls, services: &Services) -> Arc<lmtpd::Lmtp> {

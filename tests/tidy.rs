@@ -15,7 +15,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("directory", &["durable"]),
     ("mailstore", &["message", "durable"]),
-    ("imapd", &["mailstore", "directory", "wire", "message"]),
+    ("login", &["directory", "wire"]),
+    ("imapd", &["mailstore", "directory", "login", "wire", "message"]),
+    ("pop3d", &["mailstore", "directory", "login", "wire"]),
     ("lmtpd", &["mailstore", "directory", "wire", "message"]),
     ("tools", &["mailstore", "directory", "message"]),
     ("admin", &["tools", "mailstore", "directory", "wire"]),
@@ -23,7 +25,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cyradm", &[]),
     (
         "angarium",
-        &["admin", "cyradm", "imapd", "lmtpd", "tools", "mailstore", "directory", "wire", "durable", "message"],
+        &[
+            "admin",
+            "cyradm",
+            "imapd",
+            "lmtpd",
+            "pop3d",
+            "tools",
+            "mailstore",
+            "directory",
+            "wire",
+            "durable",
+            "message",
+        ],
     ),
     ("harness", &["cyradm"]),
     ("crashes", &["durable"]),
@@ -139,7 +153,7 @@ fn nothing_is_left_for_later() {
 fn every_cited_rfc_is_listed() {
     let listed = numbers_after(&read("docs/rfc.md"), "| RFC ");
     let mut wrong = Vec::new();
-    let scripts = files(&["imap", "lmtp"]).into_iter().map(|path| (path.clone(), read(&path)));
+    let scripts = files(&["imap", "lmtp", "pop3"]).into_iter().map(|path| (path.clone(), read(&path)));
     for (path, text) in sources().into_iter().chain(scripts) {
         for cited in numbers_after(&text, "RFC ").difference(&listed) {
             wrong.push(format!("{} cites RFC {cited}, docs/rfc.md does not list it", path.display()));
@@ -188,7 +202,7 @@ fn every_log_key_is_registered() {
 
 #[test]
 fn every_transcript_says_what_it_shows() {
-    let wrong: Vec<_> = files(&["imap", "lmtp"])
+    let wrong: Vec<_> = files(&["imap", "lmtp", "pop3"])
         .into_iter()
         .filter(|path| !read(path).starts_with("# "))
         .map(|path| format!("{} does not open with a comment", path.display()))

@@ -27,7 +27,9 @@ fn scripts() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
     let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let mut scripts: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    scripts.retain(|path| path.extension().is_some_and(|extension| extension == "imap" || extension == "lmtp"));
+    scripts.retain(|path| {
+        path.extension().is_some_and(|extension| ["imap", "lmtp", "pop3"].iter().any(|known| extension == *known))
+    });
     scripts.sort();
     scripts
 }

@@ -77,11 +77,6 @@ pub fn continuation(out: &mut BytesMut, text: impl Display) {
     out.put_slice(b"\r\n");
 }
 
-/// A challenge of AUTHENTICATE: base64, or nothing at all behind the `+ ` (RFC 9051, 6.2.2).
-pub fn challenge(out: &mut BytesMut, base64: &str) {
-    put(out, format_args!("+ {base64}\r\n"));
-}
-
 fn condition(out: &mut BytesMut, status: Status, code: Option<&Code>, text: impl Display) {
     out.put_slice(status.name().as_bytes());
     out.put_u8(b' ');

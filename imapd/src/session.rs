@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use login::Failures;
 use mailstore::{Access, Mailbox, MailboxName, Rights};
 use tokio::sync::watch;
 
@@ -33,7 +34,7 @@ pub(crate) enum Session {
 #[derive(Debug, Default)]
 pub(crate) struct NotAuthenticated {
     /// Failed logins so far: each makes the next answer slower.
-    pub(crate) failures: u32,
+    pub(crate) failures: Failures,
 }
 
 /// After login.

@@ -173,9 +173,9 @@ mod tests {
     fn problems_name_line_and_meaning() {
         check("[sever]\n", &["1: unknown section [sever]; did you mean server?"]);
         check(
-            "[pop3]\n",
+            "[webmail]\n",
             &[
-                "1: unknown section [pop3]; the sections are server, store, imap, lmtp, quota, tls, limits, performance, metrics, log",
+                "1: unknown section [webmail]; the sections are server, store, imap, pop3, lmtp, quota, tls, limits, performance, metrics, log",
             ],
         );
         check(
@@ -196,7 +196,7 @@ mod tests {
         check("spool = '/x'\n", &["1: spool stands outside of any section; it belongs into [store]"]);
         check(
             "listen = []\n",
-            &["1: listen stands outside of any section; it belongs into [imap] or [lmtp] or [metrics]"],
+            &["1: listen stands outside of any section; it belongs into [imap] or [pop3] or [lmtp] or [metrics]"],
         );
         check("colour = 1\n", &["1: colour stands outside of any section, and no section has such an option"]);
         check("imap = 3\n", &["1: imap is a section: write [imap] on a line of its own"]);

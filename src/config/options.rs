@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lmtpd::Network;
+use pop3d::UidlFormat;
 use wire::limits;
 
 use super::section::section;
@@ -79,6 +80,46 @@ section! {
         allow_plaintext: bool = false,
         /// Silence after login until a client is disconnected: 30 minutes, the least RFC 9051 allows.
         idle_timeout: Span = Span(limits::IDLE),
+    }
+}
+
+section! {
+    /// Mail clients that fetch mail over POP3. A client logs in as "user", or as "user+folder" for a folder beside the INBOX.
+    struct Pop3 in "pop3" {
+        /// Addresses for POP3 with STLS. The official port is 110; the default needs no privilege and is reached from this
+        /// machine only.
+        listen: Vec<SocketAddr> = vec![loopback(1110)],
+        /// Addresses for POP3 over TLS from the first octet. The official port is 995.
+        listen_tls: Vec<SocketAddr> = vec![loopback(1995)],
+        /// Allow USER and AUTH over unencrypted connections from other machines. From this machine it is always allowed.
+        allow_plaintext: bool = false,
+        /// Silence until a client is disconnected, without deleting anything: never less than 10 minutes, which RFC 1939
+        /// demands.
+        idle_timeout: Span = Span(Duration::from_secs(10 * 60)),
+        /// How UIDL names messages: "cyrus" (UIDVALIDITY.UID), "uidonly" (Cyrus before 2.1.4), "dovecot", "courier", "uw", or
+        /// a form of its own such as "%08Xu%08Xv" (%u: UID, %v: UIDVALIDITY, written as in Dovecot's pop3_uidl_format).
+        /// Choose the form of the server that mail comes from, and do not change it afterwards: clients would fetch
+        /// everything again.
+        uidl_format: UidlFormat = UidlFormat::default(),
+        /// One POP3 session at a time for each mailbox, as RFC 1939 wants it. false: as many as come.
+        lock: bool = true,
+        /// Let rights count for the owner of a mailbox too: "r" to log in, "t" and "e" to delete, "s" for \Seen
+        /// (popuseacl in Cyrus).
+        use_acl: bool = false,
+        /// Messages that were fetched become \Seen, when the session ends. Off, as in Cyrus: a program that collects mail
+        /// would make everything look read.
+        mark_seen: bool = false,
+        /// What becomes of messages that a client deletes: "expunge" removes them, "flag" only makes them \Deleted, and
+        /// POP3 clients see no message that is.
+        deletion: Deletion = Deletion::Expunge,
+        /// Least time between two logins of a user; a client that comes earlier is told so. 0s: none.
+        login_delay: Span = Span(Duration::ZERO),
+        /// After how many days this site removes mail (with ipurge or the like), for clients that leave mail on the server.
+        /// This option tells them, it removes nothing. Unset: never.
+        expire_days: Option<u32> = None => "60",
+        /// Refuse messages with UTF-8 in their header to clients that do not say UTF8 (RFC 6856). false: they get them as they
+        /// are.
+        refuse_utf8: bool = false,
     }
 }
 
@@ -229,6 +270,16 @@ words! {
         Refuse = "refuse",
         /// Make it a CRLF.
         Repair = "repair",
+    }
+}
+
+words! {
+    /// What becomes of messages that a POP3 client deletes.
+    Deletion: "\"expunge\" or \"flag\"", "\"expunge\"" {
+        /// They are removed.
+        Expunge = "expunge",
+        /// They are marked.
+        Flag = "flag",
     }
 }
 

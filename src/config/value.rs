@@ -124,6 +124,20 @@ impl Setting for lmtpd::Network {
     }
 }
 
+impl Setting for pop3d::UidlFormat {
+    const EXPECTED: &'static str = "\"cyrus\", \"uidonly\", \"dovecot\", \"courier\", \"uw\" or a form with %u";
+    const EXAMPLE: &'static str = "\"%v.%u\"";
+
+    fn parse(value: &DeValue<'_>) -> Option<Result<Self, String>> {
+        let text = value.as_str()?;
+        Some(text.parse().map_err(|problem| format!("{text:?} cannot name messages: {problem}")))
+    }
+
+    fn show(&self) -> Option<Value> {
+        Some(Value::String(self.to_string()))
+    }
+}
+
 impl<T: Setting> Setting for Vec<T> {
     const EXPECTED: &'static str = "a list in square brackets";
     const EXAMPLE: &'static str = "[]";

@@ -42,7 +42,7 @@ use thiserror::Error;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
-use crate::framing::{CommandFramer, CommandLimits, LineFramer};
+use crate::framing::{CommandFramer, CommandLimits, DotStuffer, LineFramer};
 use crate::output::{self, Output, WriteError};
 use crate::stream::{Plain, Stream};
 use crate::tls::{HandshakeError, Tls};
@@ -65,6 +65,9 @@ pub enum StartTlsError {
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
 }
+
+/// Octets of a file that are read and stuffed at a time: 64 KiB, which stay in the processor's cache until they are sent.
+const STUFFED_WINDOW: u64 = 64 * 1024;
 
 /// How long a connection waits for what.
 #[derive(Debug, Clone, Copy)]
@@ -204,6 +207,30 @@ impl Connection {
         let stalled = self.times.output;
         output::send_file(&mut self.output, &mut self.stream, file, offset, len, stalled).await?;
         self.octets_out += waiting + len - self.output.len() as u64;
+        Ok(())
+    }
+
+    /// Sends `len` octets of a file from `offset` through `stuffer`, as part of a multi-line response; stops early when the
+    /// stuffer takes no more lines. The file is never read on a reactor thread unless it is cached.
+    ///
+    /// # Errors
+    /// As [`Connection::write_file`].
+    pub async fn write_stuffed(
+        &mut self,
+        stuffer: &mut DotStuffer,
+        file: &File,
+        offset: u64,
+        len: u64,
+    ) -> Result<(), WriteError> {
+        let mut sent = 0;
+        while sent < len && !stuffer.is_full() {
+            let window = STUFFED_WINDOW.min(len - sent);
+            let read = output::read_window(file, offset + sent, window as usize).await;
+            let data = read.map_err(|problem| WriteError::File { missing: len - sent, problem })?;
+            stuffer.put(data, &mut self.output);
+            self.relieve().await?;
+            sent += window;
+        }
         Ok(())
     }
 

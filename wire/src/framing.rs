@@ -8,6 +8,7 @@ mod command;
 mod dot;
 mod line;
 mod literal;
+mod stuff;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -16,6 +17,7 @@ pub use command::{CommandFramer, CommandLimits, Fragment, LiteralStep};
 pub use dot::{DotFramer, DotPiece};
 pub use line::LineFramer;
 pub use literal::Literal;
+pub use stuff::DotStuffer;
 
 /// What is wrong with a line or literal, worded so that it can follow `BAD ` or `500 5.5.2 `.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

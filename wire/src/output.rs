@@ -14,7 +14,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::limits;
 
-pub(crate) use file::send_file;
+pub(crate) use file::{read_window, send_file};
 
 /// Why a peer could not be written to. In each case the connection is of no more use.
 #[derive(Debug, Error)]
@@ -123,6 +123,13 @@ impl Output {
         }
         *self = Self::default();
         in_time(stalled, to.flush()).await
+    }
+
+    /// All that waits, for tests of what fills the queue.
+    #[cfg(test)]
+    pub(crate) fn taken(mut self) -> Vec<u8> {
+        self.seal();
+        self.chunks.into_iter().flatten().collect()
     }
 
     /// Moves the small pieces to the end of the queue.

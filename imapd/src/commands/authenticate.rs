@@ -1,15 +1,16 @@
 //! AUTHENTICATE (RFC 9051, 6.2.2; RFC 4959): `a AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=`, or with a challenge `+ ` and the
 //! response on a line of its own.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use wire::limits::SASL_LINE;
-use wire::sasl::{Exchange, SaslError, Step};
+use wire::sasl::SaslError;
 
-use crate::commands::login::{self, Credentials};
+use crate::commands::login::enter;
 use crate::context::Context;
 use crate::outcome::{CommandError, Outcome};
-use crate::reply::{self, Code};
+use crate::reply::Code;
 use crate::session::NotAuthenticated;
 use crate::types::{Atom, Secret};
 
@@ -22,22 +23,12 @@ pub(crate) async fn run(
     if !context.may_log_in() {
         return Err(CommandError::refused(Code::PrivacyRequired, "Use TLS to log in"));
     }
-    let mut exchange = Exchange::new(mechanism.as_str())?;
     let initial = initial.map(|initial| wire::Secret::new(in_base64(initial.expose())));
-    let mut step = exchange.begin(initial.as_ref().map(|text| text.expose().as_bytes()))?;
-    let found = loop {
-        match step {
-            Step::Challenge(challenge) => context.send(|out| reply::challenge(out, &challenge)),
-            Step::Verify(found) => break found,
-            _ => return Err(SaslError::UnknownMechanism.into()),
-        }
-        let line = context.connection.read_line(SASL_LINE).await?;
-        step = exchange.step(&line)?;
-    };
-    let act_as = found.authorization_id.filter(|other| *other != found.authentication_id);
-    let password = directory::Secret::new(found.password.expose().as_str());
-    let credentials = Credentials { user: found.authentication_id, password, act_as };
-    login::log_in(context, state, credentials).await
+    let initial = initial.as_ref().map(|text| text.expose().as_bytes());
+    let server = Arc::clone(&context.server);
+    let mechanism = mechanism.as_str();
+    let checked = login::exchange(&mut context.connection, &server.directory, mechanism, initial, false).await;
+    enter(context, state, checked).await
 }
 
 /// The initial response as it stood in the command.

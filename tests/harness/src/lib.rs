@@ -17,6 +17,7 @@ mod connection;
 mod imap;
 mod lmtp;
 mod log;
+mod pop3;
 mod server;
 mod tls;
 
@@ -29,5 +30,6 @@ pub use connection::{Connection, PATIENCE, Reply};
 pub use imap::{Answer, Fetched, Imap};
 pub use lmtp::Lmtp;
 pub use log::unannounced;
+pub use pop3::Pop3;
 pub use server::{ADMIN, DOMAIN, Home, PASSWORD, Server};
 pub use tls::any_certificate;

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::transcript::{Protocol, Site, User};
-use crate::{Imap, Lmtp, unannounced};
+use crate::{Imap, Lmtp, Pop3, unannounced};
 
 /// The password of every user that [`Home::add_user`] makes.
 pub const PASSWORD: &str = "correct-horse";
@@ -64,6 +64,8 @@ impl Home {
              server.admins = [\"{ADMIN}\"]\n\
              imap.listen = [\"127.0.0.1:0\"]\n\
              imap.listen_tls = [\"127.0.0.1:0\"]\n\
+             pop3.listen = [\"127.0.0.1:0\"]\n\
+             pop3.listen_tls = [\"127.0.0.1:0\"]\n\
              lmtp.listen = [\"127.0.0.1:0\"]\n"
         );
         for setting in settings {
@@ -203,6 +205,13 @@ impl Server {
     /// A session for deliveries.
     pub fn lmtp(&self) -> Lmtp {
         Lmtp::open(self.address(Protocol::Lmtp)).expect("LMTP answers")
+    }
+
+    /// A POP3 session of `user`, logged in.
+    pub fn pop3(&self, user: &str) -> Pop3 {
+        Pop3::open(self.address(Protocol::Pop3))
+            .and_then(|pop3| pop3.login(user, PASSWORD))
+            .unwrap_or_else(|error| panic!("{user} cannot log in: {error}\n{}", self.log()))
     }
 
     /// What the server has written since it started.

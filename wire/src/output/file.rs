@@ -71,7 +71,7 @@ fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize, Err
 }
 
 /// Reads `len` octets; those not in the page cache on a thread that may wait.
-async fn read_window(file: &File, offset: u64, len: usize) -> io::Result<Bytes> {
+pub(crate) async fn read_window(file: &File, offset: u64, len: usize) -> io::Result<Bytes> {
     let mut buffer = vec![0; len];
     let mut have = 0;
     while have < len {

@@ -2,7 +2,7 @@
 //!
 //! ```abnf
 //! variable   = "$" name / "${" expression "}"
-//! expression = name [("+" / "-") number] / "size" SP message / "raw" SP message / "stuffed" SP message
+//! expression = name [("+" / "-") number] / "size" 1*(SP message) / "raw" SP message / "stuffed" SP message
 //!            / "base64" SP text / "repeat" SP number SP text
 //! literal    = "{" ["+"] ("=" text / "@" message) "}"
 //! escape     = "\x" 2HEXDIG        ; and, within a literal, \r \n \t \\
@@ -38,7 +38,10 @@ impl Scope {
     pub(super) fn value(&self, expression: &str) -> Result<Vec<u8>, String> {
         let (word, rest) = expression.split_once(' ').unwrap_or((expression, ""));
         match word {
-            "size" => Ok(self.message(rest)?.len().to_string().into_bytes()),
+            "size" => {
+                let sizes = rest.split_whitespace().map(|message| Ok(self.message(message)?.len()));
+                Ok(sizes.sum::<Result<usize, String>>()?.to_string().into_bytes())
+            }
             "raw" => Ok(self.message(rest)?.to_vec()),
             "stuffed" => Ok(stuffed(self.message(rest)?)),
             "base64" => Ok(STANDARD.encode(self.text(rest)?).into_bytes()),
@@ -254,7 +257,7 @@ mod tests {
             ("$joe@example.org $$MDNSent", "u0001@example.org $MDNSent"),
             ("(\\Seen \\x41\\x0d) {3}", "(\\Seen A\r) {3}"),
             ("${base64 \\x00$joe}", "AHUwMDAx"),
-            ("${size m} ${stuffed m}", "7 a\r\n..b\r\n"),
+            ("${size m} ${size m m} ${stuffed m}", "7 14 a\r\n..b\r\n"),
             ("${repeat 3 ab}", "ababab"),
             ("{+=${repeat 2 a}b}", "{3+}\r\naab"),
             ("{+=a\\r\\n} x", "{3+}\r\na\r\n x"),

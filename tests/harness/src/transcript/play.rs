@@ -8,7 +8,7 @@ use super::expand::{Chunk, Scope};
 use super::pattern::Pattern;
 use super::script::{Action, Fill, Mailbox, Script, Session, Step};
 use super::{Protocol, Site};
-use crate::{Connection, Imap, Reply, corpus};
+use crate::{Connection, Imap, Pop3, Reply, corpus};
 
 /// Where a script and a server disagree.
 #[derive(Debug)]
@@ -144,12 +144,17 @@ struct Group<'a> {
 
 impl Line {
     fn open(session: &Session, site: &Site) -> io::Result<Self> {
-        let literals = session.protocol != Protocol::Lmtp;
+        let literals = session.protocol.is_imap();
         let mut connection = Connection::open(site.listeners[&session.protocol], literals)?;
-        if session.protocol == Protocol::Imaps {
+        if session.protocol.begins_with_tls() {
             connection.start_tls()?;
         }
-        if let Some(user) = &session.user {
+        if let Some(user) = session.user.as_ref().filter(|_| !literals) {
+            let account = &site.users[user];
+            let name =
+                session.mailbox.as_ref().map_or(account.name.clone(), |folder| format!("{}+{folder}", account.name));
+            connection = Pop3::over(connection)?.login(&name, &account.password)?.connection;
+        } else if let Some(user) = &session.user {
             let account = &site.users[user];
             let mut imap = Imap::over(connection)?;
             imap.must(&format!(
@@ -176,6 +181,8 @@ impl Line {
     fn is_final(&self, reply: &[u8]) -> bool {
         match self.protocol {
             Protocol::Lmtp => reply.get(3) != Some(&b'-'),
+            // Which responses have more than one line depends on the command: every line is to be expected, in order.
+            Protocol::Pop3 | Protocol::Pop3s => true,
             Protocol::Imap | Protocol::Imaps => !reply.starts_with(b"* "),
         }
     }
@@ -185,7 +192,7 @@ impl Line {
         let mut line = reply.clone();
         match self.protocol {
             Protocol::Lmtp => line.0.get_mut(3).map(|byte| *byte = b'-').map(|()| line),
-            Protocol::Imap | Protocol::Imaps => None,
+            Protocol::Imap | Protocol::Imaps | Protocol::Pop3 | Protocol::Pop3s => None,
         }
     }
 

@@ -277,7 +277,7 @@ fn mailbox(value: &str) -> Result<Mailbox, String> {
 fn session(value: &str) -> Result<(u8, Session), String> {
     let mut words = value.split_whitespace();
     let number = words.next().and_then(|word| word.parse().ok()).ok_or("a session begins with its number")?;
-    let protocol = words.next().and_then(Protocol::named).ok_or("a session speaks imap, imaps or lmtp")?;
+    let protocol = words.next().and_then(Protocol::named).ok_or("a session speaks imap, imaps, pop3, pop3s or lmtp")?;
     let user = words.next().map(str::to_owned);
     let mailbox = words.next().map(str::to_owned);
     Ok((number, Session { protocol, user, mailbox }))

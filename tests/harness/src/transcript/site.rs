@@ -36,6 +36,10 @@ pub enum Protocol {
     Imap,
     /// IMAP inside TLS from the first byte.
     Imaps,
+    /// POP3, with STLS.
+    Pop3,
+    /// POP3 inside TLS from the first byte.
+    Pop3s,
     /// LMTP.
     Lmtp,
 }
@@ -46,8 +50,20 @@ impl Protocol {
         match name {
             "imap" => Some(Self::Imap),
             "imaps" => Some(Self::Imaps),
+            "pop3" => Some(Self::Pop3),
+            "pop3s" => Some(Self::Pop3s),
             "lmtp" => Some(Self::Lmtp),
             _ => None,
         }
+    }
+
+    /// Whether TLS comes before anything else.
+    pub fn begins_with_tls(self) -> bool {
+        matches!(self, Self::Imaps | Self::Pop3s)
+    }
+
+    /// Whether IMAP is spoken.
+    pub fn is_imap(self) -> bool {
+        matches!(self, Self::Imap | Self::Imaps)
     }
 }
