@@ -8,6 +8,7 @@
 //!
 //! A crash between 2 and 4 leaves files beyond the last record; the mailbox's next open takes them in under the same UIDs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,7 +67,8 @@ pub(super) struct Incoming {
     /// All but the UID, mod-sequences and cache place.
     pub(super) record: Record,
     pub(super) source: Source,
-    pub(super) seen: bool,
+    /// For whom it is \Seen.
+    pub(super) seen_by: Vec<String>,
 }
 
 /// Where the file and the cache record come from.
@@ -89,7 +91,6 @@ type Slot = Mutex<Option<Result<(), Arc<Error>>>>;
 struct Pending {
     messages: Vec<(Uid, Incoming)>,
     charge: Charge,
-    reader: Option<String>,
     slot: Arc<Slot>,
 }
 
@@ -126,30 +127,23 @@ impl Mailbox {
             let mut record = fresh_record(&message.staged, message.internal_date, now);
             record.flags = message.flags;
             record.keywords = keywords;
-            incoming.push(Incoming { record, source: Source::Staged(Arc::clone(&message.staged)), seen: message.seen });
+            let source = Source::Staged(Arc::clone(&message.staged));
+            let seen_by = options.reader.iter().filter(|_| message.seen).cloned().collect();
+            incoming.push(Incoming { record, source, seen_by });
         }
-        self.enqueue_incoming(incoming, options)
+        self.enqueue_incoming(incoming, options.quota)
     }
 
-    pub(super) fn enqueue_incoming(
-        self: &Arc<Self>,
-        mut incoming: Vec<Incoming>,
-        options: &AppendOptions,
-    ) -> Result<Ticket> {
-        let charge = Charge::make(self.identity().quota.clone(), &incoming, options.quota)?;
-        let linked = self.link(&mut incoming, &charge, options);
+    pub(super) fn enqueue_incoming(self: &Arc<Self>, mut incoming: Vec<Incoming>, quota: QuotaCheck) -> Result<Ticket> {
+        let charge = Charge::make(self.identity().quota.clone(), &incoming, quota)?;
+        let linked = self.link(&mut incoming, &charge);
         if linked.is_err() {
             charge.take_back();
         }
         linked
     }
 
-    fn link(
-        self: &Arc<Self>,
-        incoming: &mut Vec<Incoming>,
-        charge: &Charge,
-        options: &AppendOptions,
-    ) -> Result<Ticket> {
+    fn link(self: &Arc<Self>, incoming: &mut Vec<Incoming>, charge: &Charge) -> Result<Ticket> {
         let wanted = u32::try_from(incoming.len()).map_err(|_| Error::Limit("too many messages at once"))?;
         loop {
             let mut state = self.state.write();
@@ -185,7 +179,7 @@ impl Mailbox {
             let slot = Arc::new(Slot::default());
             let messages = uids.iter().copied().zip(incoming.drain(..)).collect();
             let charge = charge.clone();
-            let pending = Pending { messages, charge, reader: options.reader.clone(), slot: Arc::clone(&slot) };
+            let pending = Pending { messages, charge, slot: Arc::clone(&slot) };
             // Still under the state's lock, so that the queue is in UID order.
             self.queue.waiting.lock().pending.push(pending);
             return Ok(Ticket { slot, uids });
@@ -458,20 +452,15 @@ fn unlink(disk: &dyn Disk, path: &Path) {
 
 fn arrivals(batch: Vec<Pending>) -> (Vec<Arrival>, Vec<SeenChange>) {
     let mut all = Vec::new();
-    let mut seen = Vec::new();
-    for pending in batch {
-        let mut add = UidSet::new();
-        for (uid, message) in pending.messages {
-            if message.seen {
-                add.insert(uid.get());
-            }
-            all.push(Arrival { cache: message.source.cache(uid), record: message.record });
+    let mut seen: BTreeMap<String, UidSet> = BTreeMap::new();
+    for (uid, message) in batch.into_iter().flat_map(|pending| pending.messages) {
+        for reader in message.seen_by {
+            seen.entry(reader).or_default().insert(uid.get());
         }
-        if let Some(reader) = pending.reader.filter(|_| !add.is_empty()) {
-            seen.push(SeenChange { reader, add, ..SeenChange::default() });
-        }
+        all.push(Arrival { cache: message.source.cache(uid), record: message.record });
     }
-    (all, seen)
+    let seen = seen.into_iter().map(|(reader, add)| SeenChange { reader, add, ..SeenChange::default() });
+    (all, seen.collect())
 }
 
 /// Delivers one message each to many mailboxes: links first, then shared syncs; a result for each target, in order.

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::flags::Keyword;
 use crate::ident::{Timestamp, Uid};
 use crate::mailbox::Mailbox;
-use crate::mailbox::append::{AppendOptions, Incoming, Source};
+use crate::mailbox::append::{Incoming, Source};
 use crate::mailbox::files::{EXPUNGED_DIR, message_path};
 use crate::mailbox::store::Permitted;
 use crate::quota::QuotaCheck;
@@ -40,8 +40,7 @@ impl Mailbox {
         if incoming.is_empty() {
             return Ok(Vec::new());
         }
-        let append = AppendOptions { quota: options.quota, reader: Some(options.reader.to_owned()) };
-        let ticket = target.enqueue_incoming(incoming, &append)?;
+        let ticket = target.enqueue_incoming(incoming, options.quota)?;
         let copies = target.complete(ticket)?;
         Ok(sources.into_iter().zip(copies).collect())
     }
@@ -92,8 +91,8 @@ impl Mailbox {
             record.keywords = if options.permitted.keywords { target.keyword_bits(&names)? } else { 0 };
             record.saved = now;
             let places = [message_path(&dir, uid), message_path(&aside, uid)];
-            let seen = seen && options.permitted.seen;
-            incoming.push(Incoming { record, source: Source::Copied(places, cache), seen });
+            let seen_by = if seen && options.permitted.seen { vec![options.reader.to_owned()] } else { Vec::new() };
+            incoming.push(Incoming { record, source: Source::Copied(places, cache), seen_by });
         }
         Ok((sources, incoming))
     }

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::index::Header;
 use crate::mailbox::Mailbox;
 use crate::seen;
+use crate::uid_set::UidSet;
 
 /// A directory that changed so recently could change again within the same tick of the file system's clock, and the
 /// change would not show: then the mailbox is not marked as clean, and its next open looks at the files. A tick is one of
@@ -81,13 +82,15 @@ impl Mailbox {
     }
 
     /// Replaces the seen file by its essence. Lines that are appended meanwhile are carried over.
-    fn compact_seen(self: &Arc<Self>) -> Result<()> {
+    pub(super) fn compact_seen(self: &Arc<Self>) -> Result<()> {
         let disk = self.around.disk();
         let path = self.dir().join(seen::FILE);
         let (essence, copied) = {
             let mut state = self.state.write();
-            let live = state.live.clone();
-            state.seen.retain(&live);
+            // Of expunged messages, too: they may be brought back.
+            let mut known = UidSet::new();
+            state.index.scan(state.header.records, |_, record| known.extend(record.map(|record| record.uid.get())))?;
+            state.seen.retain(&known);
             (state.seen.encode(state.header.uid_validity), state.seen.len)
         };
         let temporary = temporary_path(&path);

@@ -153,7 +153,7 @@ pub(super) fn message(bench: &Bench, dir: &Path, n: u32) -> Result<NewMessage> {
     })
 }
 
-fn filled(messages: u32) -> (tempfile::TempDir, Arc<Bench>, Arc<Mailbox>) {
+pub(super) fn filled(messages: u32) -> (tempfile::TempDir, Arc<Bench>, Arc<Mailbox>) {
     let dir = tempfile::tempdir().unwrap();
     let bench = Bench::on(Arc::new(RealDisk));
     create(&bench, dir.path());
@@ -165,11 +165,18 @@ fn filled(messages: u32) -> (tempfile::TempDir, Arc<Bench>, Arc<Mailbox>) {
     (dir, bench, mailbox)
 }
 
-fn set(text: &str) -> UidSet {
+pub(super) fn set(text: &str) -> UidSet {
     uid_set::parse(text).unwrap()
 }
 
-fn store(mailbox: &Arc<Mailbox>, uids: &str, op: FlagOp, system: SystemFlags, seen: bool, keywords: &[&str]) -> Stored {
+pub(super) fn store(
+    mailbox: &Arc<Mailbox>,
+    uids: &str,
+    op: FlagOp,
+    system: SystemFlags,
+    seen: bool,
+    keywords: &[&str],
+) -> Stored {
     let keywords: Vec<_> = keywords.iter().map(|k| Keyword::parse(k).unwrap()).collect();
     let request = StoreRequest {
         reader: "joe",
@@ -185,7 +192,7 @@ fn store(mailbox: &Arc<Mailbox>, uids: &str, op: FlagOp, system: SystemFlags, se
 }
 
 /// Every message as one line: what must survive whatever happens to derived files.
-fn picture(mailbox: &Arc<Mailbox>) -> Vec<String> {
+pub(super) fn picture(mailbox: &Arc<Mailbox>) -> Vec<String> {
     let reading = mailbox.read_many();
     let joe = reading.reader("joe");
     let mut buf = CacheBuf::default();
