@@ -9,6 +9,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
     path::Path,
     sync::Arc,
+    time::SystemTime,
 };
 
 use rustix::{
@@ -193,6 +194,15 @@ pub struct UnixTime {
     pub secs: i64,
     /// Nanoseconds within the second, below 1,000,000,000.
     pub nanos: u32,
+}
+
+impl UnixTime {
+    /// What the clock says. Times of files come from a coarser clock, which is never ahead of it.
+    #[must_use]
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos: since.subsec_nanos() }
+    }
 }
 
 /// What the file system knows about a file.

@@ -41,7 +41,7 @@ impl Mailbox {
 
     fn remove(self: &Arc<Self>, choose: impl FnOnce(&UidSet, &UidSet) -> UidSet) -> Result<Expunged> {
         let now = Timestamp::now().seconds;
-        let expunged = {
+        let (expunged, when) = {
             let mut state = self.state.write();
             let chosen = choose(&state.deleted, &state.live);
             if chosen.is_empty() {
@@ -56,11 +56,13 @@ impl Mailbox {
             }
             let uids: UidSet = records.iter().map(|(_, r)| r.uid.get()).collect();
             let modseq = self.commit(&mut state, Change::Expunge(records))?;
-            Expunged { uids, modseq }
+            // The file system's own idea of now, which is what the times of files are compared with.
+            let when = state.index.file().metadata()?.modified;
+            (Expunged { uids, modseq }, when)
         };
         let (mailbox, uids) = (Arc::clone(self), expunged.uids.clone());
         self.around.run_later(Box::new(move || {
-            if let Err(error) = mailbox.settle_expunged(&uids) {
+            if let Err(error) = mailbox.settle_expunged(&uids, Some(when)) {
                 tracing::warn!(event = "mailbox.settle.failed", mailbox = %mailbox.name(), %error);
             }
         }));
@@ -68,5 +70,31 @@ impl Mailbox {
             self.sync()?;
         }
         Ok(expunged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mailbox::files::{EXPUNGED_DIR, message_path};
+    use crate::mailbox::tests::{filled, set, text};
+
+    #[test]
+    fn a_file_that_is_put_back_at_once_is_not_put_aside_again() {
+        let (_dir, bench, mailbox) = filled(3);
+        let (file, aside) = (message_path(&mailbox.dir(), 2), message_path(&mailbox.dir().join(EXPUNGED_DIR), 2));
+        let index = mailbox.dir().join("cyrus.index");
+        mailbox.remove_messages(&set("1:2")).unwrap();
+        // As tar does it, before the worker has come to it, but not within the same tick of the file system's clock.
+        let expunged = std::fs::metadata(&index).unwrap().modified().unwrap();
+        loop {
+            std::fs::remove_file(&file).unwrap();
+            std::fs::write(&file, text(2)).unwrap();
+            if std::fs::metadata(&file).unwrap().modified().unwrap() > expunged {
+                break;
+            }
+        }
+        bench.run();
+        assert!(file.exists() && !aside.exists(), "it stays where it was put");
+        assert!(!message_path(&mailbox.dir(), 1).exists(), "the other one went");
     }
 }

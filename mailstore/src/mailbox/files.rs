@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use durable::disk::{Disk, DiskFile, FileKind};
+use durable::disk::{Disk, DiskFile, FileKind, UnixTime};
 
 use crate::error::{Error, Result};
 use crate::ident::Uid;
@@ -58,7 +58,11 @@ impl Mailbox {
 
     /// Moves the files of expunged messages out of the way, or removes them. First the index is synced: a message whose
     /// record says "live" after a power cut must have its file.
-    pub(super) fn settle_expunged(self: &Arc<Self>, uids: &UidSet) -> Result<()> {
+    ///
+    /// A file that got its name after `when`, the time of the expunge, is not the message's: an administrator has put it
+    /// back meanwhile, and it stays for `reconstruct`. (A file from the future tells that the clock was set back; one with
+    /// several names was copied by somebody, which changes that time, too.)
+    pub(super) fn settle_expunged(self: &Arc<Self>, uids: &UidSet, when: Option<UnixTime>) -> Result<()> {
         self.sync()?;
         let dir = self.dir();
         let disk = self.around.disk();
@@ -71,6 +75,16 @@ impl Mailbox {
         }
         for uid in uids {
             let from = message_path(&dir, uid);
+            if let Some(when) = when
+                && let Ok(file) = disk.metadata(&from)
+                && file.changed > when
+                && file.changed <= UnixTime::now()
+                && file.nlink == 1
+            {
+                tracing::warn!(event = "mailbox.file.returned", mailbox = %self.name(), uid,
+                    "a file was put back under the name of an expunged message: run reconstruct");
+                continue;
+            }
             let moved = if self.around.keeps_expunged() {
                 disk.rename(&from, &message_path(&aside, uid))
             } else {

@@ -72,7 +72,7 @@ impl Mailbox {
         if !settle.is_empty() {
             let later = Arc::clone(&mailbox);
             mailbox.around.run_later(Box::new(move || {
-                if let Err(error) = later.settle_expunged(&settle) {
+                if let Err(error) = later.settle_expunged(&settle, None) {
                     tracing::warn!(event = "mailbox.settle.failed", mailbox = %later.name(), %error);
                 }
             }));
