@@ -55,7 +55,10 @@ impl Mailbox {
             snapshot.records.iter().enumerate().map(|(n, r)| (r.uid.get(), n as u32)).collect();
         let mut header = snapshot.header.clone();
         header.records = snapshot.records.len() as u32;
-        let file = IndexFile::replace(disk, &temporary, &header, &snapshot.records)?;
+        let file = IndexFile::replace(disk, &temporary, &header, &snapshot.records).inspect_err(|_| {
+            // On a full disk half an index would take the room that somebody else needs.
+            let _ = disk.unlink(&temporary);
+        })?;
         let swapped = (|| -> Result<()> {
             let mut state = self.state.write();
             let mut header = Header { last_repack: Timestamp::now().seconds, clean: None, ..state.header.clone() };
