@@ -75,6 +75,15 @@ pub(crate) fn remove(disk: &dyn Disk, layout: &Layout, root: &MailboxName) -> Re
     }
 }
 
+/// Removes the file durably: one that a power cut brought back after an orderly stop would be believed.
+pub(crate) fn forget(disk: &dyn Disk, layout: &Layout, root: &MailboxName) -> Result<()> {
+    let path = layout.quota_file(root);
+    match disk.unlink(&path) {
+        Err(error) if error.is_not_found() => Ok(()),
+        removed => Ok(removed.and_then(|()| disk.sync_dir(disk::parent(&path)))?),
+    }
+}
+
 fn encode(used: QuotaUsed, limits: QuotaLimits) -> String {
     let limit = |limit: Option<u64>| limit.map_or_else(|| "-1".to_owned(), |limit| limit.to_string());
     format!("{}\n{}\nM {} {}\n", used.bytes, limit(limits.storage_kib), used.messages, limit(limits.messages))

@@ -57,7 +57,7 @@ impl QuotaRoots {
     /// The file of a root that is not loaded is right no more.
     pub(crate) fn distrust(&self, name: &MailboxName) -> Result<()> {
         // Where no file is believed, its limits may still be wanted.
-        if self.trusted { file::remove(&*self.disk, &self.layout, name) } else { Ok(()) }
+        if self.trusted { file::forget(&*self.disk, &self.layout, name) } else { Ok(()) }
     }
 
     /// Puts a new root in place, of which nothing is used yet.
