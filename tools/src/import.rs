@@ -79,7 +79,7 @@ pub struct ImportRequest {
     pub target: MailboxName,
     /// Import although the quota is used up.
     pub ignore_quota: bool,
-    /// Skip messages that are in the mailbox already.
+    /// Skip messages that are in the mailbox already; those that nobody has flagged or read since get their flags.
     pub resume: bool,
     /// Print the summary as JSON.
     pub json: bool,

@@ -1,7 +1,8 @@
 //! `angarium restore`: mail from a backup, into place or into another folder.
 //!
 //! Nothing that is there is touched, and no UID is used twice: messages that the mailbox has (by their hash) are left
-//! alone, all others are appended with their flags, keywords, internal dates and the owner's \Seen. Run twice, it does
+//! alone, but for those that nobody has flagged or read since they came, which get their flags back; all others are appended with their
+//! flags, keywords, internal dates and the owner's \Seen. Run twice, it does
 //! nothing the second time. To go back to a mailbox as it was, UIDs included, put its directory back and run
 //! `reconstruct` (docs/recovery.md).
 

@@ -1,13 +1,14 @@
 //! A batch of messages: staged one by one, made durable side by side, appended together.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mailstore::{
-    AppendOptions, ContentHash, Error, ErrorKind, Mailbox, NewMessage, QuotaCheck, StageWriter, Staged, Timestamp,
+    AppendOptions, ContentHash, Error, ErrorKind, FlagOp, Mailbox, NewMessage, Permitted, QuotaCheck, Record,
+    StageWriter, Staged, StoreRequest, SystemFlags, Timestamp, Uid, UidSet,
 };
 
 use super::Summary;
@@ -55,8 +56,9 @@ pub(super) struct Batch {
     options: AppendOptions,
     items: Vec<Item>,
     octets: u64,
-    /// What is in the mailbox already, where that is to be skipped.
-    present: HashSet<ContentHash>,
+    /// What is in the mailbox already, where that is to be skipped; with the UID of a message that nobody has flagged or
+    /// read since it came.
+    present: HashMap<ContentHash, Option<Uid>>,
 }
 
 impl Batch {
@@ -64,10 +66,11 @@ impl Batch {
     pub(super) fn new(mailbox: Arc<Mailbox>, ignore_quota: bool, resume: bool) -> Self {
         let quota = if ignore_quota { QuotaCheck::Ignore } else { QuotaCheck::Enforce };
         let options = AppendOptions { quota, reader: mailbox.name().owner().map(str::to_owned) };
-        let mut present = HashSet::new();
+        let mut present = HashMap::new();
         if resume {
             let reading = mailbox.read();
-            present.extend(reading.records(1..=u32::MAX).map(|record| record.hash));
+            let untouched = |record: &Record| (record.modseq == record.created_modseq).then_some(record.uid);
+            present.extend(reading.records(1..=u32::MAX).map(|record| (record.hash, untouched(&record))));
         }
         Self { mailbox, options, items: Vec::new(), octets: 0, present }
     }
@@ -97,8 +100,11 @@ impl Batch {
                 }
                 Err(error) => return Err(Stop::store(&place, &error)),
             };
-            if self.present.contains(&staged.hash()) {
+            if let Some(untouched) = self.present.get(&staged.hash()) {
                 summary.present += 1;
+                if let Some(uid) = untouched {
+                    self.complete(*uid, &flags).map_err(|error| Stop::store(&place, &error))?;
+                }
                 continue;
             }
             let Flags { system, seen, keywords } = flags;
@@ -106,6 +112,32 @@ impl Batch {
             messages.push((place, NewMessage { staged, internal_date: date, flags: system, keywords, seen }));
         }
         self.append(messages, summary, console)
+    }
+
+    /// Flags a message that came without all of its flags: on its way when an earlier run was killed, it was taken in by its
+    /// file alone; or it lost them with an index.
+    fn complete(&self, uid: Uid, flags: &Flags) -> Result<(), Error> {
+        let Flags { system, seen, keywords } = flags;
+        if *system == SystemFlags::NONE && !seen && keywords.is_empty() {
+            return Ok(());
+        }
+        let request = StoreRequest {
+            reader: self.options.reader.as_deref().unwrap_or_default(),
+            uids: &UidSet::from_iter([uid.get()]),
+            op: FlagOp::Add,
+            system: *system,
+            seen: *seen && self.options.reader.is_some(),
+            keywords,
+            permitted: Permitted::ALL,
+            unchanged_since: None,
+        };
+        match self.mailbox.store(&request) {
+            // A mailbox has so many keywords; other flags matter more.
+            Err(error) if error.kind() == ErrorKind::Limit => {
+                self.mailbox.store(&StoreRequest { keywords: &[], ..request }).map(drop)
+            }
+            done => done.map(drop),
+        }
     }
 
     fn append(
