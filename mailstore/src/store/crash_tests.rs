@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::tests::{append, name, names, options, rights};
 use super::*;
 use crate::acl::{AclMode, Identifier};
+use crate::cache::{CacheBuf, CacheItems};
 use crate::quota::QuotaLimits;
 
 /// An operation on a store of joe and his folders a and a/b, and how to see that it happened.
@@ -158,6 +159,7 @@ fn judge(case: &Case, world: &World, acknowledged: bool, before: &[String]) {
     if !done && !case.repeatable {
         assert_eq!(names(&store), *before, "{context}: not half done");
     }
+    read_caches(&store);
     let report = store.check_contents(&mut |_| {}).unwrap();
     // What was not synced may have reached the disk in any order, an index record before its cache record: that is a note.
     let wrong: Vec<_> = report.findings.iter().filter(|found| found.severity == crate::Severity::Damage).collect();
@@ -166,6 +168,18 @@ fn judge(case: &Case, world: &World, acknowledged: bool, before: &[String]) {
         let repeated = (case.run)(&store);
         assert!(repeated.is_ok() || case.name == "rename INBOX", "{context}: {repeated:?}");
     }
+}
+
+/// What a power cut took of derived data is made anew where somebody asks for it.
+fn read_caches(store: &Store) {
+    for text in names(store) {
+        let mailbox = store.mailbox(&name(&text)).unwrap();
+        let reading = mailbox.read();
+        for record in reading.records(1..=u32::MAX) {
+            reading.cache(&record, CacheItems::ALL, &mut CacheBuf::default()).unwrap();
+        }
+    }
+    store.settle();
 }
 
 /// A store of joe with two folders, one message in each mailbox, closed in order. Returns the mailboxes' names.

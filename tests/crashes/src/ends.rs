@@ -30,6 +30,7 @@ pub enum End {
 #[derive(Clone, Debug, Default)]
 pub struct Ends {
     fixed: Vec<End>,
+    in_turn: Vec<End>,
     cuts: u64,
 }
 
@@ -37,11 +38,18 @@ impl Ends {
     /// These, at every step.
     #[must_use]
     pub fn of(fixed: &[End]) -> Self {
-        Self { fixed: fixed.to_vec(), cuts: 0 }
+        Self { fixed: fixed.to_vec(), ..Self::default() }
     }
 
-    /// And so many power cuts: the first loses all that is not synced, the second keeps some of it by chance, the third the
-    /// older part of it, the fourth all of it; and so on.
+    /// And one of these at each step, another one at the next. Of power cuts each has a seed of its own.
+    #[must_use]
+    pub fn and_in_turn(mut self, in_turn: &[End]) -> Self {
+        self.in_turn = in_turn.to_vec();
+        self
+    }
+
+    /// And so many power cuts at each step: one loses all that is not synced, the next keeps some of it by chance, the third
+    /// the older part of it, the fourth all of it; and so on.
     #[must_use]
     pub fn and_power_cuts(mut self, cuts: u64) -> Self {
         self.cuts = cuts;
@@ -50,17 +58,29 @@ impl Ends {
 
     /// Those at a step.
     pub(crate) fn at(&self, step: u64) -> Vec<End> {
-        self.fixed.iter().copied().chain(self.power_cuts(step)).collect()
+        let turn = self.in_turn.get(step as usize % self.in_turn.len().max(1)).map(|end| match end {
+            End::PowerCut { .. } => cut(step, self.cuts),
+            other => *other,
+        });
+        self.fixed.iter().copied().chain(turn).chain(self.power_cuts(step)).collect()
     }
 
     /// The power cuts at a step.
     pub(crate) fn power_cuts(&self, step: u64) -> Vec<End> {
-        let cut = |number: u64| {
-            let chance = splitmix(seed() ^ splitmix(step.wrapping_mul(0x100) ^ number));
-            End::PowerCut { seed: (chance & !3) | ((number + 1) % 4) }
-        };
-        (0..self.cuts).map(cut).collect()
+        (0..self.cuts).map(|number| cut(step, number)).collect()
     }
+
+    /// The power cuts after the last step: of every kind, if there are any at all.
+    pub(crate) fn last_power_cuts(&self) -> Vec<End> {
+        let some = self.cuts > 0 || self.in_turn.iter().any(|end| matches!(end, End::PowerCut { .. }));
+        (0..self.cuts.max(if some { 3 } else { 0 })).map(|number| cut(0, number)).collect()
+    }
+}
+
+/// A power cut of another kind at each step; the first one after the last step keeps nothing but what was promised.
+fn cut(step: u64, number: u64) -> End {
+    let chance = splitmix(seed() ^ splitmix(step.wrapping_mul(0x100) ^ number));
+    End::PowerCut { seed: (chance & !3) | ((number + step / 2 + 1) % 4) }
 }
 
 /// The seed of this run: that of `CRASH_SEED`, or one that no run had.
@@ -90,7 +110,9 @@ mod tests {
             let seed = |end: &End| if let End::PowerCut { seed } = end { Some(seed % 4) } else { None };
             ends.at(step).iter().filter_map(seed).collect()
         };
-        assert_eq!((kinds(1), kinds(2)), (vec![1, 2, 3, 0], vec![1, 2, 3, 0]));
+        assert_eq!((kinds(1), kinds(2)), (vec![1, 2, 3, 0], vec![2, 3, 0, 1]));
+        let turns = Ends::default().and_in_turn(&[End::Full, End::ReadOnly]);
+        assert_eq!((turns.at(2), turns.at(3)), (vec![End::Full], vec![End::ReadOnly]));
         assert_eq!(ends.at(1)[0], End::Full);
         assert_ne!(ends.at(1), ends.at(2), "other choices at every step");
         assert_eq!(ends.at(7), ends.at(7), "the same choices when repeated");

@@ -91,6 +91,14 @@ impl World {
         self.steps
     }
 
+    /// The changes that the operation has made so far: what, and to which file.
+    #[must_use]
+    pub fn changes(&self) -> Vec<String> {
+        let trace = self.disk.as_ref().map(|disk| disk.trace()).unwrap_or_default();
+        let made = trace.into_iter().skip(self.before as usize);
+        made.map(|change| format!("{:?} {}", change.op, change.path.display())).collect()
+    }
+
     /// From here on changes count.
     pub(crate) fn arm(&mut self) {
         let Some(disk) = &self.disk else { return };
