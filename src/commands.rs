@@ -15,6 +15,7 @@ mod cyradm;
 mod deliver;
 mod domain;
 mod ipurge;
+mod kick;
 mod man;
 mod mbexamine;
 mod mbpath;
@@ -29,6 +30,7 @@ mod status;
 mod subs;
 mod unexpunge;
 mod user;
+mod who;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -93,6 +95,8 @@ impl Caller {
 pub(crate) const TABLE: &[Command] = &[
     serve::COMMAND,
     status::COMMAND,
+    who::COMMAND,
+    kick::COMMAND,
     metrics::COMMAND,
     config::COMMAND,
     domain::COMMAND,

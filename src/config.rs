@@ -168,6 +168,7 @@ impl Config {
             body_stalled: self.limits.body_stalled.0,
             output_stalled: self.limits.output_stalled.0,
             tls_handshake: self.limits.tls_handshake.0,
+            proxies: self.server.proxies.clone(),
         }
     }
 

@@ -87,6 +87,7 @@ async fn serve(
     let tls = certificate::load(&config)?;
     let reception = Reception {
         gate: Arc::new(Gate::default()),
+        sessions: Arc::clone(&services.sessions),
         limits: Arc::new(ArcSwap::from_pointee(config.wire_limits())),
         tasks: TaskTracker::new(),
         shutdown: CancellationToken::new(),

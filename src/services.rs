@@ -7,6 +7,7 @@ use durable::disk::{Disk, RealDisk};
 use mailstore::{Layout, Store, StoreOptions};
 use tools::Exit;
 use tracing::{info, warn};
+use wire::Sessions;
 
 use crate::config::Config;
 use crate::config::options::{Durability, Mode};
@@ -21,6 +22,8 @@ const TRACE_HEADER: u64 = 4 * 1024;
 pub(crate) struct Services {
     pub(crate) store: Arc<Store>,
     pub(crate) directory: Arc<dyn Directory>,
+    /// Who is connected to a running server.
+    pub(crate) sessions: Arc<Sessions>,
     /// What a running server counts.
     metrics: OnceLock<Arc<Metrics>>,
 }
@@ -45,7 +48,7 @@ impl Services {
         // A first start that ended between the two left a store without a single mailbox, hence without users.
         let first = report.created || store.mailbox_count() == 0;
         match open_directory(config, disk, &store, first) {
-            Ok(directory) => Ok(Self { store, directory, metrics: OnceLock::new() }),
+            Ok(directory) => Ok(Self { store, directory, sessions: Arc::default(), metrics: OnceLock::new() }),
             Err(failure) => {
                 // What failed first is what to say; a store that is not closed repairs itself.
                 let _ = store.close();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use mailstore::MailboxName;
 use tracing::{debug, error, info};
 use wire::framing::{CommandLimits, Fragment};
 use wire::meter::Verdict;
@@ -137,6 +138,7 @@ async fn run(context: &mut Context, session: &mut Session) -> End {
 fn gone(error: ReadError) -> End {
     match error {
         ReadError::Timeout => End::Bye("Autologout, idle for too long".into()),
+        ReadError::Ended(reason) => End::Bye(reason.to_string()),
         error => End::Gone(error),
     }
 }
@@ -314,6 +316,7 @@ fn leave(context: &mut Context, session: &mut Session) {
     if let Session::Selected(selected) = session {
         let user = selected.user.clone();
         *session = Session::Authenticated(user);
+        context.connection.show_mailbox(None);
         context.tell_code(&Code::Closed, "Previous mailbox closed");
     }
 }
@@ -322,7 +325,10 @@ fn leave(context: &mut Context, session: &mut Session) {
 fn enter(context: &mut Context, session: &mut Session, state: Session) {
     if matches!(session, Session::NotAuthenticated(_)) && !matches!(state, Session::NotAuthenticated(_)) {
         context.connection.logged_in(CommandLimits::POST_AUTH);
+        state.account().iter().for_each(|account| context.connection.show_user(account.reader()));
     }
+    let mailbox = state.selected().map(|selected| selected.mailbox.name());
+    context.connection.show_mailbox(mailbox.as_ref().map(MailboxName::as_str));
     *session = state;
 }
 

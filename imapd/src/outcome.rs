@@ -185,6 +185,7 @@ impl From<ReadError> for CommandError {
             ReadError::Command(bad) => CommandError::bad(bad.error.to_string()),
             ReadError::Line(error) => CommandError::bad(error.to_string()),
             ReadError::Timeout => CommandError::Bye("Timed out".into()),
+            ReadError::Ended(reason) => CommandError::Bye(reason.to_string().into()),
             gone => CommandError::Gone(gone),
         }
     }

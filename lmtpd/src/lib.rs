@@ -42,7 +42,7 @@ use session::Shared;
 
 pub use meters::{Deliveries, Meters};
 pub use reply::OverQuota;
-pub use settings::{BareLineEnds, Network, NetworkError, Settings};
+pub use settings::{BareLineEnds, Settings};
 
 /// The LMTP service: what all its sessions share.
 pub struct Lmtp(Arc<Shared<Live>>);

@@ -42,7 +42,7 @@ impl Reply {
     }
 
     /// `421`: the connection is closed after this reply.
-    pub(crate) fn closing(status: &'static str, text: &'static str) -> Self {
+    pub(crate) fn closing(status: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(421, status, text)
     }
 

@@ -181,6 +181,9 @@ pub(crate) async fn serve<D: Deposit>(shared: Arc<Shared<D>>, conn: Connection, 
     if let Err(End::Broken(ReadError::Timeout)) = &end {
         session.put(&Reply::closing("4.4.2", "Timed out"));
     }
+    if let Err(End::Broken(ReadError::Ended(reason))) = &end {
+        session.put(&Reply::closing("4.3.2", reason.to_string()));
+    }
     let (octets_in, octets_out) = session.conn.octets();
     let messages = session.messages;
     match end {

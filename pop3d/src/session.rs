@@ -104,8 +104,9 @@ pub async fn serve(server: Arc<Pop3>, mut connection: Connection) {
     let conn = context.connection.info().id;
     info!(event = "pop3.session.ended", conn, user, reason = end.name(), octets_in, octets_out);
     // RFC 1939, 3: a session that timed out ends without a word.
-    match end {
+    match &end {
         End::Shutdown => reply::err(context.connection.output(), Some(Code::SysTemp), "Server is shutting down"),
+        End::Gone(ReadError::Ended(reason)) => reply::err(context.connection.output(), Some(Code::SysTemp), reason),
         End::TooManyErrors => reply::err(context.connection.output(), None, "Too many errors"),
         _ => {}
     }
@@ -241,6 +242,7 @@ async fn finish(context: &mut Context, state: &mut State, outcome: Outcome) -> R
         Ok(Done::Said) => return Ok(()),
         Ok(Done::Enter(transaction, text)) => {
             context.connection.logged_in(CommandLimits::PRE_AUTH);
+            context.connection.show_user(&transaction.user);
             reply::ok(context.connection.output(), &text);
             *state = State::Transaction(transaction);
             return Ok(());

@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lmtpd::Network;
 use pop3d::UidlFormat;
+use wire::Network;
 use wire::limits;
 
 use super::section::section;
@@ -32,6 +32,9 @@ section! {
         confine: Option<bool> = None => "true",
         /// Other directories a confined server may write to, for backups.
         writable: Vec<PathBuf> = Vec::new(),
+        /// Load balancers: connections from these networks must begin with a PROXY header (version 1 or 2), which says whom
+        /// they are for. Read again at SIGHUP.
+        proxies: Vec<Network> = Vec::new(),
         /// How long sessions may take to end when the server stops, before they are cut off: enough to finish a delivery.
         shutdown_wait: Span = Span(Duration::from_secs(20)),
     }

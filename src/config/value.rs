@@ -110,7 +110,7 @@ impl Setting for SocketAddr {
     }
 }
 
-impl Setting for lmtpd::Network {
+impl Setting for wire::Network {
     const EXPECTED: &'static str = "a network in quotes";
     const EXAMPLE: &'static str = "\"192.0.2.0/24\"";
 

@@ -12,7 +12,7 @@ use crate::config::{Config, SectionValues};
 use crate::logging::Logging;
 
 /// Sections, or single options (`section.option`), that take effect at once: new connections get new limits.
-const LIVE: &[&str] = &["limits", "log.level", "imap.idle_timeout", "server.shutdown_wait"];
+const LIVE: &[&str] = &["limits", "log.level", "imap.idle_timeout", "server.shutdown_wait", "server.proxies"];
 
 /// What can change.
 pub(super) struct Live {
@@ -54,6 +54,7 @@ impl Live {
         self.config.log.level = config.log.level;
         self.config.imap.idle_timeout = config.imap.idle_timeout;
         self.config.server.shutdown_wait = config.server.shutdown_wait;
+        self.config.server.proxies = config.server.proxies;
     }
 }
 

@@ -43,12 +43,14 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
 use crate::framing::{CommandFramer, CommandLimits, DotStuffer, LineFramer};
+use crate::listen::Refusal;
 use crate::output::{self, Output, WriteError};
+use crate::proxy::{self, ProxyError};
 use crate::stream::{Plain, Stream};
 use crate::tls::{HandshakeError, Tls};
 use crate::{Limits, limits};
 
-pub use info::{ConnectionInfo, Peer};
+pub use info::{ConnectionInfo, Peer, Proxy};
 pub use read::ReadError;
 
 /// Why STARTTLS failed. The connection must be closed: there is no going on in clear text.
@@ -68,6 +70,16 @@ pub enum StartTlsError {
 
 /// Octets of a file that are read and stuffed at a time: 64 KiB, which stay in the processor's cache until they are sent.
 const STUFFED_WINDOW: u64 = 64 * 1024;
+/// Why a connection from a load balancer is closed at once.
+#[derive(Debug, Error)]
+pub(crate) enum NoProxyHeader {
+    #[error("no PROXY header in time")]
+    Timeout,
+    #[error(transparent)]
+    Wrong(#[from] ProxyError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
 
 /// How long a connection waits for what.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +112,9 @@ pub struct Connection {
     octets_in: u64,
     octets_out: u64,
     /// Gives the slot back to the listener when the connection is dropped.
-    _slot: Option<crate::listen::Slot>,
+    slot: Option<crate::listen::Slot>,
+    /// The row that administrators see; a connection inside the process has none.
+    entry: Option<crate::sessions::Entry>,
 }
 
 impl Connection {
@@ -124,7 +138,8 @@ impl Connection {
             continued: false,
             octets_in: 0,
             octets_out: 0,
-            _slot: None,
+            slot: None,
+            entry: None,
         }
     }
 
@@ -136,9 +151,24 @@ impl Connection {
         (Self::new(stream, ConnectionInfo::memory(), &Limits::default()), theirs)
     }
 
-    pub(crate) fn with_slot(mut self, slot: crate::listen::Slot) -> Self {
-        self._slot = Some(slot);
+    pub(crate) fn admitted(mut self, slot: crate::listen::Slot, entry: crate::sessions::Entry) -> Self {
+        (self.slot, self.entry) = (Some(slot), Some(entry));
         self
+    }
+
+    /// Tells administrators who has logged in.
+    pub fn show_user(&self, user: &str) {
+        self.entry.iter().for_each(|entry| entry.set_user(user));
+    }
+
+    /// Tells administrators which mailbox is selected.
+    pub fn show_mailbox(&self, mailbox: Option<&str>) {
+        self.entry.iter().for_each(|entry| entry.set_mailbox(mailbox));
+    }
+
+    /// Tells administrators what the client calls itself.
+    pub fn show_client(&self, client: &str) {
+        self.entry.iter().for_each(|entry| entry.set_client(client));
     }
 
     /// Who is connected to what.
@@ -148,7 +178,8 @@ impl Connection {
 
     /// Whether a password may be sent here: TLS, loopback, or a Unix socket.
     pub fn is_secure(&self) -> bool {
-        self.info.tls.is_some() || self.info.peer.is_local()
+        let to_proxy = self.info.proxy.is_some_and(|proxy| proxy.encrypted);
+        self.info.tls.is_some() || to_proxy || self.info.peer.is_local()
     }
 
     /// Octets read from and written to the peer so far, inside TLS.
@@ -183,10 +214,23 @@ impl Connection {
     /// # Errors
     /// [`WriteError`]; the session is over.
     pub async fn flush(&mut self) -> Result<(), WriteError> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
         let waiting = self.output.len();
-        let result = self.output.flush(&mut self.stream, self.times.output).await;
+        let result = tokio::select! {
+            // First, so that a goodbye still goes out to whoever reads.
+            biased;
+            result = self.output.flush(&mut self.stream, self.times.output) => result,
+            reason = ended(self.entry.as_ref()) => Err(WriteError::Ended(reason)),
+        };
         self.octets_out += (waiting - self.output.len()) as u64;
+        self.show_octets();
         result
+    }
+
+    fn show_octets(&self) {
+        self.entry.iter().for_each(|entry| entry.set_octets(self.octets_in, self.octets_out));
     }
 
     /// Writes when much waits to be sent: what a session calls between the replies of a long command.
@@ -205,8 +249,14 @@ impl Connection {
     pub async fn write_file(&mut self, file: &File, offset: u64, len: u64) -> Result<(), WriteError> {
         let waiting = self.output.len() as u64;
         let stalled = self.times.output;
-        output::send_file(&mut self.output, &mut self.stream, file, offset, len, stalled).await?;
+        let sent = output::send_file(&mut self.output, &mut self.stream, file, offset, len, stalled);
+        tokio::select! {
+            biased;
+            result = sent => result?,
+            reason = ended(self.entry.as_ref()) => return Err(WriteError::Ended(reason)),
+        }
         self.octets_out += waiting + len - self.output.len() as u64;
+        self.show_octets();
         Ok(())
     }
 
@@ -255,10 +305,29 @@ impl Connection {
         Ok(())
     }
 
+    /// Reads the PROXY header that the connection begins with: from here on its peer is the client.
+    pub(crate) async fn meet_proxy(&mut self, limits: &Limits) -> Result<(), NoProxyHeader> {
+        let read = proxy::read(&mut self.stream);
+        let found = tokio::time::timeout(limits.tls_handshake, read).await.map_err(|_| NoProxyHeader::Timeout)??;
+        let Peer::Ip(address) = self.info.peer else { return Ok(()) };
+        self.info.proxy = Some(Proxy { address, encrypted: found.encrypted });
+        // Being on this machine gives rights that no header gives.
+        if let Some(client) = found.client.filter(|client| !Peer::Ip(*client).is_local()) {
+            self.info.peer = Peer::Ip(client);
+            self.info.local = found.server.or(self.info.local);
+            self.entry.iter().for_each(|entry| entry.set_peer(self.info.peer));
+        }
+        match &mut self.slot {
+            Some(slot) => Ok(slot.belongs_to(&self.info.peer, limits)?),
+            None => Ok(()),
+        }
+    }
+
     /// The handshake of a port that begins with TLS.
     pub(crate) async fn upgrade(&mut self, tls: &Tls) -> Result<(), HandshakeError> {
         self.stream.upgrade(tls, self.times.handshake).await?;
         self.info.tls = self.stream.tls();
+        self.entry.iter().for_each(|entry| entry.set_tls(self.info.tls.map(|tls| tls.version)));
         Ok(())
     }
 
@@ -275,6 +344,14 @@ impl Connection {
         };
         // A peer that does not read must not hold us: it gets a moment, not the five minutes of a working session.
         let _ = tokio::time::timeout(limits::TLS_HANDSHAKE, say).await;
+    }
+}
+
+/// Completes when an administrator ends the session, with what he says; never where there is no row.
+async fn ended(entry: Option<&crate::sessions::Entry>) -> std::sync::Arc<str> {
+    match entry {
+        Some(entry) => entry.ended().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`listen`] accepts connections, caps them per address and in all, and drains them at the end.
 //! - [`sasl`] is the server's side of AUTHENTICATE; who a password belongs to is the caller's business.
 //! - [`limits`] holds every number a peer is held to, with its reason.
+//! - [`sessions`] is who is connected now, for administrators to see and to end.
 //! - [`meter`] counts commands and their times.
 //!
 //! Nothing here knows a mailbox, a user or a protocol's replies.
@@ -14,14 +15,19 @@ pub mod framing;
 pub mod limits;
 pub mod listen;
 pub mod meter;
+pub mod network;
 pub mod output;
+pub mod proxy;
 pub mod sasl;
 pub mod secret;
+pub mod sessions;
 pub mod stream;
 pub mod tls;
 
 pub use connection::{Connection, ConnectionInfo, Peer, ReadError, StartTlsError};
 pub use limits::Limits;
+pub use network::{Network, NetworkError};
 pub use output::{Output, WriteError};
 pub use secret::Secret;
+pub use sessions::Sessions;
 pub use tls::{Tls, TlsError};

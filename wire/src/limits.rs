@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use crate::connection::Peer;
+use crate::network::Network;
+
 /// Longest line before login, in bytes without its CRLF: 8 KiB. Enough for any LOGIN or AUTHENTICATE with an initial
 /// response; a stranger gets no more memory than this (RFC 7162, 4 asks for at least 8,192 of any IMAP server).
 pub const PRE_AUTH_LINE: usize = 8 * 1024;
@@ -71,8 +74,17 @@ pub struct Limits {
     pub body_stalled: Duration,
     /// Output not taken. Default [`OUTPUT_STALLED`].
     pub output_stalled: Duration,
-    /// TLS handshake. Default [`TLS_HANDSHAKE`].
+    /// TLS handshake, and the PROXY header before it. Default [`TLS_HANDSHAKE`].
     pub tls_handshake: Duration,
+    /// Load balancers: connections from these networks begin with a PROXY header ([`crate::proxy`]). Default none.
+    pub proxies: Vec<Network>,
+}
+
+impl Limits {
+    /// Whether a connection from `peer` begins with a PROXY header.
+    pub(crate) fn is_proxy(&self, peer: &Peer) -> bool {
+        peer.ip().is_some_and(|ip| self.proxies.iter().any(|network| network.contains(ip)))
+    }
 }
 
 impl Default for Limits {
@@ -85,6 +97,7 @@ impl Default for Limits {
             body_stalled: BODY_STALLED,
             output_stalled: OUTPUT_STALLED,
             tls_handshake: TLS_HANDSHAKE,
+            proxies: Vec::new(),
         }
     }
 }

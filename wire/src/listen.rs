@@ -20,6 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::connection::{Connection, ConnectionInfo, Peer};
 use crate::limits::Limits;
+use crate::sessions::Sessions;
 use crate::stream::{Plain, Stream};
 use crate::tls::Tls;
 
@@ -50,6 +51,8 @@ pub struct Service {
 pub struct Reception {
     /// Counts connections.
     pub gate: Arc<Gate>,
+    /// Every connection, for administrators.
+    pub sessions: Arc<Sessions>,
     /// Limits for new connections; replaced when the configuration is read again.
     pub limits: Arc<ArcSwap<Limits>>,
     /// Every session's task.
@@ -113,7 +116,8 @@ fn admit(accepted: Accepted, service: &Service, reception: &Reception) -> Result
         }
     };
     let info = ConnectionInfo::new(service.name, peer, local);
-    Ok(Connection::new(Stream::Plain(stream), info, &limits).with_slot(slot))
+    let entry = reception.sessions.enter(&info);
+    Ok(Connection::new(Stream::Plain(stream), info, &limits).admitted(slot, entry))
 }
 
 fn spawn<H, F>(mut conn: Connection, service: &Service, reception: &Reception, open: traffic::Open, session: &Arc<H>)
@@ -125,9 +129,18 @@ where
     debug!(event = "connection.opened", conn = info.id, service = info.service, peer = %info.peer);
     let guard = PanicLog { conn: info.id, service: info.service };
     let (tls, session) = (service.tls.clone(), Arc::clone(session));
+    let limits = reception.limits.load();
+    let proxy = limits.is_proxy(&info.peer).then(|| Arc::clone(&limits));
     reception.tasks.spawn(async move {
         let _open = open;
         let _guard = guard;
+        if let Some(limits) = proxy
+            && let Err(problem) = Box::pin(conn.meet_proxy(&limits)).await
+        {
+            let info = conn.info();
+            warn!(event = "proxy.refused", conn = info.id, service = info.service, peer = %info.peer, error = %problem);
+            return;
+        }
         if let Some(tls) = tls
             && let Err(problem) = Box::pin(conn.upgrade(&tls)).await
         {

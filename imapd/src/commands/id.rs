@@ -19,6 +19,9 @@ pub(crate) async fn run(context: &mut Context, _session: &mut Session, fields: O
         Some(found[..found.len().min(LOGGED)].escape_ascii().to_string())
     };
     debug!(event = "imap.client.named", conn, client = field("name"), version = field("version"));
+    if let Some(name) = field("name") {
+        context.connection.show_client(&field("version").map_or(name.clone(), |version| format!("{name} {version}")));
+    }
     let version = context.server.options.version.clone();
     let named: &[(&str, &str)] = &[("name", "Angarium"), ("version", &version)];
     let told = if version.is_empty() { &named[..1] } else { named };

@@ -64,13 +64,24 @@ pub struct ConnectionInfo {
     pub local: Option<SocketAddr>,
     /// What was negotiated, `None` without TLS.
     pub tls: Option<TlsInfo>,
+    /// The load balancer that speaks for the peer.
+    pub proxy: Option<Proxy>,
+}
+
+/// A load balancer between us and the peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its own address.
+    pub address: SocketAddr,
+    /// The peer speaks TLS to it.
+    pub encrypted: bool,
 }
 
 impl ConnectionInfo {
     /// Facts about a new connection, with an id of its own.
     pub fn new(service: &'static str, peer: Peer, local: Option<SocketAddr>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), service, peer, local, tls: None }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), service, peer, local, tls: None, proxy: None }
     }
 
     /// Facts about a connection inside the process.

@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -42,6 +43,9 @@ pub enum ReadError {
     /// What waited to be sent could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// An administrator has ended the session: say goodbye with these words, and close.
+    #[error("ended by the administrator: {0}")]
+    Ended(Arc<str>),
 }
 
 impl Connection {
@@ -207,7 +211,12 @@ impl Connection {
                 scratch.filled().len()
             })
         });
-        let read = tokio::time::timeout_at(until, read).await;
+        let entry = self.entry.as_ref();
+        let read = tokio::select! {
+            biased;
+            reason = super::ended(entry) => return Err(ReadError::Ended(reason)),
+            read = tokio::time::timeout_at(until, read) => read,
+        };
         self.filled(read)
     }
 
@@ -219,7 +228,12 @@ impl Connection {
         let chunk = usize::try_from(wanted).unwrap_or(usize::MAX).min(BODY_CHUNK);
         self.input.reserve(chunk);
         let mut space = bytes::BufMut::limit(&mut self.input, chunk);
-        let read = tokio::time::timeout_at(until, self.stream.read_buf(&mut space)).await;
+        let entry = self.entry.as_ref();
+        let read = tokio::select! {
+            biased;
+            reason = super::ended(entry) => return Err(ReadError::Ended(reason)),
+            read = tokio::time::timeout_at(until, self.stream.read_buf(&mut space)) => read,
+        };
         self.filled(read)
     }
 
@@ -229,6 +243,7 @@ impl Connection {
             Ok(Ok(0)) => Err(ReadError::Closed),
             Ok(Ok(octets)) => {
                 self.octets_in += octets as u64;
+                self.show_octets();
                 Ok(())
             }
             // A TLS peer that hangs up without close_notify: the same to us as any hang-up.

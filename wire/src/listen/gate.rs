@@ -39,6 +39,17 @@ struct Counts {
     by_address: HashMap<IpAddr, u32>,
 }
 
+impl Counts {
+    fn add(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Refusal> {
+        let count = self.by_address.entry(address).or_default();
+        if *count >= limits.connections_per_address {
+            return Err(Refusal::Address);
+        }
+        *count += 1;
+        Ok(())
+    }
+}
+
 impl Gate {
     /// Connections open now.
     pub fn connections(&self) -> u32 {
@@ -68,13 +79,10 @@ impl Gate {
             return Err(Refusal::Total);
         }
         // A proxy or webmail on this machine carries many users; its own limits apply.
-        let address = peer.ip().filter(|_| !peer.is_local()).map(network);
+        let capped = !peer.is_local() && !limits.is_proxy(peer);
+        let address = peer.ip().filter(|_| capped).map(network);
         if let Some(address) = address {
-            let count = counts.by_address.entry(address).or_default();
-            if *count >= limits.connections_per_address {
-                return Err(Refusal::Address);
-            }
-            *count += 1;
+            counts.add(address, limits)?;
         }
         counts.total += 1;
         Ok(Slot { gate: Arc::clone(self), address })
@@ -108,6 +116,18 @@ fn most_connections() -> u32 {
 pub(crate) struct Slot {
     gate: Arc<Gate>,
     address: Option<IpAddr>,
+}
+
+impl Slot {
+    /// The connection turns out to be one of `peer`, behind a load balancer.
+    pub(crate) fn belongs_to(&mut self, peer: &Peer, limits: &Limits) -> Result<(), Refusal> {
+        let address = peer.ip().filter(|_| !peer.is_local() && !limits.is_proxy(peer)).map(network);
+        if let Some(address) = address.filter(|_| self.address.is_none()) {
+            self.gate.counts().add(address, limits)?;
+            self.address = Some(address);
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Slot {

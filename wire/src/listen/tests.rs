@@ -10,6 +10,7 @@ use super::*;
 fn reception(limits: Limits) -> Reception {
     Reception {
         gate: Arc::new(Gate::default()),
+        sessions: Arc::default(),
         limits: Arc::new(ArcSwap::from_pointee(limits)),
         tasks: TaskTracker::new(),
         shutdown: CancellationToken::new(),

@@ -1,0 +1,218 @@
+//! Who is connected now: what an administrator sees of it, and how he ends a session.
+//!
+//! Every connection that a listener admits has a row here as long as it lives. The session writes into its row what it
+//! learns (user, mailbox, what the client calls itself); nothing of it is looked at until somebody asks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::{ConnectionInfo, Peer};
+
+/// Characters of a client's name or mailbox that are kept: more is of no use to anybody who looks.
+const LABEL: usize = 200;
+
+/// All connections of the process.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    rows: Mutex<BTreeMap<u64, Arc<Row>>>,
+}
+
+/// What is known of a session at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionView {
+    /// The connection's number, the log's `conn`.
+    pub id: u64,
+    /// `imap`, `imaps`, `lmtp`.
+    pub service: &'static str,
+    /// The other end.
+    pub peer: Peer,
+    /// When it connected.
+    pub since: SystemTime,
+    /// The TLS version, if there is TLS.
+    pub tls: Option<&'static str>,
+    /// Who has logged in.
+    pub user: Option<Arc<str>>,
+    /// The selected mailbox.
+    pub mailbox: Option<Arc<str>>,
+    /// What the client calls itself.
+    pub client: Option<Arc<str>>,
+    /// Octets read from the peer, inside TLS.
+    pub octets_in: u64,
+    /// Octets written to the peer, inside TLS.
+    pub octets_out: u64,
+}
+
+/// A connection's row.
+#[derive(Debug)]
+struct Row {
+    id: u64,
+    service: &'static str,
+    since: SystemTime,
+    labels: Mutex<Labels>,
+    octets_in: AtomicU64,
+    octets_out: AtomicU64,
+    end: CancellationToken,
+    /// Set before `end` is cancelled.
+    reason: OnceLock<Arc<str>>,
+}
+
+#[derive(Debug)]
+struct Labels {
+    peer: Peer,
+    tls: Option<&'static str>,
+    user: Option<Arc<str>>,
+    mailbox: Option<Arc<str>>,
+    client: Option<Arc<str>>,
+}
+
+impl Sessions {
+    /// Every session, in the order in which they began.
+    #[must_use]
+    pub fn list(&self) -> Vec<SessionView> {
+        self.rows().values().map(|row| row.view()).collect()
+    }
+
+    /// Ends the sessions that `chosen` picks: each says goodbye with `reason` as soon as it waits for its client.
+    /// Returns how many there were.
+    pub fn end(&self, reason: &str, mut chosen: impl FnMut(&SessionView) -> bool) -> usize {
+        let reason: Arc<str> = reason.into();
+        let rows = self.rows();
+        let ended = rows.values().filter(|row| chosen(&row.view()));
+        ended
+            .map(|row| {
+                // Who is ended twice hears the first reason.
+                let _ = row.reason.set(Arc::clone(&reason));
+                row.end.cancel();
+            })
+            .count()
+    }
+
+    pub(crate) fn enter(self: &Arc<Self>, info: &ConnectionInfo) -> Entry {
+        let row = Arc::new(Row {
+            id: info.id,
+            service: info.service,
+            since: SystemTime::now(),
+            labels: Mutex::new(Labels { peer: info.peer, tls: None, user: None, mailbox: None, client: None }),
+            octets_in: AtomicU64::new(0),
+            octets_out: AtomicU64::new(0),
+            end: CancellationToken::new(),
+            reason: OnceLock::new(),
+        });
+        self.rows().insert(info.id, Arc::clone(&row));
+        Entry { sessions: Arc::clone(self), row }
+    }
+
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Row>>> {
+        // A row is put in or taken out whole, whatever panics.
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Row {
+    fn view(&self) -> SessionView {
+        let labels = self.labels();
+        SessionView {
+            id: self.id,
+            service: self.service,
+            peer: labels.peer,
+            since: self.since,
+            tls: labels.tls,
+            user: labels.user.clone(),
+            mailbox: labels.mailbox.clone(),
+            client: labels.client.clone(),
+            octets_in: self.octets_in.load(Ordering::Relaxed),
+            octets_out: self.octets_out.load(Ordering::Relaxed),
+        }
+    }
+
+    fn labels(&self) -> MutexGuard<'_, Labels> {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection's own hold on its row, which goes with it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    sessions: Arc<Sessions>,
+    row: Arc<Row>,
+}
+
+impl Entry {
+    pub(crate) fn set_peer(&self, peer: Peer) {
+        self.row.labels().peer = peer;
+    }
+
+    pub(crate) fn set_tls(&self, version: Option<&'static str>) {
+        self.row.labels().tls = version;
+    }
+
+    pub(crate) fn set_user(&self, user: &str) {
+        self.row.labels().user = Some(label(user));
+    }
+
+    pub(crate) fn set_mailbox(&self, mailbox: Option<&str>) {
+        let mailbox = mailbox.map(label);
+        self.row.labels().mailbox = mailbox;
+    }
+
+    pub(crate) fn set_client(&self, client: &str) {
+        self.row.labels().client = Some(label(client));
+    }
+
+    pub(crate) fn set_octets(&self, octets_in: u64, octets_out: u64) {
+        self.row.octets_in.store(octets_in, Ordering::Relaxed);
+        self.row.octets_out.store(octets_out, Ordering::Relaxed);
+    }
+
+    /// Completes when an administrator ends the session; with what he says.
+    pub(crate) async fn ended(&self) -> Arc<str> {
+        self.row.end.cancelled().await;
+        self.row.reason.get().cloned().unwrap_or_default()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.sessions.rows().remove(&self.row.id);
+    }
+}
+
+/// A text of a peer's, short and without control characters.
+fn label(text: &str) -> Arc<str> {
+    text.chars().filter(|c| !c.is_control()).take(LABEL).collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn rows_come_and_go_with_their_connections() {
+        let sessions = Arc::new(Sessions::default());
+        let (first, second) = (ConnectionInfo::memory(), ConnectionInfo::memory());
+        let (one, two) = (sessions.enter(&first), sessions.enter(&second));
+        one.set_user("joe");
+        one.set_mailbox(Some("INBOX"));
+        one.set_client("Mail\r\n\x1b[31m 1.0");
+        one.set_octets(3, 5);
+        let views = sessions.list();
+        assert_eq!(views.iter().map(|view| view.id).collect::<Vec<_>>(), [first.id, second.id]);
+        assert_eq!(views[0].user.as_deref(), Some("joe"));
+        assert_eq!(views[0].client.as_deref(), Some("Mail[31m 1.0"));
+        assert_eq!((views[0].octets_in, views[0].octets_out), (3, 5));
+        assert_eq!(views[1].user, None);
+
+        assert_eq!(sessions.end("maintenance", |view| view.user.as_deref() == Some("joe")), 1);
+        assert_eq!(sessions.end("later", |view| view.id == first.id), 1);
+        assert_eq!(&*one.ended().await, "maintenance");
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, two.ended()).await.is_err());
+        drop(one);
+        assert_eq!(sessions.list().len(), 1);
+        drop(two);
+        assert!(sessions.list().is_empty());
+    }
+}
