@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use parking_lot::{Condvar, Mutex};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
 use crate::error::{Error, Result};
 use crate::secret::Secret;
@@ -33,9 +34,12 @@ const MAX_PASSWORD: usize = 1024;
 /// A stored hash that asks for more memory (KiB) than this is damaged: checking it would take the server's.
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 
-/// How many hashes' memory is kept for the next ones. Given back to the allocator it would stay with the thread that
-/// happened to make the hash, and there may be hundreds of threads.
-const KEPT: usize = 2;
+/// Most hashes at a time, however many processors there are: each has its memory as long as the server runs, and memory is
+/// what bounds them. Eight are some 300 passwords a second that nobody remembers.
+const MOST_AT_ONCE: usize = 8;
+
+/// Octets of a salt (RFC 9106, 3.1).
+const SALT: usize = 16;
 
 /// How many right passwords are remembered; the whole memory is forgotten when it is full.
 const REMEMBERED: usize = 10_000;
@@ -56,11 +60,11 @@ pub(crate) struct Hasher {
     argon: Argon2<'static>,
     /// What an unknown user's password is compared with, so that it takes as long.
     decoy: String,
-    running: Mutex<usize>,
+    /// A place for each hash that may be under way, with the memory that the last one in it had: given back to the allocator
+    /// it would stay with the thread that happened to make the hash, and there may be hundreds of threads. The place that
+    /// was left last is taken first, so the others' memory comes into being only when it is needed.
+    places: Mutex<Vec<Vec<Block>>>,
     free: Condvar,
-    /// Memory of hashes that are done, for the next ones.
-    memory: Mutex<Vec<Vec<Block>>>,
-    at_once: usize,
     /// Keyed with a random key of this process; useless to whoever reads a core dump.
     key: [u8; 32],
     remembered: Mutex<HashMap<UserId, [u8; 32]>>,
@@ -75,14 +79,13 @@ impl Hasher {
             .map_err(|e| Error::Invalid(format!("password cost: {e}")))?;
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|e| Error::Unavailable(e.to_string()))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut hasher = Hasher {
             argon: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             decoy: String::new(),
-            running: Mutex::new(0),
+            // More than one for a core would not end sooner.
+            places: Mutex::new(vec![Vec::new(); cores.clamp(1, MOST_AT_ONCE)]),
             free: Condvar::new(),
-            memory: Mutex::default(),
-            // Twice the cores: a hash is bound by memory bandwidth, and each takes its share of memory.
-            at_once: std::thread::available_parallelism().map_or(2, usize::from) * 2,
             key,
             remembered: Mutex::default(),
             #[cfg(test)]
@@ -100,10 +103,20 @@ impl Hasher {
         if password.expose().len() > MAX_PASSWORD || password.expose().contains(&0) {
             return Err(Error::Invalid("a password has at most 1024 octets, none of them NUL".into()));
         }
-        self.limited(|| {
-            let hash = self.argon.hash_password(password.expose());
-            hash.map(|h| h.to_string()).map_err(|e| Error::Unavailable(format!("hashing a password: {e}")))
-        })
+        let failed = |error: &dyn std::fmt::Display| Error::Unavailable(format!("hashing a password: {error}"));
+        let mut salt = [0; SALT];
+        getrandom::fill(&mut salt).map_err(|error| failed(&error))?;
+        let salt = Salt::new(&salt).map_err(|error| failed(&error))?;
+        let mut made = [0; Params::DEFAULT_OUTPUT_LEN];
+        self.compute(&self.argon, password, &salt, &mut made).map_err(|error| failed(&error))?;
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(self.argon.params()).map_err(|error| failed(&error))?,
+            salt: Some(salt),
+            hash: Some(Output::new(&made).map_err(|error| failed(&error))?),
+        };
+        Ok(hash.to_string())
     }
 
     /// Whether this password of the user was found right before, with this very hash. Costs no hash.
@@ -124,10 +137,8 @@ impl Hasher {
         if fingerprint.as_ref().is_some_and(|fingerprint| self.is_remembered(user, fingerprint)) {
             return true;
         }
-        let right = self.limited(|| {
-            let parsed = PasswordHash::new(hash.unwrap_or(&self.decoy));
-            parsed.is_ok_and(|parsed| self.is_hash_of(&parsed, password).unwrap_or(false))
-        });
+        let parsed = PasswordHash::new(hash.unwrap_or(&self.decoy));
+        let right = parsed.is_ok_and(|parsed| self.is_hash_of(&parsed, password).unwrap_or(false));
         let right = right && hash.is_some() && !password.is_empty();
         if let Some(fingerprint) = fingerprint.filter(|_| right) {
             let mut remembered = self.remembered.lock();
@@ -145,17 +156,42 @@ impl Hasher {
         let params = Params::try_from(parsed).ok().filter(|params| params.m_cost() <= MAX_MEMORY_KIB)?;
         let algorithm = Algorithm::try_from(parsed.algorithm.as_str()).ok()?;
         let version = parsed.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
-        let mut memory = self.memory.lock().pop().unwrap_or_default();
-        memory.resize(params.block_count(), Block::default());
         let mut made = vec![0; expected.len()];
-        let argon = Argon2::new(algorithm, version, params);
-        let done = argon.hash_password_into_with_memory(password.expose(), salt, &mut made, &mut memory);
-        let mut kept = self.memory.lock();
+        self.compute(&Argon2::new(algorithm, version, params), password, salt, &mut made).ok()?;
+        Some(made.ct_eq(expected.as_bytes()).into())
+    }
+
+    /// Makes a hash when its turn has come.
+    fn compute(
+        &self,
+        argon: &Argon2<'_>,
+        password: &Secret,
+        salt: &[u8],
+        made: &mut [u8],
+    ) -> std::result::Result<(), argon2::Error> {
+        #[cfg(test)]
+        self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut memory = {
+            let mut places = self.places.lock();
+            loop {
+                match places.pop() {
+                    Some(place) => break place,
+                    None => self.free.wait(&mut places),
+                }
+            }
+        };
+        let blocks = argon.params().block_count();
+        memory.resize(blocks.max(memory.len()), Block::default());
+        let done = argon.hash_password_into_with_memory(password.expose(), salt, made, &mut memory);
+        // What is left there would help whoever guesses passwords.
+        memory.iter_mut().take(blocks).for_each(Zeroize::zeroize);
         // A hash brought from elsewhere may have asked for much more than ours do.
-        if kept.len() < KEPT && memory.capacity() <= self.argon.params().block_count() {
-            kept.push(memory);
+        if blocks > self.argon.params().block_count() {
+            memory = Vec::new();
         }
-        done.ok().map(|()| made.ct_eq(expected.as_bytes()).into())
+        self.places.lock().push(memory);
+        self.free.notify_one();
+        done
     }
 
     /// The user's password was changed, or the user is gone.
@@ -174,21 +210,6 @@ impl Hasher {
     pub(crate) fn made(&self) -> u64 {
         self.made.load(std::sync::atomic::Ordering::Relaxed)
     }
-
-    fn limited<T>(&self, work: impl FnOnce() -> T) -> T {
-        #[cfg(test)]
-        self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let mut running = self.running.lock();
-        while *running >= self.at_once {
-            self.free.wait(&mut running);
-        }
-        *running += 1;
-        drop(running);
-        let done = work();
-        *self.running.lock() -= 1;
-        self.free.notify_one();
-        done
-    }
 }
 
 impl std::fmt::Debug for Hasher {
@@ -204,6 +225,7 @@ mod tests {
     #[test]
     fn right_and_wrong() {
         let hasher = Hasher::new(HashCost { memory_kib: 64, passes: 1 }).unwrap();
+        let places = hasher.places.lock().len();
         let joe = UserId::parse("joe").unwrap();
         let (right, wrong) = (Secret::new("secret"), Secret::new("Secret"));
         let hash = hasher.hash(&right).unwrap();
@@ -225,7 +247,32 @@ mod tests {
         let greedy = hash.replace("m=64", "m=4000000000");
         assert_ne!(greedy, hash);
         assert!(!hasher.verify(&joe, Some(&greedy), &right), "a damaged hash must not take all memory");
-        assert_eq!(*hasher.running.lock(), 0);
+        assert_eq!(hasher.places.lock().len(), places, "every place is free again");
+    }
+
+    #[test]
+    fn memory_is_kept_once_for_each_hash_at_a_time_and_wiped() {
+        let hasher = Hasher::new(HashCost { memory_kib: 64, passes: 1 }).unwrap();
+        let (joe, right) = (UserId::parse("joe").unwrap(), Secret::new("secret"));
+        let hash = hasher.hash(&right).unwrap();
+        let own = hasher.argon.params().block_count();
+        let kept = || hasher.places.lock().iter().map(Vec::len).filter(|&blocks| blocks > 0).collect::<Vec<_>>();
+        for n in 0..4 {
+            hasher.verify(&joe, Some(&hash), &Secret::new(format!("wrong {n}")));
+            assert_eq!(kept(), [own], "one after the other in the same memory");
+        }
+        assert!(hasher.places.lock().iter().flatten().all(|block| block.as_ref().iter().all(|&word| word == 0)));
+        let places = hasher.places.lock().len();
+        std::thread::scope(|scope| {
+            for n in 0..4 * places {
+                let (hasher, joe, hash) = (&hasher, &joe, &hash);
+                scope.spawn(move || hasher.verify(joe, Some(hash), &Secret::new(format!("wrong too {n}"))));
+            }
+        });
+        assert!(kept().len() <= places && kept().iter().all(|&blocks| blocks == own));
+        let greedy = Hasher::new(HashCost { memory_kib: 1024, passes: 1 }).unwrap().hash(&right).unwrap();
+        assert!(hasher.verify(&joe, Some(&greedy), &right));
+        assert!(kept().iter().all(|&blocks| blocks == own), "a greedy hash's memory is not kept");
     }
 
     #[test]
