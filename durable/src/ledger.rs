@@ -9,7 +9,10 @@
 //!
 //! [`Ledger::open`] proves that what it opens is complete, by sequence numbers and checksums, or refuses. A damaged index
 //! is moved aside and rebuilt; a damaged journal is put aside when the index proves to have everything that was in it.
-//! Both are reported in [`OpenReport`] and logged as errors.
+//! Both are reported in [`OpenReport`] and logged as errors. It does not read rows: a page of the index that cannot be read
+//! is found when a row on it is wanted, or by [`Ledger::check_index`]. Either way the ledger is out of service then, and the
+//! index is marked, so that the next start reads all of it before it believes anything. Whoever wants all rows in memory
+//! gets them from the copies ([`Ledger::load_copies`]).
 //!
 //! Lock order: maintenance, then the commit queue, then the journal writer. None is held by a reader.
 
@@ -18,6 +21,7 @@ mod commit;
 mod copies;
 mod error;
 mod index;
+mod load;
 mod maintain;
 mod memory_index;
 mod open;
@@ -43,6 +47,7 @@ use commit::Queue;
 use copies::Copies;
 pub use error::{Error, OpenError};
 use index::{Index, IndexRows};
+pub use load::Visit;
 pub use maintain::VerifyReport;
 pub use report::{OpenReport, Options, Rebuilt, TornTail};
 
@@ -68,6 +73,8 @@ pub struct Ledger {
     /// The first error that made the ledger unusable.
     latch: Mutex<Option<Arc<str>>>,
     latched: AtomicBool,
+    /// Every row of the index could be read since the last unclean stop.
+    checked: AtomicBool,
     /// Keeps other processes out; released with the last descriptor.
     _lock: crate::disk::DiskFile,
 }
@@ -148,7 +155,10 @@ impl Ledger {
     /// Any error of the index is final: sled itself keeps it, and its pages can no longer be trusted.
     fn latching<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         result.map_err(|error| match error {
-            Error::Index(why) => self.latch(&format!("index: {why}")),
+            Error::Index(why) => {
+                self.suspect_index();
+                self.latch(&format!("index: {why}"))
+            }
             other => other,
         })
     }

@@ -15,4 +15,6 @@ pub mod fuzzing;
 mod journal;
 mod ledger;
 
-pub use ledger::{Batch, Error, Json, Ledger, OpenError, OpenReport, Options, Rebuilt, Rows, TornTail, VerifyReport};
+pub use ledger::{
+    Batch, Error, Json, Ledger, OpenError, OpenReport, Options, Rebuilt, Rows, TornTail, VerifyReport, Visit,
+};

@@ -25,13 +25,15 @@ pub(super) struct Listing {
     pub(super) dumps: Vec<DumpName>,
     /// The last batch before a clean stop.
     pub(super) clean: Option<u64>,
+    /// A page of the index could not be read.
+    pub(super) suspect: bool,
     temporaries: Vec<String>,
 }
 
 impl Listing {
     pub(super) fn is_empty(&self) -> bool {
         // A mark of a clean stop alone is the trace of a ledger that lost everything else: not a new one.
-        !self.active && self.archived.is_empty() && self.dumps.is_empty() && self.clean.is_none()
+        !self.active && self.archived.is_empty() && self.dumps.is_empty() && self.clean.is_none() && !self.suspect
     }
 }
 
@@ -67,16 +69,23 @@ impl Copies {
         self.dir.join(format!("{}.clean", self.name))
     }
 
+    fn suspect_mark(&self) -> PathBuf {
+        self.dir.join(format!("{}.suspect", self.name))
+    }
+
     pub(super) fn list(&self, disk: &dyn Disk) -> disk::Result<Listing> {
         let mut listing = Listing::default();
         let active = format!("{}.journal", self.name);
         let archived = format!("{active}.");
+        let suspect = format!("{}.suspect", self.name);
         for entry in disk.read_dir(&self.dir)? {
             let Some(file) = entry.name.to_str().filter(|_| entry.kind == FileKind::File) else { continue };
             if is_temporary_name(&entry.name) && file.starts_with(&format!("{}.", self.name)) {
                 listing.temporaries.push(file.into());
             } else if file == active {
                 listing.active = true;
+            } else if file == suspect {
+                listing.suspect = true;
             } else if let Some(Ok(after)) = file.strip_prefix(&archived).map(str::parse) {
                 listing.archived.push(after);
             } else if let Some(dump) = DumpName::parse(file, &self.name) {
@@ -108,6 +117,20 @@ impl Copies {
     /// From now on a stop is unclean until marked otherwise.
     pub(super) fn unmark_clean(&self, disk: &dyn Disk) -> disk::Result<()> {
         match disk.unlink(&self.clean_mark()) {
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => disk.sync_dir(&self.dir),
+        }
+    }
+
+    /// The next start is to read the whole index.
+    pub(super) fn suspect(&self, disk: &dyn Disk) -> disk::Result<()> {
+        disk.replace_file(&self.suspect_mark(), b"a row of the index could not be read\n")
+    }
+
+    /// The index was read, or made anew.
+    pub(super) fn unsuspect(&self, disk: &dyn Disk) -> disk::Result<()> {
+        match disk.unlink(&self.suspect_mark()) {
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
             Ok(()) => disk.sync_dir(&self.dir),

@@ -106,7 +106,7 @@ impl Opening<'_> {
         let index = self.open_index(self.dir)?.map_err(OpenError::Index)?;
         self.settle(&index)?;
         let report = OpenReport { created: true, ..OpenReport::default() };
-        Ok((self.ledger(index, journal, 0), report))
+        Ok((self.ledger(index, journal, 0, true), report))
     }
 
     fn recover(mut self, index_exists: bool) -> Result<(Ledger, OpenReport), OpenError> {
@@ -127,6 +127,12 @@ impl Opening<'_> {
             ..OpenReport::default()
         };
         self.settle(&recovered.index)?;
+        // It was read, or is a new one.
+        let read = self.listing.suspect || self.reads_at_once(&recovered.index);
+        let checked = report.clean || report.rebuilt.is_some() || read;
+        if self.listing.suspect {
+            self.copies.unsuspect(&*self.disk)?;
+        }
         if !report.salvaged.is_empty() {
             self.set_aside_beyond(applied)?;
         }
@@ -136,7 +142,7 @@ impl Opening<'_> {
         self.log(&report);
         let renewed = report.journal_renewed.is_some() || report.rebuilt.is_some();
         self.listing.dumps.retain(|dump| dump.seq <= applied);
-        let ledger = self.ledger(recovered.index, journal, applied);
+        let ledger = self.ledger(recovered.index, journal, applied, checked);
         if renewed {
             // The chain of copies may be broken before this point: make a new end to hang on to.
             ledger.dump_now().map_err(|error| OpenError::Index(error.to_string()))?;
@@ -184,11 +190,16 @@ impl Opening<'_> {
             return Err(Shortfall::Gap(format!("it was durable up to batch {durable} and has only {applied}")));
         }
         let caught_up = evidence.catch_up(index, 0)?;
-        if self.listing.clean != Some(caught_up.applied) {
-            // After an unclean stop sled may open and yet have pages it cannot read: now is the time to know.
+        let unclean = self.listing.clean != Some(caught_up.applied);
+        if self.listing.suspect || (unclean && self.reads_at_once(index)) {
+            // It opens, and may yet have pages that cannot be read: now is the time to know.
             count_rows(index)?;
         }
         Ok(caught_up)
+    }
+
+    fn reads_at_once(&self, index: &SledIndex) -> bool {
+        index.size().is_none_or(|size| size <= self.options.check_bytes)
     }
 
     /// Makes a new index beside the old one, from the newest copy that leads to a proof, and puts it in place.
@@ -400,7 +411,7 @@ impl Opening<'_> {
         tracing::info!(event = "ledger.opened", ledger, clean = report.clean, replayed = report.replayed);
     }
 
-    fn ledger(self, index: SledIndex, journal: JournalWriter, applied: u64) -> Ledger {
+    fn ledger(self, index: SledIndex, journal: JournalWriter, applied: u64, checked: bool) -> Ledger {
         let newest = self.listing.dumps.first();
         Ledger {
             index: Box::new(index),
@@ -415,6 +426,7 @@ impl Opening<'_> {
             closed: AtomicBool::new(false),
             latch: Mutex::new(None),
             latched: AtomicBool::new(false),
+            checked: AtomicBool::new(checked),
             disk: self.disk,
             copies: self.copies,
             _lock: self.lock,

@@ -14,13 +14,22 @@ pub struct Options {
     /// Bytes of sled's page cache, which should be twice the data: the default of 256 MiB is right for half a million rows
     /// of 200 bytes. It is a ceiling, not a reservation.
     pub cache_bytes: u64,
+    /// After an unclean stop an index up to this size is read whole, which a start of a larger one can't wait for: then the
+    /// owner does it when there is time ([`Ledger::check_index`](super::Ledger::check_index)). 64 MiB take half a second.
+    pub check_bytes: u64,
     /// What [`OpenError::Incomplete`](super::OpenError::Incomplete) tells the administrator to do.
     pub repair: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { create: false, salvage: false, cache_bytes: 256 << 20, repair: "restore it from a backup".into() }
+        Self {
+            create: false,
+            salvage: false,
+            cache_bytes: 256 << 20,
+            check_bytes: 64 << 20,
+            repair: "restore it from a backup".into(),
+        }
     }
 }
 

@@ -81,6 +81,11 @@ impl SledIndex {
         index.applied().map_err(|error| IndexOpenError::Damaged(error.to_string()))?;
         Ok(index)
     }
+
+    /// Bytes of its file, if the system tells.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.file.metadata().ok().map(|metadata| metadata.len())
+    }
 }
 
 impl Index for SledIndex {

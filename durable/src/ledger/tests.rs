@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod lazy;
 mod model;
 mod process;
 
