@@ -9,6 +9,7 @@ mod identifier;
 mod rights;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use identifier::{Access, Identifier};
 pub use rights::{Rights, RightsError};
@@ -34,9 +35,10 @@ pub enum AclMode {
     Remove,
 }
 
-/// An access control list. Entries keep the order in which they were made; there is one per identifier.
+/// An access control list. A copy shares the entries until one of them changes: most mailboxes of a user have the same.
+/// Entries keep the order in which they were made; there is one per identifier.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Acl(Vec<(Identifier, Rights)>);
+pub struct Acl(Arc<Vec<(Identifier, Rights)>>);
 
 impl Acl {
     /// A list without entries: only implicit rights.
@@ -48,14 +50,14 @@ impl Acl {
     /// The list of a new INBOX: everything for its owner, nothing for anybody else.
     #[must_use]
     pub fn of_inbox(owner: &str) -> Acl {
-        Identifier::parse(owner).map_or_else(Acl::new, |owner| Acl(vec![(owner, Rights::ALL)]))
+        Identifier::parse(owner).map_or_else(Acl::new, |owner| Acl(Arc::new(vec![(owner, Rights::ALL)])))
     }
 
     /// The list of a new mailbox at the top of the shared hierarchy (`defaultacl`): everybody may see and read it.
     #[must_use]
     pub fn of_shared() -> Acl {
         let reader = Rights::LOOKUP.with(Rights::READ).with(Rights::SEEN);
-        Acl(vec![(Identifier::anyone(), reader)])
+        Acl(Arc::new(vec![(Identifier::anyone(), reader)]))
     }
 
     /// Reads the text form `id TAB rights TAB id TAB rights TAB`; the last tab may be missing.
@@ -111,28 +113,31 @@ impl Acl {
             AclMode::Add => old.with(rights),
             AclMode::Remove => old.without(rights),
         };
+        let entries = Arc::make_mut(&mut self.0);
         match at {
             Some(at) if new.is_empty() => {
-                self.0.remove(at);
+                entries.remove(at);
             }
-            Some(at) => self.0[at].1 = new,
+            Some(at) => entries[at].1 = new,
             None if new.is_empty() => {}
-            None => self.0.push((id, new)),
+            None => entries.push((id, new)),
         }
     }
 
     /// Removes the positive and the negative entry of `user`, who ceases to exist; whether there was one.
     pub fn forget(&mut self, user: &str) -> bool {
-        let before = self.0.len();
-        self.0.retain(|(id, _)| id.name() != user);
-        self.0.len() != before
+        let found = self.0.iter().any(|(id, _)| id.name() == user);
+        if found {
+            Arc::make_mut(&mut self.0).retain(|(id, _)| id.name() != user);
+        }
+        found
     }
 
     /// What `access` may do with a mailbox of `owner` (nobody for a shared mailbox) that has this list.
     #[must_use]
     pub fn rights(&self, access: &Access, owner: Option<&str>) -> Rights {
         let (mut granted, mut denied) = (Rights::NONE, Rights::NONE);
-        for (id, rights) in &self.0 {
+        for (id, rights) in self.0.iter() {
             if !id.covers(access) {
                 continue;
             }

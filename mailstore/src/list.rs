@@ -1,7 +1,7 @@
 //! The mailbox list: every mailbox's row, quota limits, high-water marks, and what is under way.
 //!
-//! All of it is in memory, sorted by name, so that LIST costs no disk and no copy; every change is durable before it can
-//! be seen. Keys of the durable form (docs/formats/mailboxes.md):
+//! All of it but the high-water marks is in memory, sorted by name, so that LIST costs no disk and no copy; every change is
+//! durable before it can be seen. A mailbox's marks are read from the database when the mailbox is opened. Keys of the durable form (docs/formats/mailboxes.md):
 //!
 //! | key | value |
 //! |---|---|
@@ -15,10 +15,11 @@
 pub(crate) mod backing;
 pub(crate) mod intent;
 pub(crate) mod ledger;
+mod loading;
 pub(crate) mod row;
+mod tables;
 
 use std::{
-    collections::{BTreeMap, HashMap},
     hash::{BuildHasher, RandomState},
     ops::{Bound, ControlFlow},
     sync::Arc,
@@ -29,6 +30,7 @@ use parking_lot::{Mutex, RwLock};
 use self::backing::Backing;
 pub(crate) use self::intent::Intent;
 pub use self::row::{Row, RowState};
+use self::tables::Tables;
 use crate::error::{Error, Result};
 use crate::ident::{UidValidity, UniqueId};
 use crate::mailbox::Marks;
@@ -50,19 +52,6 @@ pub(crate) struct MailboxList {
     hasher: RandomState,
     /// What was found wrong while loading, and is still there.
     bad: Mutex<Vec<(String, String)>>,
-}
-
-/// What is in memory: always something that was durable at some moment.
-#[derive(Default, Debug)]
-struct Tables {
-    rows: BTreeMap<Box<str>, Arc<Row>>,
-    /// How many of them each user has: a limit is looked at whenever one is made.
-    owned: HashMap<Box<str>, usize>,
-    ids: HashMap<UniqueId, MailboxName>,
-    marks: HashMap<UniqueId, Marks>,
-    limits: BTreeMap<MailboxName, QuotaLimits>,
-    intents: BTreeMap<String, Intent>,
-    uid_validity: u32,
 }
 
 /// A change; several make a batch that happens as a whole.
@@ -92,13 +81,7 @@ pub(crate) struct Loaded {
 impl MailboxList {
     /// Reads everything into memory.
     pub(crate) fn load(backing: Box<dyn Backing>) -> Result<(MailboxList, Loaded)> {
-        let (mut tables, mut loaded) = (Tables::default(), Loaded::default());
-        backing.load(&mut |key, value| {
-            if let Err(what) = tables.read(key, value) {
-                tracing::error!(event = "mailboxes.row.damaged", key, what);
-                loaded.bad.push((key.to_owned(), what));
-            }
-        })?;
+        let (tables, loaded) = loading::load(&*backing)?;
         let raising = (0..STRIPES).map(|_| Mutex::new(())).collect();
         let (tables, hasher, bad) = (RwLock::new(tables), RandomState::new(), Mutex::new(loaded.bad.clone()));
         let list = MailboxList { backing, tables, raising, hasher, bad };
@@ -117,9 +100,7 @@ impl MailboxList {
 
     /// The row of an identity.
     pub(crate) fn by_id(&self, id: &UniqueId) -> Option<Arc<Row>> {
-        let tables = self.tables.read();
-        // A name may have been given to another mailbox.
-        tables.rows.get(tables.ids.get(id)?.as_str()).filter(|row| row.unique_id == *id).cloned()
+        self.tables.read().by_id(id).cloned()
     }
 
     /// How many rows there are.
@@ -151,7 +132,9 @@ impl MailboxList {
                     Bound::Unbounded => Bound::Unbounded,
                 };
                 let range = tables.rows.range::<str, _>((start, Bound::Unbounded));
-                chunk.extend(range.take_while(|(name, _)| name.starts_with(prefix)).take(WALK).map(|(_, r)| r.clone()));
+                chunk.extend(
+                    range.take_while(|(name, _)| name.as_str().starts_with(prefix)).take(WALK).map(|(_, r)| r.clone()),
+                );
             }
             let whole = chunk.len() == WALK;
             if let Some(last) = chunk.last() {
@@ -206,14 +189,16 @@ impl MailboxList {
             return None;
         }
         let tables = self.tables.read();
-        let mut at = Some(name.clone());
-        while let Some(name) = at {
-            if tables.limits.contains_key(&name) {
-                return Some(name);
-            }
-            at = name.parent();
+        if tables.limits.is_empty() {
+            return None;
         }
-        None
+        let mut at = name.as_str();
+        loop {
+            if let Some((root, _)) = tables.limits.get_key_value(at) {
+                return Some(root.clone());
+            }
+            at = at.rsplit_once(SEPARATOR)?.0;
+        }
     }
 
     /// The limits of the quota root at `root`, if there is one.
@@ -226,9 +211,19 @@ impl MailboxList {
         self.tables.read().limits.iter().map(|(name, limits)| (name.clone(), *limits)).collect()
     }
 
-    /// The high-water marks of a mailbox.
-    pub(crate) fn marks(&self, id: &UniqueId) -> Marks {
-        self.tables.read().marks.get(id).copied().unwrap_or_default()
+    /// The high-water marks of a mailbox; none if none were ever set. Reads the database.
+    ///
+    /// # Errors
+    /// When they can't be read: then nobody knows which UIDs were given out.
+    pub(crate) fn marks(&self, id: &UniqueId) -> Result<Marks> {
+        let written = self.backing.get(&format!("M/{id}"))?;
+        // One that makes no sense was named when the list was loaded.
+        Ok(written.and_then(|json| parse_marks(&json).ok()).unwrap_or_default())
+    }
+
+    /// The rows of mailboxes that are being made or removed.
+    pub(crate) fn unfinished(&self) -> Vec<Arc<Row>> {
+        self.tables.read().rows.values().filter(|row| row.state != RowState::Active).cloned().collect()
     }
 
     /// The moves that are under way.
@@ -276,7 +271,7 @@ impl MailboxList {
     /// is: the list must be loaded again.
     pub(crate) fn set_entry(&self, key: &str, value: Option<&str>) -> Result<()> {
         if let Some(value) = value {
-            Tables::default().read(key, value).map_err(|what| Error::Invalid(format!("{key}: {what}")))?;
+            loading::Loading::default().read(key, value).map_err(|what| Error::Invalid(format!("{key}: {what}")))?;
         }
         self.backing.apply(vec![(key.to_owned(), value.map(str::to_owned))])
     }
@@ -293,18 +288,21 @@ impl MailboxList {
 
     /// Durably raises the high-water marks of many mailboxes at once.
     pub(crate) fn raise_all_marks(&self, all: impl Iterator<Item = (UniqueId, Marks)>) -> Result<()> {
-        let raised = all.filter_map(|(id, marks)| {
-            let old = self.marks(&id);
+        let mut raised = Vec::new();
+        for (id, marks) in all {
+            let old = self.marks(&id)?;
             let new = Marks { last_uid: marks.last_uid.max(old.last_uid), modseq: marks.modseq.max(old.modseq) };
-            (new != old).then_some(Change::Marks(id, new))
-        });
-        self.apply(raised.collect())
+            if new != old {
+                raised.push(Change::Marks(id, new));
+            }
+        }
+        self.apply(raised)
     }
 
     /// Durably raises high-water marks; they never go back.
     pub(crate) fn raise_marks(&self, id: &UniqueId, marks: Marks) -> Result<()> {
         let _one_at_a_time = self.raising[self.hasher.hash_one(id) as usize % STRIPES].lock();
-        let old = self.marks(id);
+        let old = self.marks(id)?;
         let marks = Marks { last_uid: marks.last_uid.max(old.last_uid), modseq: marks.modseq.max(old.modseq) };
         if marks == old {
             return Ok(());
@@ -333,6 +331,16 @@ impl MailboxList {
         Ok(())
     }
 
+    /// Whether all of the database can be read, as far as is known.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.backing.is_checked()
+    }
+
+    /// Finds out; calls `pause` now and then, which ends it with `false`.
+    pub(crate) fn check(&self, pause: &mut dyn FnMut() -> bool) -> Result<()> {
+        self.backing.check(pause)
+    }
+
     /// Work that nobody waits for.
     pub(crate) fn maintain(&self) -> Result<()> {
         self.backing.maintain()
@@ -348,6 +356,12 @@ const VALIDITY: &str = "V/uidvalidity";
 
 /// Why an entry of a newer version is not used.
 const UNKNOWN_KEY: &str = "unknown key";
+
+/// The value of `M/<unique id>`.
+fn parse_marks(json: &str) -> Result<Marks, String> {
+    let (last_uid, modseq) = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    Ok(Marks { last_uid, modseq })
+}
 
 impl Change {
     fn encode(&self, out: &mut Vec<(String, Option<String>)>) {
@@ -374,99 +388,6 @@ impl Change {
             Change::End(key) => out.push((format!("X/{key}"), None)),
         }
     }
-}
-
-impl Tables {
-    /// Takes in a key and its value as they were stored.
-    fn read(&mut self, key: &str, value: &str) -> Result<(), String> {
-        let json = |error: serde_json::Error| error.to_string();
-        match key.split_once('/') {
-            Some(("N", name)) => {
-                let row = Row::decode(value)?;
-                if row.name.as_str() != name {
-                    return Err("the row is that of another mailbox".to_owned());
-                }
-                self.apply(Change::Put(row));
-            }
-            // Made anew from the rows.
-            Some(("I", _)) => {}
-            Some(("M", id)) => {
-                let id = UniqueId::parse(id).ok_or("bad unique id")?;
-                let (last_uid, modseq) = serde_json::from_str(value).map_err(json)?;
-                self.marks.insert(id, Marks { last_uid, modseq });
-            }
-            Some(("Q", root)) => {
-                let root = MailboxName::parse(root).map_err(|error| error.to_string())?;
-                self.limits.insert(root, serde_json::from_str(value).map_err(json)?);
-            }
-            Some(("V", "uidvalidity")) => {
-                self.uid_validity = self.uid_validity.max(serde_json::from_str(value).map_err(json)?);
-            }
-            Some(("X", key)) => {
-                self.intents.insert(key.to_owned(), Intent::decode(key, value)?);
-            }
-            // A newer version's: kept, not understood.
-            _ => return Err(UNKNOWN_KEY.to_owned()),
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, change: Change) {
-        match change {
-            Change::Put(row) => {
-                self.uid_validity = self.uid_validity.max(row.uid_validity.get());
-                self.ids.insert(row.unique_id.clone(), row.name.clone());
-                let name = row.name.clone();
-                if self.rows.insert(name.as_str().into(), Arc::new(row)).is_none()
-                    && let Some(owner) = tree_of(&name)
-                {
-                    *self.owned.entry(owner.into()).or_default() += 1;
-                }
-            }
-            Change::Drop { name, id, last } => {
-                if self.rows.remove(name.as_str()).is_some() {
-                    self.disown(&name);
-                }
-                if last {
-                    self.ids.remove(&id);
-                    self.marks.remove(&id);
-                }
-            }
-            Change::Limits(root, Some(limits)) => {
-                self.limits.insert(root, limits);
-            }
-            Change::Limits(root, None) => {
-                self.limits.remove(&root);
-            }
-            Change::Marks(id, marks) => {
-                self.marks.insert(id, marks);
-            }
-            Change::Begin(intent) => {
-                self.intents.insert(intent.key.clone(), intent);
-            }
-            Change::End(key) => {
-                self.intents.remove(&key);
-            }
-        }
-    }
-}
-
-impl Tables {
-    /// A mailbox of that name is gone.
-    fn disown(&mut self, name: &MailboxName) {
-        let Some(owner) = tree_of(name) else { return };
-        if let Some(count) = self.owned.get_mut(owner) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.owned.remove(owner);
-            }
-        }
-    }
-}
-
-/// The user in whose tree a name lies; in nobody's if the mailbox was deleted.
-fn tree_of(name: &MailboxName) -> Option<&str> {
-    name.owner().filter(|_| !name.is_deleted())
 }
 
 /// The error of a mailbox that does not exist.

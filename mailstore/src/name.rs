@@ -6,7 +6,9 @@
 //! control character, and no component that the store uses itself. A component may hold a dot (`Q3.2026`): the store's
 //! own directories *end* in one (`stage.`, `expunged.`), which a component can't.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::sync::Arc;
 
 /// Separates the components of a name.
 pub const SEPARATOR: char = '/';
@@ -49,9 +51,16 @@ pub enum NameError {
     Owner,
 }
 
-/// A valid internal name.
+/// A valid internal name. A copy shares the text: there are a few of each in memory.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MailboxName(Box<str>);
+pub struct MailboxName(Arc<str>);
+
+/// Ordered and hashed as its text.
+impl Borrow<str> for MailboxName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl MailboxName {
     /// Checks `text`.

@@ -331,7 +331,7 @@ impl Store {
             unique_id: row.unique_id.clone(),
             uid_validity: row.uid_validity,
             dir: self.layout().mailbox_dir(&row.partition, &row.name)?,
-            marks: self.list.marks(&row.unique_id),
+            marks: self.list.marks(&row.unique_id)?,
             quota: match &row.quota_root {
                 Some(root) => self.load_root(root)?,
                 None => None,
@@ -342,7 +342,7 @@ impl Store {
     }
 
     /// The high-water marks of a mailbox.
-    pub(crate) fn marks(&self, row: &Row) -> Marks {
+    pub(crate) fn marks(&self, row: &Row) -> Result<Marks> {
         self.list.marks(&row.unique_id)
     }
 

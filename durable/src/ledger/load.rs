@@ -126,6 +126,12 @@ impl Ledger {
         Ok(())
     }
 
+    /// Whether every row of the index was read, or written, since the last unclean stop.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.checked.load(std::sync::atomic::Ordering::Acquire)
+    }
+
     /// The index failed: the next start must not take its word.
     pub(super) fn suspect_index(&self) {
         if let Err(error) = self.copies.suspect(&*self.disk) {

@@ -81,7 +81,7 @@ impl Store {
         if header.uid_validity < row.uid_validity {
             bad(None, "UIDVALIDITY went back");
         }
-        let marks = self.marks(row);
+        let marks = self.marks(row)?;
         if header.last_uid > marks.last_uid || header.highest_modseq.get() > marks.modseq {
             bad(None, "the high-water marks in the mailboxes database are too low");
         }

@@ -66,6 +66,22 @@ impl Backing for LedgerBacking {
         })
     }
 
+    fn load_copies(&self, each: &mut (dyn FnMut(&str, Option<&str>) + Send)) -> Result<bool> {
+        self.with(|ledger| ledger.load_copies(each).map_err(failed))
+    }
+
+    fn get(&self, key: &str) -> Result<Option<String>> {
+        self.with(|ledger| Ok(ledger.get(key).map_err(failed)?.map(|json| json.as_str().to_owned())))
+    }
+
+    fn is_checked(&self) -> bool {
+        self.0.read().as_ref().is_none_or(Ledger::is_checked)
+    }
+
+    fn check(&self, pause: &mut dyn FnMut() -> bool) -> Result<()> {
+        self.with(|ledger| ledger.check_index(pause).map_err(failed))
+    }
+
     fn apply(&self, changes: Vec<(String, Option<String>)>) -> Result<()> {
         let mut batch = Batch::new();
         for (key, value) in changes {

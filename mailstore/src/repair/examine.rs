@@ -66,7 +66,7 @@ impl Store {
         };
         let names = self.disk().read(&dir.join(header::FILE), header::MAX_SIZE).unwrap_or_default();
         let names = MailboxHeader::decode(&names).map(|decoded| decoded.header.keywords).unwrap_or_default();
-        let marks = self.marks(&row);
+        let marks = self.marks(&row)?;
         Ok(Examination {
             dir,
             uid_validity: header.uid_validity,

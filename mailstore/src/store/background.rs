@@ -1,5 +1,5 @@
 //! Two threads that nobody waits for: one syncs what was written a moment ago, the other does what was put off.
-//! Both sleep until there is something to do.
+//! Both sleep until there is something to do. After an unclean stop a third one reads the mailboxes database once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -57,11 +57,18 @@ impl Background {
         let (jobs, todo) = channel();
         let background = Arc::new(Background { queue: Mutex::default(), wake: Condvar::new(), jobs });
         let syncing = Arc::clone(&background);
+        let list = Arc::clone(&tools.list);
         let failed = |error: std::io::Error| Error::Unavailable(format!("no thread: {error}"));
         let builder = || std::thread::Builder::new();
         let syncer = builder().name("store-sync".into()).spawn(move || syncing.sync_loop(&tools)).map_err(failed)?;
         let worker = builder().name("store-work".into()).spawn(move || work_loop(&todo)).map_err(failed)?;
-        Ok((background, vec![syncer, worker]))
+        let mut threads = vec![syncer, worker];
+        if !list.is_checked() {
+            let checking = Arc::clone(&background);
+            let checker = builder().name("list-check".into()).spawn(move || checking.check(&list)).map_err(failed)?;
+            threads.push(checker);
+        }
+        Ok((background, threads))
     }
 
     /// The mailbox waits for a sync.
@@ -70,7 +77,7 @@ impl Background {
         queue.dirty.push(mailbox);
         if queue.since.is_none() {
             queue.since = Some(Instant::now());
-            self.wake.notify_one();
+            self.wake.notify_all();
         }
     }
 
@@ -79,7 +86,7 @@ impl Background {
         let mut queue = self.queue.lock();
         if queue.list_changed.is_none() {
             queue.list_changed = Some(Instant::now());
-            self.wake.notify_one();
+            self.wake.notify_all();
         }
     }
 
@@ -94,6 +101,22 @@ impl Background {
         self.queue.lock().stop = true;
         self.wake.notify_all();
         let _ = self.jobs.send(Job::Stop);
+    }
+
+    /// Works as long as it rests: nobody needs the result now.
+    fn check(&self, list: &MailboxList) {
+        let mut since = Instant::now();
+        let checked = list.check(&mut || {
+            let mut queue = self.queue.lock();
+            let until = Instant::now() + since.elapsed();
+            while !queue.stop && !self.wake.wait_until(&mut queue, until).timed_out() {}
+            since = Instant::now();
+            !queue.stop
+        });
+        match checked {
+            Ok(()) => tracing::debug!(event = "mailboxes.checked"),
+            Err(error) => tracing::error!(event = "mailboxes.check.failed", %error),
+        }
     }
 
     fn sync_loop(&self, tools: &Tools) {

@@ -216,14 +216,7 @@ fn complete(list: &MailboxList, directories: &Directories, report: &mut OpenRepo
         list.apply(vec![Change::End(intent.key.clone())])?;
         report.completed.push(format!("{} was renamed to {}", intent.old, intent.new));
     }
-    let mut unfinished = Vec::new();
-    list.walk("", |row| {
-        if row.state != RowState::Active {
-            unfinished.push(Arc::clone(row));
-        }
-        std::ops::ControlFlow::Continue(())
-    });
-    for row in unfinished {
+    for row in list.unfinished() {
         directories.wipe(&row.partition, &row.name)?;
         list.apply(vec![Change::Drop { name: row.name.clone(), id: row.unique_id.clone(), last: true }])?;
         let what = if row.state == RowState::Creating { "its creation was undone" } else { "it was deleted" };

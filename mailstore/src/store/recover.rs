@@ -260,11 +260,12 @@ impl Store {
         let before = header.and_then(|header| Row::decode(&header.row).ok());
         let unique_id = self.id_from_header(header, warnings)?;
         let by_row = before.as_ref().map(|row| row.uid_validity);
+        let known = self.list.marks(&unique_id)?;
         let uid_validity = match index::header(&**self.disk(), dir).map(|header| header.uid_validity) {
             // The larger one is what clients may have seen last.
             Some(by_index) => by_row.map_or(by_index, |by_row| by_row.max(by_index)),
             // How far UIDs went is lost with the index, unless the list has a mark.
-            None => match by_row.filter(|_| self.list.marks(&unique_id).last_uid > 0) {
+            None => match by_row.filter(|_| known.last_uid > 0) {
                 Some(by_row) => by_row,
                 None => {
                     warnings.push("its index is lost: UIDVALIDITY is a new one");

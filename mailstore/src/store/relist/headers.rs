@@ -132,7 +132,7 @@ impl Relisting<'_> {
         if !self.store.disk().exists(&dir)? {
             return Ok(None);
         }
-        let (known, files) = (self.store.list.marks(id), self.store.marks_from_files(&dir)?);
+        let (known, files) = (self.store.list.marks(id)?, self.store.marks_from_files(&dir)?);
         let higher = files.last_uid > known.last_uid || files.modseq > known.modseq;
         let marks = Marks { last_uid: files.last_uid.max(known.last_uid), modseq: files.modseq.max(known.modseq) };
         Ok(higher.then_some(marks))

@@ -204,7 +204,7 @@ fn give_new_identity(store: &Store, row: &Arc<Row>, old: &UniqueId) -> Result<()
     let dir = store.layout().mailbox_dir(&row.partition, &row.name)?;
     let unique_id = new_id()?;
     store.write_id(&dir, store.read_header(&dir), &unique_id)?;
-    let marks = store.list.marks(old);
+    let marks = store.list.marks(old)?;
     let new = Row { unique_id: unique_id.clone(), modified: now(), ..Row::clone(&row) };
     store.commit(vec![Change::Put(new), Change::Marks(unique_id, marks)])
 }

@@ -160,7 +160,7 @@ fn carry_out(store: &Store, plans: &[Plan]) -> Result<()> {
                 changes.push(Change::Drop { name: from.name.clone(), id: from.unique_id.clone(), last: false });
             }
         }
-        let known = store.list.marks(&row.unique_id);
+        let known = store.list.marks(&row.unique_id)?;
         changes.push(Change::Put(row.clone()));
         changes.push(Change::Marks(
             row.unique_id.clone(),

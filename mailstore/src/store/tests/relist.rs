@@ -91,7 +91,7 @@ fn lose(dir: &Path, what: &[&str]) {
 fn a_list_that_lost_everything_comes_back_from_headers() {
     let dir = tempfile::tempdir().unwrap();
     let store = sample(dir.path());
-    let (before, marks) = (essence(&store), store.marks(&store.row(&name("user/joe")).unwrap()));
+    let (before, marks) = (essence(&store), store.marks(&store.row(&name("user/joe")).unwrap()).unwrap());
     store.close().unwrap();
     drop(store);
     lose(dir.path(), &["mailboxes.db", "copies"]);
@@ -103,7 +103,7 @@ fn a_list_that_lost_everything_comes_back_from_headers() {
     assert_eq!(essence(&store), before);
     assert_eq!(findings.len(), 5, "{findings:#?}");
     assert!(findings.iter().all(|finding| finding.kind == ListFindingKind::Unlisted && finding.repaired));
-    assert!(store.marks(&store.row(&name("user/joe")).unwrap()).last_uid >= 1, "{marks:?}");
+    assert!(store.marks(&store.row(&name("user/joe")).unwrap()).unwrap().last_uid >= 1, "{marks:?}");
     assert_eq!(store.quota(&name("user/joe")).unwrap().limits.storage_kib, Some(100));
     assert_eq!(used(&store, "user/joe"), (900, 3));
     assert_eq!(lines(&repair(&store, &ListRepair { unproven: true, ..ListRepair::default() })), [""; 0]);

@@ -1,0 +1,144 @@
+//! What is in memory of the mailbox list: always something that was durable at some moment.
+//!
+//! A mailbox costs its row and two places: one by name, which shares the row's text, and one by identity, which is the row
+//! itself.
+
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use super::{Change, Intent, Row};
+use crate::ident::UniqueId;
+use crate::name::MailboxName;
+use crate::quota::QuotaLimits;
+
+/// Rows, quota limits, and what is under way.
+#[derive(Default, Debug)]
+pub(super) struct Tables {
+    pub(super) rows: BTreeMap<MailboxName, Arc<Row>>,
+    /// How many of them each user has: a limit is looked at whenever one is made.
+    pub(super) owned: HashMap<Box<str>, usize>,
+    /// The row that an identity had last. Only rows that are in `rows`.
+    ids: HashSet<ById>,
+    pub(super) limits: BTreeMap<MailboxName, QuotaLimits>,
+    pub(super) intents: BTreeMap<String, Intent>,
+    pub(super) uid_validity: u32,
+}
+
+/// A row found by its identity.
+#[derive(Debug)]
+struct ById(Arc<Row>);
+
+impl Borrow<UniqueId> for ById {
+    fn borrow(&self) -> &UniqueId {
+        &self.0.unique_id
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &ById) -> bool {
+        self.0.unique_id == other.0.unique_id
+    }
+}
+
+impl Eq for ById {}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.unique_id.hash(state);
+    }
+}
+
+impl Tables {
+    /// Tables of these rows, whose names ascend.
+    pub(super) fn of_rows(rows: Vec<Arc<Row>>) -> Tables {
+        let mut tables = Tables::default();
+        tables.ids.reserve(rows.len());
+        let mut owner: Option<(&str, usize)> = None;
+        for row in &rows {
+            tables.uid_validity = tables.uid_validity.max(row.uid_validity.get());
+            tables.ids.replace(ById(Arc::clone(row)));
+            let Some(name) = tree_of(&row.name) else { continue };
+            match &mut owner {
+                Some((same, count)) if *same == name => *count += 1,
+                _ => {
+                    if let Some((other, count)) = owner.replace((name, 1)) {
+                        *tables.owned.entry(other.into()).or_default() += count;
+                    }
+                }
+            }
+        }
+        if let Some((last, count)) = owner {
+            *tables.owned.entry(last.into()).or_default() += count;
+        }
+        // Made at once, the tree's nodes are full.
+        tables.rows = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
+        tables
+    }
+
+    pub(super) fn by_id(&self, id: &UniqueId) -> Option<&Arc<Row>> {
+        self.ids.get(id).map(|found| &found.0)
+    }
+
+    pub(super) fn apply(&mut self, change: Change) {
+        match change {
+            Change::Put(row) => self.put(Arc::new(row)),
+            Change::Drop { name, id: _, last: _ } => self.remove(name.as_str()),
+            Change::Limits(root, Some(limits)) => {
+                self.limits.insert(root, limits);
+            }
+            Change::Limits(root, None) => {
+                self.limits.remove(&root);
+            }
+            // Not in memory.
+            Change::Marks(..) => {}
+            Change::Begin(intent) => {
+                self.intents.insert(intent.key.clone(), intent);
+            }
+            Change::End(key) => {
+                self.intents.remove(&key);
+            }
+        }
+    }
+
+    pub(super) fn put(&mut self, row: Arc<Row>) {
+        self.uid_validity = self.uid_validity.max(row.uid_validity.get());
+        match self.rows.insert(row.name.clone(), Arc::clone(&row)) {
+            // The name was another mailbox's, which has none now.
+            Some(old) => self.forget_id(&old),
+            None => {
+                if let Some(owner) = tree_of(&row.name) {
+                    *self.owned.entry(owner.into()).or_default() += 1;
+                }
+            }
+        }
+        self.ids.replace(ById(row));
+    }
+
+    /// The row of a name goes; its mailbox may have got another one before.
+    pub(super) fn remove(&mut self, name: &str) {
+        let Some(old) = self.rows.remove(name) else { return };
+        self.forget_id(&old);
+        let Some(owner) = tree_of(&old.name) else { return };
+        if let Some(count) = self.owned.get_mut(owner) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.owned.remove(owner);
+            }
+        }
+    }
+
+    fn forget_id(&mut self, old: &Arc<Row>) {
+        if self.by_id(&old.unique_id).is_some_and(|row| Arc::ptr_eq(row, old)) {
+            self.ids.remove(&old.unique_id);
+        }
+    }
+}
+
+/// The user in whose tree a name lies; in nobody's if the mailbox was deleted.
+fn tree_of(name: &MailboxName) -> Option<&str> {
+    name.owner().filter(|_| !name.is_deleted())
+}
