@@ -9,6 +9,8 @@
 //!
 //! Only usage is read from it, and only after an orderly stop.
 
+use std::collections::BTreeSet;
+
 use durable::disk::{self, Disk, temporary_path};
 
 use super::{QuotaLimits, QuotaUsage, QuotaUsed};
@@ -54,17 +56,20 @@ pub(crate) fn write(disk: &dyn Disk, layout: &Layout, usage: &QuotaUsage) -> Res
     Ok(placed?)
 }
 
-/// Makes the file durable.
-pub(crate) fn sync(disk: &dyn Disk, layout: &Layout, root: &MailboxName) -> Result<()> {
-    let path = layout.quota_file(root);
-    match disk.open_read(&path) {
-        Ok(file) => {
-            disk.sync_data(&file)?;
-            Ok(disk.sync_dir(disk::parent(&path))?)
+/// Makes the files of these roots durable. Directories come after all files, each once: after an unclean stop every root
+/// that was needed has a new file.
+pub(crate) fn sync_all(disk: &dyn Disk, layout: &Layout, roots: &[&MailboxName]) -> Result<()> {
+    let mut directories = BTreeSet::new();
+    for root in roots {
+        let path = layout.quota_file(root);
+        match disk.open_read(&path) {
+            Ok(file) => disk.sync_data(&file)?,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error.into()),
         }
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(error.into()),
+        directories.insert(disk::parent(&path).to_owned());
     }
+    directories.iter().try_for_each(|directory| Ok(disk.sync_dir(directory)?))
 }
 
 /// Removes the file of a root that exists no more.
@@ -129,7 +134,7 @@ mod tests {
             let used = QuotaUsed { bytes: 2048, messages: 3 };
             let limits = QuotaLimits { storage_kib, messages };
             write(&RealDisk, &layout, &QuotaUsage { root: root.clone(), used, limits }).unwrap();
-            sync(&RealDisk, &layout, &root).unwrap();
+            sync_all(&RealDisk, &layout, &[&root]).unwrap();
             assert_eq!(fs::read_to_string(dir.path().join("quota/j/user.joe")).unwrap(), expected);
             assert_eq!(read(&RealDisk, &layout, &root).unwrap(), Some(used));
             assert_eq!(read_limits(&RealDisk, &layout, &root), Some(limits));

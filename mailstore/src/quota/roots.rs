@@ -105,14 +105,16 @@ impl QuotaRoots {
     /// Writes and syncs all files, for an orderly stop.
     pub(crate) fn write_all(&self) -> Result<()> {
         let slots: Vec<Slot> = self.loaded.lock().values().cloned().collect();
+        let mut unsynced = Vec::new();
         for slot in slots {
             let Some(root) = slot.lock().clone() else { continue };
             self.write(&root)?;
             if root.take_unsynced() {
-                file::sync(&*self.disk, &self.layout, root.mailbox_name())?;
+                unsynced.push(root);
             }
         }
-        Ok(())
+        let names: Vec<_> = unsynced.iter().map(|root| root.mailbox_name()).collect();
+        file::sync_all(&*self.disk, &self.layout, &names)
     }
 }
 

@@ -12,11 +12,18 @@ use std::sync::Arc;
 use durable::disk::{FileKind, is_temporary_name};
 
 use super::{Store, later_than};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index;
 use crate::list::{Change, Row, RowState};
 use crate::name::MailboxName;
 use crate::quota::{QuotaRoot, QuotaUsed, Recounted};
+
+/// Threads that read the index headers of one root's mailboxes: opening a file is the kernel's work, and it has more than one
+/// processor.
+const READERS: usize = 4;
+
+/// Headers for which a thread is worth starting: some milliseconds of work.
+const WORTH_A_THREAD: usize = 256;
 
 /// What to look at and whether to repair it.
 #[derive(Clone, Debug, Default)]
@@ -240,14 +247,31 @@ impl Store {
     /// What the mailboxes of `rows` use at this moment, and what was on its way into them.
     fn recount_exactly(&self, root: &QuotaRoot, rows: &[Arc<Row>], correct: bool) -> Result<Recounted> {
         let mut recount = root.recount();
+        let mut closed = Vec::with_capacity(rows.len());
         for row in rows {
             match self.registry.get(&row.unique_id) {
                 Some(mailbox) => mailbox.with_use(|used| recount.add(&row.unique_id, used)),
-                None => {
-                    let dir = self.layout().mailbox_dir(&row.partition, &row.name)?;
-                    recount.add(&row.unique_id, index::quota_used(&**self.disk(), &dir));
-                }
+                None => closed.push((row, self.layout().mailbox_dir(&row.partition, &row.name)?)),
             }
+        }
+        // The tree is locked, so these stay closed.
+        let read = |part: &[(&Arc<Row>, PathBuf)]| -> Vec<QuotaUsed> {
+            part.iter().map(|(_, dir)| index::quota_used(&**self.disk(), dir)).collect()
+        };
+        let used: Vec<QuotaUsed> = std::thread::scope(|scope| {
+            let mut parts = closed.chunks(closed.len().div_ceil(READERS).max(WORTH_A_THREAD));
+            let first = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
+            let mut used = read(first);
+            for other in others {
+                used.extend(
+                    other.join().map_err(|_| Error::Unavailable("a thread that read indexes died".to_owned()))?,
+                );
+            }
+            Ok::<_, Error>(used)
+        })?;
+        for ((row, _), used) in closed.iter().zip(used) {
+            recount.add(&row.unique_id, used);
         }
         Ok(recount.finish(correct))
     }
