@@ -58,10 +58,50 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// Prints many lines that are all known already, gathered to pieces: a write for each of a million lines takes longer than
+/// everything else.
+pub(crate) struct Lines<'a> {
+    console: &'a mut dyn Console,
+    piece: String,
+}
+
+/// A piece goes out when it has grown to this many octets: far below what one frame of the control socket takes.
+const PIECE: usize = 64 << 10;
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(console: &'a mut dyn Console) -> Self {
+        Self { console, piece: String::with_capacity(PIECE + 1024) }
+    }
+
+    /// Adds a line, which `write` appends to the text it is given.
+    pub(crate) fn line(&mut self, write: impl FnOnce(&mut String)) -> io::Result<()> {
+        if !self.piece.is_empty() {
+            self.piece.push('\n');
+        }
+        write(&mut self.piece);
+        if self.piece.len() < PIECE { Ok(()) } else { self.flush() }
+    }
+
+    /// Shows progress.
+    pub(crate) fn progress(&mut self, progress: &Progress) -> io::Result<()> {
+        self.console.progress(progress)
+    }
+
+    /// Prints what is left.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        let printed = self.console.out(&self.piece);
+        self.piece.clear();
+        printed
+    }
+}
+
 /// A command's surroundings. Methods that fail mean that whoever started the command is gone; the command should stop at
 /// the next point where stopping leaves nothing half-done.
 pub trait Console {
-    /// Prints a line of the result on standard output.
+    /// Prints a line of the result on standard output, or several with line breaks between them ([`Lines`]).
     ///
     /// # Errors
     /// Nobody reads it any more.

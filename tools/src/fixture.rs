@@ -74,7 +74,7 @@ impl Recorder {
 
 impl Console for Recorder {
     fn out(&mut self, line: &str) -> io::Result<()> {
-        self.out.push(line.to_owned());
+        self.out.extend(line.split('\n').map(str::to_owned));
         Ok(())
     }
 

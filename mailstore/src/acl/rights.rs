@@ -1,6 +1,6 @@
 //! A set of rights, and its letters (RFC 4314, 2.1).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A set of rights.
 ///
@@ -136,14 +136,14 @@ impl fmt::Display for Rights {
         for (bit, letter) in LETTERS.iter().enumerate() {
             if bit == BEFORE_VIRTUAL {
                 if self.intersects(Rights::LEGACY_CREATE) {
-                    f.write_str("c")?;
+                    f.write_char('c')?;
                 }
                 if self.intersects(Rights::LEGACY_DELETE) {
-                    f.write_str("d")?;
+                    f.write_char('d')?;
                 }
             }
             if self.contains(Rights(1 << bit)) {
-                write!(f, "{}", char::from(*letter))?;
+                f.write_char(char::from(*letter))?;
             }
         }
         Ok(())

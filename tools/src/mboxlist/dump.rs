@@ -1,10 +1,12 @@
 //! `ctl_mboxlist -d`: a line for each mailbox, in the form that Cyrus 3 reads and writes.
 
+use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
-use mailstore::{Row, Store};
+use mailstore::{Acl, Row, Store};
 use serde_json::{Map, Value, json};
 
+use crate::console::Lines;
 use crate::error::CommandError;
 use crate::{Console, Exit, Progress};
 
@@ -30,10 +32,12 @@ pub fn dump_list(store: &Store, request: &DumpList, console: &mut dyn Console) -
     let total = Some(store.mailbox_count() as u64);
     let (mut done, mut dumped) = (0, Vec::new());
     let mut failed = None;
+    let mut lines = Lines::new(console);
+    let mut classic = Classic::default();
     // A line is printed when the next one is known: the last one has no comma behind it.
     let mut held: Option<String> = None;
     if request.json {
-        console.out("{")?;
+        lines.line(|text| text.push('{'))?;
     }
     store.list("", |name, row| {
         done += 1;
@@ -44,12 +48,18 @@ pub fn dump_list(store: &Store, request: &DumpList, console: &mut dyn Console) -
             dumped.push(name.clone());
         }
         let said = if request.json {
-            held.replace(json_line(store, row)).map_or(Ok(()), |line| console.out(&format!("{line},")))
+            let before = held.replace(json_line(store, row));
+            before.map_or(Ok(()), |line| {
+                lines.line(|text| {
+                    text.push_str(&line);
+                    text.push(',');
+                })
+            })
         } else {
-            console.out(&classic_line(row))
+            lines.line(|text| classic.line(row, text))
         };
         let told = said.and_then(|()| match done % STEP {
-            0 => console.progress(&Progress { what: name.to_string(), done, total }),
+            0 => lines.progress(&Progress { what: name.to_string(), done, total }),
             _ => Ok(()),
         });
         match told {
@@ -65,10 +75,11 @@ pub fn dump_list(store: &Store, request: &DumpList, console: &mut dyn Console) -
     }
     if request.json {
         if let Some(last) = held {
-            console.out(&last)?;
+            lines.line(|text| text.push_str(&last))?;
         }
-        console.out("}")?;
+        lines.line(|text| text.push('}'))?;
     }
+    lines.flush()?;
     // Only now: somebody has read all of it.
     for name in dumped {
         store.unlist(&name)?;
@@ -76,14 +87,30 @@ pub fn dump_list(store: &Store, request: &DumpList, console: &mut dyn Console) -
     Ok(Exit::Ok)
 }
 
-/// `name TAB type SP partition SP acl ">" uniqueid SP mtime SP uidvalidity SP foldermodseq SP createdmodseq [SP use]`: what
-/// Cyrus 3 calls the legacy form. Cyrus 2 wrote it up to the ACL.
-fn classic_line(row: &Row) -> String {
-    let uses = row.special_use.iter().map(|known| format!(" {known}")).collect::<String>();
-    format!(
-        "{}\t0 {} {}>{} {} {} 0 0{uses}",
-        row.name, row.partition, row.acl, row.unique_id, row.modified, row.uid_validity
-    )
+/// Writes lines in the classic form. Mailboxes beside each other mostly have the same ACL: its text is made once.
+#[derive(Default)]
+struct Classic {
+    acl: Acl,
+    acl_text: String,
+}
+
+impl Classic {
+    /// `name TAB type SP partition SP acl ">" uniqueid SP mtime SP uidvalidity SP foldermodseq SP createdmodseq [SP use]`:
+    /// what Cyrus 3 calls the legacy form. Cyrus 2 wrote it up to the ACL.
+    fn line(&mut self, row: &Row, text: &mut String) {
+        if self.acl != row.acl {
+            self.acl = row.acl.clone();
+            self.acl_text = row.acl.to_string();
+        }
+        for part in [row.name.as_str(), "\t0 ", &row.partition, " ", &self.acl_text, ">", row.unique_id.as_str(), " "] {
+            text.push_str(part);
+        }
+        // Writing to a text does not fail.
+        let _ = write!(text, "{} {} 0 0", row.modified, row.uid_validity);
+        for known in &row.special_use {
+            let _ = write!(text, " {known}");
+        }
+    }
 }
 
 fn json_line(store: &Store, row: &Row) -> String {
