@@ -10,6 +10,7 @@
 //! mailboxes database says. Whatever is unknown (flags of a lost record) is lost and named, never guessed.
 
 mod adopt;
+mod ahead;
 mod event;
 mod examine;
 mod files;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use durable::disk::{Disk, temporary_path};
 use message::{Analysis, Limits, Lines};
 
+use super::ahead::{Ahead, with_ahead};
 use super::event::Events;
 use super::found::HeaderFile;
 use super::index::{Base, Entry};
@@ -73,6 +74,42 @@ impl Message {
     }
 }
 
+/// What is to be made of a message file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Wanted {
+    /// The file's UID.
+    from: u32,
+    /// The message's UID.
+    uid: Uid,
+    what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    /// Its cache record.
+    Cache,
+    /// A record too.
+    Record { trust_file_time: bool },
+}
+
+/// What was made of a message file.
+pub(super) struct Prepared {
+    /// Without flags.
+    record: Option<Record>,
+    cached: Vec<u8>,
+    oddity: Option<&'static str>,
+}
+
+/// Reads a message file and makes of it what is wanted; nothing if it is gone.
+pub(super) fn prepare(disk: &dyn Disk, dir: &Path, wanted: Wanted) -> Result<Option<Prepared>> {
+    let Some(message) = read(disk, dir, wanted.from)? else { return Ok(None) };
+    let record = match wanted.what {
+        What::Cache => None,
+        What::Record { trust_file_time } => Some(message.record(wanted.uid, trust_file_time)),
+    };
+    Ok(Some(Prepared { record, cached: message.cache_record(wanted.uid), oddity: message.oddity() }))
+}
+
 /// What was made.
 pub(super) struct Made {
     /// In UID order.
@@ -110,7 +147,48 @@ pub(super) struct Maker<'a> {
 impl Maker<'_> {
     /// Makes everything that the plan asks for. In a dry run nothing is written.
     pub(super) fn make(mut self, dry_run: bool) -> Result<Made> {
-        let mut cache = CacheWriter::begin(&self, dry_run)?;
+        let wanted = self.wanted();
+        with_ahead(&**self.disk, self.dir, &wanted, |ahead| self.make_of(ahead, dry_run))
+    }
+
+    /// What will be made of message files, in that order.
+    fn wanted(&self) -> Vec<Wanted> {
+        let mut wanted = Vec::new();
+        let mut added = self.plan.add.iter().peekable();
+        for entry in &self.base.entries {
+            let uid = entry.record.uid.get();
+            while let Some(before) = added.next_if(|added| *added < uid) {
+                wanted.extend(self.new_record(before, before));
+            }
+            wanted.extend(self.made_of_file(&entry.record));
+        }
+        wanted.extend(added.filter_map(|uid| self.new_record(uid, uid)));
+        wanted
+    }
+
+    /// What has to be made of the file of a message that has a record.
+    fn made_of_file(&self, record: &Record) -> Option<Wanted> {
+        let uid = record.uid.get();
+        let what = if self.plan.expunge.contains(uid) {
+            return None;
+        } else if self.plan.remake.contains(uid) {
+            What::Record { trust_file_time: true }
+        } else if self.plan.recache.contains(uid) {
+            What::Cache
+        } else {
+            return None;
+        };
+        Some(Wanted { from: uid, uid: record.uid, what })
+    }
+
+    fn new_record(&self, from: u32, uid: u32) -> Option<Wanted> {
+        // An append that was cut short left the internal date as the file's time.
+        let cut_short = !self.base.damaged && !self.base.put_back && from == uid && self.base.crashed;
+        Some(Wanted { from, uid: Uid::new(uid)?, what: What::Record { trust_file_time: cut_short } })
+    }
+
+    fn make_of(&mut self, ahead: &mut Ahead<'_>, dry_run: bool) -> Result<Made> {
+        let mut cache = CacheWriter::begin(self, dry_run)?;
         let mut made = Made {
             records: Vec::with_capacity(self.base.entries.len() + self.plan.add.len() as usize),
             renewed: UidSet::new(),
@@ -120,23 +198,24 @@ impl Maker<'_> {
             last_uid: self.last_uid,
             keywords_dropped: 0,
         };
-        let mut added = self.plan.add.iter().peekable();
-        for entry in &self.base.entries {
+        let (base, plan) = (self.base, self.plan);
+        let mut added = plan.add.iter().peekable();
+        for entry in &base.entries {
             let uid = entry.record.uid.get();
             while let Some(before) = added.next_if(|added| *added < uid) {
-                self.take_in(before, before, &mut made, &mut cache)?;
+                self.take_in(before, before, ahead, &mut made, &mut cache)?;
             }
-            self.keep(entry, &mut made, &mut cache)?;
+            self.keep(entry, ahead, &mut made, &mut cache)?;
         }
         for uid in added {
-            self.take_in(uid, uid, &mut made, &mut cache)?;
+            self.take_in(uid, uid, ahead, &mut made, &mut cache)?;
         }
-        for uid in &self.plan.renumber {
+        for uid in &plan.renumber {
             let Some(new) = made.last_uid.checked_add(1) else {
                 self.events.problem("message.reinjected", Some(uid), "the mailbox has used up its UIDs");
                 break;
             };
-            if self.take_in(uid, new, &mut made, &mut cache)? {
+            if self.take_in(uid, new, ahead, &mut made, &mut cache)? {
                 made.renamed.push((uid, new));
                 made.last_uid = new;
             }
@@ -146,7 +225,7 @@ impl Maker<'_> {
     }
 
     /// A record that stays, perhaps changed.
-    fn keep(&mut self, entry: &Entry, made: &mut Made, cache: &mut CacheWriter) -> Result<()> {
+    fn keep(&mut self, entry: &Entry, ahead: &mut Ahead<'_>, made: &mut Made, cache: &mut CacheWriter) -> Result<()> {
         let (uid, mut record) = (entry.record.uid.get(), entry.record);
         let mut renewed = self.base.put_back;
         // Memory knows keywords by the names in force, the disk by those of the file that is there.
@@ -160,26 +239,21 @@ impl Maker<'_> {
             record.flags = record.flags.with(SystemFlags::EXPUNGED);
             record.saved = self.now;
             renewed = true;
-        } else if self.plan.remake.contains(uid) {
-            if let Some(message) = read(&**self.disk, self.dir, uid)? {
-                let new = message.record(record.uid, true);
-                record = Record {
-                    internal_date: record.internal_date,
-                    saved: record.saved,
-                    flags: record.flags,
-                    keywords: record.keywords,
-                    modseq: record.modseq,
-                    created_modseq: record.created_modseq,
-                    ..new
-                };
-                let cached = message.cache_record(record.uid);
-                cache.add(&mut record, &cached)?;
-                renewed = true;
-            }
-        } else if self.plan.recache.contains(uid) {
-            if let Some(message) = read(&**self.disk, self.dir, uid)? {
-                let cached = message.cache_record(record.uid);
-                cache.add(&mut record, &cached)?;
+        } else if let Some(wanted) = self.made_of_file(&record) {
+            if let Some(prepared) = ahead.take(wanted)? {
+                if let Some(new) = prepared.record {
+                    record = Record {
+                        internal_date: record.internal_date,
+                        saved: record.saved,
+                        flags: record.flags,
+                        keywords: record.keywords,
+                        modseq: record.modseq,
+                        created_modseq: record.created_modseq,
+                        ..new
+                    };
+                    renewed = true;
+                }
+                cache.add(&mut record, &prepared.cached)?;
             }
         } else if !record.is_expunged() {
             cache.keep(self.base.cache_of(entry.source), &mut record)?;
@@ -192,15 +266,21 @@ impl Maker<'_> {
     }
 
     /// A message that has a file and no record.
-    fn take_in(&mut self, from: u32, uid: u32, made: &mut Made, cache: &mut CacheWriter) -> Result<bool> {
-        let Some(new) = Uid::new(uid) else { return Ok(false) };
-        let Some(message) = read(&**self.disk, self.dir, from)? else { return Ok(false) };
-        // An append that was cut short left the internal date as the file's time.
-        let cut_short = !self.base.damaged && !self.base.put_back && from == uid && self.base.crashed;
-        let mut record = message.record(new, cut_short);
-        cache.add(&mut record, &message.cache_record(new))?;
+    fn take_in(
+        &mut self,
+        from: u32,
+        uid: u32,
+        ahead: &mut Ahead<'_>,
+        made: &mut Made,
+        cache: &mut CacheWriter,
+    ) -> Result<bool> {
+        let Some(wanted) = self.new_record(from, uid) else { return Ok(false) };
+        let Some(Prepared { record: Some(mut record), cached, oddity }) = ahead.take(wanted)? else {
+            return Ok(false);
+        };
+        cache.add(&mut record, &cached)?;
         record.modseq = ModSeq::ZERO;
-        if let Some(what) = message.oddity() {
+        if let Some(what) = oddity {
             self.events.note("message.odd", Some(uid), what);
         }
         made.last_uid = made.last_uid.max(uid);
