@@ -21,6 +21,7 @@ mod target;
 
 pub mod growth;
 pub mod in_process;
+pub mod scale;
 pub mod table;
 pub mod workload;
 
