@@ -18,7 +18,9 @@ use crate::alias::{Alias, POSTMASTER};
 use crate::domain::{Domain, DomainName};
 use crate::error::{Error, Result};
 use crate::password::{HashCost, Hasher};
+use crate::scram::{self, ScramHash, ScramKeys, Verifier};
 use crate::secret::Secret;
+use crate::stored::StoredPassword;
 use crate::user::{ADMIN, NewUser, User, UserId, UserState};
 use crate::{Account, Directory, Resolution};
 use rows::{Change, Owner, Rows};
@@ -69,6 +71,7 @@ impl Embedded {
         if directory.domains()?.iter().all(|d| !d.primary) {
             directory.make_domain(&settings.primary_domain, "", true)?;
         }
+        directory.ensure_scram_secret()?;
         Ok((directory, report))
     }
 
@@ -100,6 +103,42 @@ impl Embedded {
         Ok(())
     }
 
+    /// Makes the secret that hides who exists, if there is none yet. It lasts: a salt that changed would tell.
+    fn ensure_scram_secret(&self) -> Result<()> {
+        if self.rows.read().scram_secret.is_some() {
+            return Ok(());
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|e| Error::Unavailable(e.to_string()))?;
+        self.change(|_| Ok(vec![Change::ScramSecret(key)]))
+    }
+
+    /// Keeps what should be kept of a password that was just right, unless it was changed meanwhile. The login does not
+    /// depend on it.
+    fn renew_password(&self, user: &UserId, stored: &StoredPassword, password: &Secret) {
+        let renewed = stored.renewed(password, &self.hasher).and_then(|renewed| {
+            let Some(renewed) = renewed else { return Ok(()) };
+            self.change(|rows| {
+                let same = rows.passwords.get(user).is_some_and(|now| now.hash == stored.hash);
+                Ok(if same { vec![Change::Password(user.clone(), renewed)] } else { Vec::new() })
+            })
+        });
+        if let Err(error) = renewed {
+            tracing::warn!(event = "directory.password.kept", %user, %error, "the password's hash could not be renewed");
+        }
+    }
+
+    fn replace_password(&self, user: &UserId, stored: StoredPassword) -> Result<()> {
+        self.change(|rows| {
+            if !rows.users.contains_key(user) {
+                return Err(Error::NoUser(user.to_string()));
+            }
+            Ok(vec![Change::Password(user.clone(), stored)])
+        })?;
+        self.hasher.forget(user);
+        Ok(())
+    }
+
     fn with_user(&self, user: &UserId, change: impl FnOnce(&mut User) -> Result<()>) -> Result<()> {
         self.change(|rows| {
             let mut row = rows.users.get(user).cloned().ok_or_else(|| Error::NoUser(user.to_string()))?;
@@ -127,11 +166,29 @@ impl Directory for Embedded {
         // A login that can't be a user ID is checked against the decoy all the same.
         let user = UserId::parse(login).unwrap_or_else(|_| UserId::admin());
         let known = UserId::parse(login).is_ok();
-        let hash = self.rows.read().passwords.get(&user).filter(|_| known).cloned();
-        if !self.hasher.verify(&user, hash.as_deref(), password) {
+        let stored = self.rows.read().passwords.get(&user).filter(|_| known).cloned();
+        if !self.hasher.verify(&user, stored.as_ref().map(|stored| &*stored.hash), password) {
             return Ok(None);
         }
-        self.account(&user)
+        let account = self.account(&user)?;
+        if let (Some(stored), Some(_)) = (&stored, &account) {
+            self.renew_password(&user, stored, password);
+        }
+        Ok(account)
+    }
+
+    fn knows_scram(&self) -> bool {
+        true
+    }
+
+    fn scram(&self, login: &str, hash: ScramHash) -> Result<ScramKeys> {
+        let rows = self.rows.read();
+        let user = UserId::parse(login).ok();
+        let active = |user: &UserId| rows.users.get(user).is_some_and(|row| row.state == UserState::Active);
+        let stored = user.filter(active).and_then(|user| rows.passwords.get(&user));
+        let verifier = stored.and_then(|stored| stored.scram.iter().find(|verifier| verifier.is_for(hash)));
+        let secret = rows.scram_secret.unwrap_or_default();
+        Ok(verifier.map_or_else(|| scram::decoy(hash, &secret, login), Verifier::keys))
     }
 
     fn answers_from_memory(&self) -> bool {
@@ -140,7 +197,7 @@ impl Directory for Embedded {
 
     fn recognise(&self, login: &str, password: &Secret) -> Option<Account> {
         let user = UserId::parse(login).ok()?;
-        let hash = self.rows.read().passwords.get(&user)?.clone();
+        let hash = self.rows.read().passwords.get(&user)?.hash.clone();
         if self.hasher.remembers(&user, &hash, password) { self.account(&user).ok()? } else { None }
     }
 
@@ -195,7 +252,7 @@ impl Directory for Embedded {
 
     fn create_user(&self, user: &NewUser, password: &Secret) -> Result<User> {
         let row = user.clone().into_user()?;
-        let hash = self.hasher.hash(password)?;
+        let stored = StoredPassword::of(password, &self.hasher)?;
         self.change(|rows| {
             if !rows.domains.contains_key(row.mail.domain()) {
                 return Err(Error::NoDomain(row.mail.domain().to_string()));
@@ -204,7 +261,7 @@ impl Directory for Embedded {
                 return Err(Error::Exists(format!("the user {} exists already", row.uid)));
             }
             rows.require_free(&row.mail, &row.uid)?;
-            Ok(vec![Change::User(row.clone()), Change::Password(row.uid.clone(), hash)])
+            Ok(vec![Change::User(row.clone()), Change::Password(row.uid.clone(), stored)])
         })?;
         Ok(row)
     }
@@ -236,15 +293,14 @@ impl Directory for Embedded {
     }
 
     fn set_password(&self, user: &UserId, password: &Secret) -> Result<()> {
-        let hash = self.hasher.hash(password)?;
-        self.change(|rows| {
-            if !rows.users.contains_key(user) {
-                return Err(Error::NoUser(user.to_string()));
-            }
-            Ok(vec![Change::Password(user.clone(), hash)])
-        })?;
-        self.hasher.forget(user);
-        Ok(())
+        self.replace_password(user, StoredPassword::of(password, &self.hasher)?)
+    }
+
+    fn set_password_hash(&self, user: &UserId, hash: &Secret) -> Result<()> {
+        let stored = std::str::from_utf8(hash.expose()).ok().and_then(StoredPassword::brought);
+        let stored =
+            stored.ok_or_else(|| Error::Invalid("that is no password hash that can be checked here".into()))?;
+        self.replace_password(user, stored)
     }
 
     fn delete_user(&self, user: &UserId) -> Result<()> {

@@ -14,8 +14,11 @@ mod alias;
 mod domain;
 mod embedded;
 mod error;
+mod foreign;
 mod password;
+mod scram;
 mod secret;
+mod stored;
 mod user;
 
 pub use address::Address;
@@ -24,6 +27,7 @@ pub use domain::{Domain, DomainName};
 pub use embedded::{Embedded, Settings};
 pub use error::{Error, Result};
 pub use password::{HashCost, generate_password};
+pub use scram::{ScramHash, ScramKeys};
 pub use secret::Secret;
 pub use user::{ADMIN, NewUser, User, UserId, UserState};
 
@@ -70,6 +74,35 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     fn recognise(&self, login: &str, password: &Secret) -> Option<Account> {
         let _ = (login, password);
         None
+    }
+
+    /// Whether SCRAM can be offered ([`scram`](Self::scram)).
+    fn knows_scram(&self) -> bool {
+        false
+    }
+
+    /// What a SCRAM exchange needs to know of a user. For somebody who does not exist, must not log in or has no verifier the
+    /// answer looks the same, and no password fits it. Never blocks.
+    ///
+    /// # Errors
+    /// When the directory can't say.
+    fn scram(&self, login: &str, hash: ScramHash) -> Result<ScramKeys> {
+        let _ = (login, hash);
+        Err(Error::Unavailable("this directory knows no SCRAM".into()))
+    }
+
+    /// Whether tokens can be taken instead of passwords ([`authenticate_token`](Self::authenticate_token)).
+    fn takes_tokens(&self) -> bool {
+        false
+    }
+
+    /// Checks a token that an authorization server has given out (RFC 7628), and returns whose it is.
+    ///
+    /// # Errors
+    /// When the directory can't say; nobody is let in then.
+    fn authenticate_token(&self, token: &Secret) -> Result<Option<Account>> {
+        let _ = token;
+        Ok(None)
     }
 
     /// The account of a user, without a password: for those who were authenticated otherwise.
@@ -134,6 +167,16 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`Error::NoUser`], [`Error::Invalid`] for an empty password, or the directory's.
     fn set_password(&self, user: &UserId, password: &Secret) -> Result<()>;
+
+    /// Takes a password hash that another server has made (docs/formats/directory.md lists the kinds). At the first login
+    /// that works it is replaced by one of ours.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`], [`Error::Invalid`] for a hash that can't be checked, or the directory's.
+    fn set_password_hash(&self, user: &UserId, hash: &Secret) -> Result<()> {
+        let _ = (user, hash);
+        Err(Error::Invalid("this directory takes no password hashes".into()))
+    }
 
     /// Deletes a user, and whatever refers to the user: memberships, and aliases that have no owner or no member left.
     ///

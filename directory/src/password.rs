@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::error::{Error, Result};
+use crate::foreign::Stored;
 use crate::secret::Secret;
 use crate::user::UserId;
 
@@ -137,8 +138,15 @@ impl Hasher {
         if fingerprint.as_ref().is_some_and(|fingerprint| self.is_remembered(user, fingerprint)) {
             return true;
         }
-        let parsed = PasswordHash::new(hash.unwrap_or(&self.decoy));
-        let right = parsed.is_ok_and(|parsed| self.is_hash_of(&parsed, password).unwrap_or(false));
+        let right = match hash.map_or(Stored::Ours(&self.decoy), Stored::parse) {
+            Stored::Ours(ours) => self.is_ours(ours, password),
+            Stored::Foreign(foreign) if foreign.is_of(password) => true,
+            // Checking those may be quicker: the time must not tell who has one.
+            Stored::Foreign(_) | Stored::Unknown => {
+                self.is_ours(&self.decoy, password);
+                false
+            }
+        };
         let right = right && hash.is_some() && !password.is_empty();
         if let Some(fingerprint) = fingerprint.filter(|_| right) {
             let mut remembered = self.remembered.lock();
@@ -148,6 +156,11 @@ impl Hasher {
             remembered.insert(user.clone(), fingerprint);
         }
         right
+    }
+
+    fn is_ours(&self, hash: &str, password: &Secret) -> bool {
+        let parsed = PasswordHash::new(hash);
+        parsed.is_ok_and(|parsed| self.is_hash_of(&parsed, password).unwrap_or(false))
     }
 
     /// Whether `parsed` is the hash of the password; nothing if it is no hash that can be checked.

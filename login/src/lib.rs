@@ -13,7 +13,7 @@ mod failures;
 mod name;
 mod password;
 
-pub use exchange::exchange;
+pub use exchange::{exchange, offer};
 pub use failures::Failures;
 pub use name::LoginName;
 pub use password::password;

@@ -2,7 +2,7 @@
 
 use admin::control::Input;
 use clap::{Arg, ArgAction, ArgMatches};
-use tools::user::{AddUser, add_user, list_users, read_password, set_password};
+use tools::user::{AddUser, add_user, list_users, read_password, set_password, set_password_hash};
 use tools::{Console, Exit};
 
 use super::{Command, Run, StoreCommand};
@@ -50,14 +50,23 @@ fn spec() -> clap::Command {
                 .arg(text("domain", "DOMAIN", "Of this domain only"))
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON object a line")),
         )
-        .subcommand(clap::Command::new("passwd").about("Change a password").arg(name()).arg(from_stdin()))
+        .subcommand(
+            clap::Command::new("passwd").about("Change a password").arg(name()).arg(from_stdin()).arg(
+                Arg::new("hash")
+                    .long("hash")
+                    .action(ArgAction::SetTrue)
+                    .help("Read not a password but its hash, as another server has kept it ({SSHA512}..., $6$...)"),
+            ),
+        )
 }
 
 /// The password, asked for where the administrator sits: the server has no terminal.
 fn input(matches: &ArgMatches) -> Result<Input, Failure> {
     let Some((name @ ("add" | "passwd"), matches)) = matches.subcommand() else { return Ok(Input::None) };
     debug_assert!(!name.is_empty());
+    let is_hash = matches.try_get_one::<bool>("hash").is_ok_and(|flag| flag.copied().unwrap_or_default());
     if !matches.get_flag("password-stdin")
+        && !is_hash
         && let Some(password) = terminal::ask_new_password(&user_of(matches))?
     {
         return Ok(Input::Octets(format!("{password}\n").into_bytes()));
@@ -84,9 +93,10 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
                 Ok(())
             })
         }
-        Some(("passwd", matches)) => {
-            read_password(console).and_then(|password| set_password(&**directory, &user_of(matches), &password))
-        }
+        Some(("passwd", matches)) => read_password(console).and_then(|secret| {
+            let set = if matches.get_flag("hash") { set_password_hash } else { set_password };
+            set(&**directory, &user_of(matches), &secret)
+        }),
         Some((_, matches)) => {
             let domain = matches.get_one::<String>("domain").map(String::as_str);
             list_users(&**directory, domain, matches.get_flag("json"), console)

@@ -82,6 +82,14 @@ pub fn set_password(directory: &dyn Directory, user: &str, password: &Secret) ->
     Ok(directory.set_password(&UserId::parse(user)?, password)?)
 }
 
+/// Takes a password hash that another server has made.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn set_password_hash(directory: &dyn Directory, user: &str, hash: &Secret) -> Result<(), CommandError> {
+    Ok(directory.set_password_hash(&UserId::parse(user)?, hash)?)
+}
+
 /// Lists all users or those of a domain, a line for each.
 ///
 /// # Errors

@@ -35,9 +35,11 @@ mod info;
 mod read;
 
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
@@ -47,7 +49,7 @@ use crate::listen::Refusal;
 use crate::output::{self, Output, WriteError};
 use crate::proxy::{self, ProxyError};
 use crate::stream::{Plain, Stream};
-use crate::tls::{HandshakeError, Tls};
+use crate::tls::{ChannelBinding, HandshakeError, Tls};
 use crate::{Limits, limits};
 
 pub use info::{ConnectionInfo, Peer, Proxy};
@@ -98,6 +100,8 @@ struct Times {
 pub struct Connection {
     stream: Stream,
     info: ConnectionInfo,
+    /// The certificate that the client was shown.
+    certificate: Option<Arc<CertifiedKey>>,
     input: BytesMut,
     output: Output,
     commands: CommandFramer,
@@ -123,6 +127,7 @@ impl Connection {
         Self {
             stream,
             info,
+            certificate: None,
             input: BytesMut::new(),
             output: Output::default(),
             commands: CommandFramer::new(CommandLimits::PRE_AUTH),
@@ -325,10 +330,23 @@ impl Connection {
 
     /// The handshake of a port that begins with TLS.
     pub(crate) async fn upgrade(&mut self, tls: &Tls) -> Result<(), HandshakeError> {
+        let certificate = tls.certificate.current();
         self.stream.upgrade(tls, self.times.handshake).await?;
         self.info.tls = self.stream.tls();
         self.entry.iter().for_each(|entry| entry.set_tls(self.info.tls.map(|tls| tls.version)));
+        // Replaced meanwhile, it may be the one that the client was shown or the one before.
+        let known = Arc::ptr_eq(&certificate, &tls.certificate.current());
+        self.certificate = known.then_some(certificate);
         Ok(())
+    }
+
+    /// What a SASL exchange can be bound to; nothing without TLS.
+    #[must_use]
+    pub fn channel_binding(&self) -> ChannelBinding {
+        match &self.stream {
+            Stream::Tls(stream) => ChannelBinding::of(stream.get_ref().1, self.certificate.as_deref()),
+            Stream::Plain(_) | Stream::Closed => ChannelBinding::default(),
+        }
     }
 
     /// The bare stream, for what is not a line protocol. Its place among the allowed connections is given back.
@@ -348,7 +366,7 @@ impl Connection {
 }
 
 /// Completes when an administrator ends the session, with what he says; never where there is no row.
-async fn ended(entry: Option<&crate::sessions::Entry>) -> std::sync::Arc<str> {
+async fn ended(entry: Option<&crate::sessions::Entry>) -> Arc<str> {
     match entry {
         Some(entry) => entry.ended().await,
         None => std::future::pending().await,

@@ -4,8 +4,13 @@
 //! limits. A [`Mechanism`] turns responses into challenges until it can name who wants in. Whether that is true is the
 //! caller's business (`directory`), so nothing here waits or knows a user.
 
+mod anonymous;
+mod bearer;
+mod external;
 mod login;
+mod offer;
 mod plain;
+mod scram;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,8 +20,8 @@ use zeroize::Zeroizing;
 use crate::Secret;
 use crate::limits::SASL_LINE;
 
-/// Names of the mechanisms offered, strongest first.
-pub const MECHANISMS: &[&str] = &["PLAIN", "LOGIN"];
+pub use offer::Offer;
+pub use scram::{KeysWanted, ScramHash, ScramKeys};
 
 /// Most octets of an identity or a password: 1,020, which is 255 characters of four octets (RFC 4616, 2, asks for 255
 /// octets).
@@ -40,6 +45,15 @@ pub enum SaslError {
     /// The response does not follow the mechanism's grammar.
     #[error("malformed authentication response")]
     Malformed,
+    /// The client's channel binding is not one of ours, or somebody has hidden from it that we have any.
+    #[error("channel binding does not match")]
+    ChannelBinding,
+    /// The client's proof or token is wrong: a failed login. Say no more than for a wrong password.
+    #[error("authentication failed")]
+    Rejected,
+    /// The system gave no random octets for a nonce.
+    #[error("no random numbers, try again later")]
+    NoRandomness,
 }
 
 /// Who wants in, and with which password.
@@ -53,6 +67,24 @@ pub struct Credentials {
     pub password: Secret<String>,
 }
 
+/// Somebody who has proved who they are, or whose TLS has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Whom the client wants to act as; `None`: itself.
+    pub authorization_id: Option<String>,
+    /// Who the client is.
+    pub authentication_id: String,
+}
+
+/// A token that was given out elsewhere.
+#[derive(Debug)]
+pub struct Token {
+    /// Whose mail the client wants; `None`: the one's whom the token was given to.
+    pub user: Option<String>,
+    /// The token.
+    pub token: Secret<String>,
+}
+
 /// What a mechanism, or an exchange, does next.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -61,10 +93,17 @@ pub enum Step<C> {
     Challenge(C),
     /// Done: check these.
     Verify(Credentials),
+    /// The keys of this user are needed: go on with [`Exchange::keys`].
+    Keys(KeysWanted),
+    /// Done, if the token is good; if it is not, go on with [`Exchange::refuse`].
+    Token(Token),
+    /// Done: the client has proved to be this one. Whether it may act as the other is still to be asked.
+    Proved(Identity),
+    /// Done: nobody in particular, with what the client calls itself, for the log.
+    Anonymous(String),
 }
 
-/// The server's side of a mechanism. Mechanisms that need a stored key instead of a password (SCRAM) will add a step
-/// that asks for it.
+/// The server's side of a mechanism: a state machine that waits for nothing and knows nobody.
 pub trait Mechanism: Send {
     /// The first step; `None` without an initial response.
     ///
@@ -83,6 +122,22 @@ pub trait Mechanism: Send {
     /// # Errors
     /// [`SaslError`].
     fn step(&mut self, response: &[u8]) -> Result<Step<Vec<u8>>, SaslError>;
+
+    /// The next step, on the keys that [`Step::Keys`] asked for.
+    ///
+    /// # Errors
+    /// [`SaslError::Malformed`] when nobody has asked.
+    fn keys(&mut self, _keys: ScramKeys) -> Result<Step<Vec<u8>>, SaslError> {
+        Err(SaslError::Malformed)
+    }
+
+    /// The next step, when the [`Step::Token`] is no good.
+    ///
+    /// # Errors
+    /// [`SaslError::Rejected`] when nothing is left to be told.
+    fn refuse(&mut self) -> Result<Step<Vec<u8>>, SaslError> {
+        Err(SaslError::Rejected)
+    }
 }
 
 /// An exchange in progress. Dropping it at any point leaves nothing behind.
@@ -91,17 +146,12 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Begins with the mechanism called `name`, in any case.
+    /// Begins with the mechanism called `name`, in any case of letters, if it is on offer.
     ///
     /// # Errors
-    /// [`SaslError::UnknownMechanism`].
-    pub fn new(name: &str) -> Result<Self, SaslError> {
-        let mechanism: Box<dyn Mechanism> = match name.to_ascii_uppercase().as_str() {
-            "PLAIN" => Box::new(plain::Plain),
-            "LOGIN" => Box::new(login::Login::default()),
-            _ => return Err(SaslError::UnknownMechanism),
-        };
-        Ok(Self { mechanism })
+    /// [`SaslError::UnknownMechanism`], [`SaslError::NoRandomness`].
+    pub fn new(name: &str, offer: &Offer) -> Result<Self, SaslError> {
+        Ok(Self { mechanism: offer.mechanism(name)? })
     }
 
     /// The first step: the initial response as it stands in the command, base64 or `=` for an empty one (RFC 4959).
@@ -128,6 +178,22 @@ impl Exchange {
         }
         self.mechanism.step(&decode(line)?).map(encode)
     }
+
+    /// The next step, on the keys that [`Step::Keys`] asked for.
+    ///
+    /// # Errors
+    /// [`SaslError::Malformed`] when nobody has asked.
+    pub fn keys(&mut self, keys: ScramKeys) -> Result<Step<String>, SaslError> {
+        self.mechanism.keys(keys).map(encode)
+    }
+
+    /// The next step, when the [`Step::Token`] is no good.
+    ///
+    /// # Errors
+    /// [`SaslError::Rejected`] when nothing is left to be told.
+    pub fn refuse(&mut self) -> Result<Step<String>, SaslError> {
+        self.mechanism.refuse().map(encode)
+    }
 }
 
 fn decode(line: &[u8]) -> Result<Zeroizing<Vec<u8>>, SaslError> {
@@ -141,6 +207,10 @@ fn encode(step: Step<Vec<u8>>) -> Step<String> {
     match step {
         Step::Challenge(challenge) => Step::Challenge(STANDARD.encode(challenge)),
         Step::Verify(credentials) => Step::Verify(credentials),
+        Step::Keys(wanted) => Step::Keys(wanted),
+        Step::Token(token) => Step::Token(token),
+        Step::Proved(identity) => Step::Proved(identity),
+        Step::Anonymous(trace) => Step::Anonymous(trace),
     }
 }
 
@@ -160,7 +230,8 @@ mod tests {
     /// What comes of `initial` and `lines`, in words.
     fn run(mechanism: &str, initial: Option<&str>, lines: &[&str]) -> Vec<String> {
         let mut out = Vec::new();
-        let mut exchange = match Exchange::new(mechanism) {
+        let offer = Offer { passwords: true, anonymous: true, external: Some("cert".into()), ..Offer::default() };
+        let mut exchange = match Exchange::new(mechanism, &offer) {
             Ok(exchange) => exchange,
             Err(error) => return vec![error.to_string()],
         };
@@ -178,6 +249,16 @@ mod tests {
                     out.push(format!("{zid}|{}|{}", found.authentication_id, found.password.expose()));
                     return out;
                 }
+                Ok(Step::Proved(found)) => {
+                    let zid = found.authorization_id.unwrap_or_default();
+                    out.push(format!("{zid}|{}", found.authentication_id));
+                    return out;
+                }
+                Ok(Step::Anonymous(trace)) => {
+                    out.push(format!("anonymous {trace}"));
+                    return out;
+                }
+                Ok(other) => panic!("{other:?}"),
                 Err(error) => {
                     out.push(error.to_string());
                     return out;
@@ -218,6 +299,20 @@ mod tests {
         assert_eq!(run("LOGIN", Some("="), &[&b64("tim"), &b64("pw")]), [user, password, "|tim|pw"]);
         assert_eq!(run("LOGIN", None, &[""]), [user, "malformed authentication response"]);
         assert_eq!(run("LOGIN", None, &[&b64("tim"), ""]), [user, password, "malformed authentication response"]);
+    }
+
+    #[test]
+    fn external_and_anonymous() {
+        let malformed = "malformed authentication response";
+        assert_eq!(run("EXTERNAL", Some("="), &[]), ["|cert"]);
+        assert_eq!(run("EXTERNAL", None, &[""]), ["+ ", "|cert"]);
+        assert_eq!(run("EXTERNAL", Some(&b64("joe")), &[]), ["joe|cert"]);
+        assert_eq!(run("EXTERNAL", Some(&b64("a\0b")), &[]), [malformed]);
+        // RFC 4505, 3.
+        assert_eq!(run("ANONYMOUS", None, &["c2lyaGM="]), ["+ ", "anonymous sirhc"]);
+        assert_eq!(run("ANONYMOUS", Some("="), &[]), ["anonymous "]);
+        assert_eq!(run("ANONYMOUS", Some(&b64("a\nb")), &[]), [malformed]);
+        assert_eq!(run("ANONYMOUS", Some(&b64(&"x".repeat(1021))), &[]), [malformed]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! TLS for listeners and STARTTLS: the certificate, reloadable while connections live, and the handshake.
 
+mod binding;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+pub use binding::ChannelBinding;
 
 /// Why a certificate cannot be used. The text names the file.
 #[derive(Debug, Error)]
@@ -155,6 +159,11 @@ impl Certificate {
     fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let current = ArcSwap::new(read_pair(certificate, key)?);
         Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), current })
+    }
+
+    /// The one that handshakes are made with now.
+    pub(crate) fn current(&self) -> Arc<CertifiedKey> {
+        self.current.load_full()
     }
 
     #[cfg(test)]

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `domain/<name>` | [`Domain`] |
 //! | `user/<user id>` | [`User`] |
-//! | `password/<user id>` | `{"hash": "<PHC string>"}` |
+//! | `password/<user id>` | `{"hash": "<PHC string>", "scram": ["<RFC 5803>"]}` |
+//! | `secret/scram` | `{"key": "<base64>"}` |
 //! | `alias/<address>` | [`Alias`] |
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,6 +13,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use durable::disk::Disk;
 use durable::{Batch, Ledger, OpenReport, Options};
 use serde::de::DeserializeOwned;
@@ -22,12 +25,14 @@ use crate::address::Address;
 use crate::alias::Alias;
 use crate::domain::{Domain, DomainName};
 use crate::error::{Error, Result};
+use crate::stored::StoredPassword;
 use crate::user::{User, UserId, UserState};
 
 const DOMAIN: &str = "domain/";
 const USER: &str = "user/";
 const PASSWORD: &str = "password/";
 const ALIAS: &str = "alias/";
+const SCRAM_SECRET: &str = "secret/scram";
 
 /// Who owns an address.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +46,8 @@ pub(super) enum Change {
     Domain(Domain),
     User(User),
     DeleteUser(UserId),
-    Password(UserId, String),
+    Password(UserId, StoredPassword),
+    ScramSecret([u8; 32]),
     Alias(Alias),
     DeleteAlias(Address),
 }
@@ -51,7 +57,9 @@ pub(super) enum Change {
 pub(super) struct Rows {
     pub(super) domains: BTreeMap<DomainName, Domain>,
     pub(super) users: BTreeMap<UserId, User>,
-    pub(super) passwords: HashMap<UserId, String>,
+    pub(super) passwords: HashMap<UserId, StoredPassword>,
+    /// What the salts of users who don't exist are made of.
+    pub(super) scram_secret: Option<[u8; 32]>,
     pub(super) aliases: BTreeMap<Address, Alias>,
     pub(super) addresses: HashMap<Address, Owner>,
 }
@@ -59,6 +67,13 @@ pub(super) struct Rows {
 #[derive(Serialize, Deserialize)]
 struct PasswordRow {
     hash: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scram: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SecretRow {
+    key: String,
 }
 
 /// Shows how many, never what: password hashes are among them, and whoever holds the directory may print it.
@@ -98,9 +113,10 @@ impl Rows {
                     self.users.remove(&user);
                     self.passwords.remove(&user);
                 }
-                Change::Password(user, hash) => {
-                    self.passwords.insert(user, hash);
+                Change::Password(user, stored) => {
+                    self.passwords.insert(user, stored);
                 }
+                Change::ScramSecret(key) => self.scram_secret = Some(key),
                 Change::Alias(alias) => {
                     self.addresses.insert(alias.address.clone(), Owner::Alias);
                     self.aliases.insert(alias.address.clone(), alias);
@@ -238,7 +254,11 @@ pub(super) fn write(ledger: &Ledger, changes: &[Change]) -> Result<()> {
         let put = match change {
             Change::Domain(row) => batch.put(format!("{DOMAIN}{}", row.name), row),
             Change::User(row) => batch.put(format!("{USER}{}", row.uid), row),
-            Change::Password(user, hash) => batch.put(format!("{PASSWORD}{user}"), &PasswordRow { hash: hash.clone() }),
+            Change::Password(user, stored) => {
+                let scram = stored.scram.iter().map(String::from).collect();
+                batch.put(format!("{PASSWORD}{user}"), &PasswordRow { hash: stored.hash.clone(), scram })
+            }
+            Change::ScramSecret(key) => batch.put(SCRAM_SECRET, &SecretRow { key: STANDARD.encode(key) }),
             Change::Alias(row) => batch.put(format!("{ALIAS}{}", row.address), row),
             Change::DeleteUser(user) => {
                 batch.remove(format!("{USER}{user}"));
@@ -265,7 +285,15 @@ fn read(key: &str, json: &durable::Json) -> Result<Change> {
         Ok(Change::Alias(parse(key, json)?))
     } else if let Some(user) = key.strip_prefix(PASSWORD) {
         let user = UserId::parse(user).map_err(|e| Error::Corrupt { key: key.into(), what: e.to_string() })?;
-        Ok(Change::Password(user, parse::<PasswordRow>(key, json)?.hash))
+        let PasswordRow { hash, scram } = parse(key, json)?;
+        // A verifier that can't be read is made anew at the next login.
+        let scram = scram.iter().filter_map(|text| text.parse().ok()).collect();
+        Ok(Change::Password(user, StoredPassword { hash, scram }))
+    } else if key == SCRAM_SECRET {
+        let row: SecretRow = parse(key, json)?;
+        let octets = STANDARD.decode(row.key).ok().and_then(|octets| octets.try_into().ok());
+        let octets = octets.ok_or_else(|| Error::Corrupt { key: key.into(), what: "it is no key".into() })?;
+        Ok(Change::ScramSecret(octets))
     } else {
         Err(Error::Corrupt { key: key.into(), what: "an unknown kind of row".into() })
     }

@@ -331,3 +331,99 @@ fn configured_admins() {
         assert_eq!(account.admin, admin, "{uid}");
     }
 }
+
+fn joe() -> UserId {
+    UserId::parse("joe").unwrap()
+}
+
+fn kept(directory: &Embedded) -> StoredPassword {
+    directory.rows.read().passwords[&joe()].clone()
+}
+
+#[test]
+fn a_password_can_be_proved_with_scram() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    let first = directory.scram("JOE", ScramHash::Sha256).unwrap();
+    let nobody = directory.scram("nobody", ScramHash::Sha256).unwrap();
+    assert_eq!((first.iterations, first.salt.len()), (nobody.iterations, nobody.salt.len()));
+    drop(directory);
+    let directory = open_again(dir.path());
+    let again = directory.scram("joe", ScramHash::Sha256).unwrap();
+    assert!(first.salt == again.salt && first.stored_key.expose() == again.stored_key.expose());
+    assert_eq!(directory.scram("nobody", ScramHash::Sha256).unwrap().salt, nobody.salt, "a salt that changes tells");
+    directory.set_password(&joe(), &Secret::new("other")).unwrap();
+    let changed = directory.scram("joe", ScramHash::Sha256).unwrap();
+    assert!(changed.salt != first.salt && changed.stored_key.expose() != first.stored_key.expose());
+    let mut row = directory.user(&joe()).unwrap().unwrap();
+    row.state = UserState::Disabled;
+    directory.update_user(&row).unwrap();
+    let disabled = directory.scram("joe", ScramHash::Sha256).unwrap();
+    assert!(disabled.stored_key.expose() != changed.stored_key.expose(), "no password fits a disabled user");
+}
+
+#[test]
+fn hashes_from_elsewhere_become_ours_when_the_password_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    let right = Secret::new("correct horse");
+    directory.set_password_hash(&joe(), &Secret::new("{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=")).unwrap();
+    for wrong in ["joe-pw", "", "{SHA}L55TUjtiq8FBorTWAZ0jy6g129A="] {
+        assert_eq!(directory.authenticate("joe", &Secret::new(wrong)).unwrap(), None, "{wrong}");
+        assert!(kept(&directory).hash.starts_with("{SHA}") && kept(&directory).scram.is_empty());
+    }
+    assert!(directory.authenticate("joe", &right).unwrap().is_some());
+    drop(directory);
+    let directory = open_again(dir.path());
+    let stored = kept(&directory);
+    assert!(stored.hash.starts_with("$argon2id$") && stored.scram.len() == 1);
+    assert!(directory.authenticate("joe", &right).unwrap().is_some());
+    assert_eq!(kept(&directory).hash, stored.hash, "it is renewed once");
+    for bad in ["", "secret", "{MD5}x", "{SSHA}", "$1$salt$qJH7.N4xYta3aEG/dfqo/0"] {
+        let refused = directory.set_password_hash(&joe(), &Secret::new(bad));
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{bad}");
+    }
+    let nobody = UserId::parse("nobody").unwrap();
+    let refused = directory.set_password_hash(&nobody, &Secret::new("{PLAIN}x"));
+    assert!(matches!(refused, Err(Error::NoUser(_))));
+}
+
+#[test]
+fn a_verifier_from_elsewhere_works_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    let brought = "{SCRAM-SHA-256}1000,c2FsdDEyMzQ=,PtKArcqpCvivqzrQ4aEtdQNXDdxAwOTQ6y3StK5s/cU=,\
+        /ww7qeCn8d7L1FbUpMzgnL4zCbzxLj9k4X1+EQbsSWE=";
+    directory.set_password_hash(&joe(), &Secret::new(brought)).unwrap();
+    let keys = directory.scram("joe", ScramHash::Sha256).unwrap();
+    assert_eq!((keys.iterations, &keys.salt[..]), (1000, &b"salt1234"[..]));
+    assert!(directory.authenticate("joe", &Secret::new("correct horse")).unwrap().is_some());
+}
+
+#[test]
+fn a_user_from_before_scram_gets_a_verifier_at_the_next_login() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    let old = StoredPassword { scram: Vec::new(), ..kept(&directory) };
+    directory.replace_password(&joe(), old.clone()).unwrap();
+    assert!(directory.authenticate("joe", &Secret::new("joe-pw")).unwrap().is_some());
+    assert_eq!((kept(&directory).hash, kept(&directory).scram.len()), (old.hash, 1));
+}
+
+/// What a login costs must not tell whether there is such a user, nor what kind of hash the user has.
+#[test]
+fn every_wrong_password_costs_a_hash_of_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    directory.set_password_hash(&joe(), &Secret::new("{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=")).unwrap();
+    for login in ["joe", "nobody", "../x"] {
+        let before = directory.hasher.made();
+        assert_eq!(directory.authenticate(login, &Secret::new("wrong")).unwrap(), None);
+        assert_eq!(directory.hasher.made() - before, 1, "{login}");
+    }
+}

@@ -57,7 +57,8 @@ pub(crate) fn list(context: &Context, logged_in: bool) -> Vec<Cow<'static, str>>
         list.push("STARTTLS".into());
     }
     if context.may_log_in() {
-        list.extend(wire::sasl::MECHANISMS.iter().map(|mechanism| format!("AUTH={mechanism}").into()));
+        let offer = login::offer(&context.connection, &*context.server.directory);
+        list.extend(offer.names().iter().map(|mechanism| format!("AUTH={mechanism}").into()));
     } else {
         list.push("LOGINDISABLED".into());
     }

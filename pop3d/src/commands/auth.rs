@@ -5,8 +5,6 @@
 //! initial-response = base64 / "="
 //! ```
 
-use wire::sasl;
-
 use crate::commands::pass;
 use crate::context::Context;
 use crate::outcome::{Done, Outcome, Refused};
@@ -31,7 +29,8 @@ pub(crate) async fn run(context: &mut Context, state: &mut Authorization, line: 
 
 /// Without an argument, the mechanisms: no RFC has that, but Outlook and what was written to look like it ask so.
 fn list(context: &mut Context) -> Outcome {
-    let offered = if context.may_log_in() { sasl::MECHANISMS } else { &[] };
+    let offer = login::offer(&context.connection, &*context.server.directory);
+    let offered = if context.may_log_in() { offer.names() } else { Vec::new() };
     let output = context.connection.output();
     reply::ok(output, "Mechanisms:");
     for mechanism in offered {

@@ -1,7 +1,5 @@
 //! CAPA (RFC 2449, 5): what the server can do, in this state.
 
-use wire::sasl;
-
 use crate::commands::no_arguments;
 use crate::context::Context;
 use crate::outcome::{Done, Outcome};
@@ -28,7 +26,8 @@ fn capabilities(context: &Context, before_login: bool) -> Vec<String> {
         ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"].map(str::to_owned).into();
     if context.may_log_in() {
         lines.push("USER".into());
-        lines.push(format!("SASL {}", sasl::MECHANISMS.join(" ")));
+        let offer = login::offer(&context.connection, &*context.server.directory);
+        lines.push(format!("SASL {}", offer.names().join(" ")));
     }
     if before_login && context.offers_tls() {
         lines.push("STLS".into());

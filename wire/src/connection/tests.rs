@@ -256,6 +256,23 @@ async fn certificate_is_reloaded_or_kept() {
     assert!(server.is_ok() && client.is_ok());
 }
 
+#[tokio::test]
+async fn channel_binding_is_what_the_client_sees() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tls, client) = certificate(dir.path());
+    let (mut conn, peer) = Connection::memory(1000);
+    assert!(!conn.channel_binding().is_possible());
+    let (server, theirs) = tokio::join!(conn.start_tls(&tls), client.connect(localhost(), peer));
+    server.unwrap();
+    let theirs = theirs.unwrap();
+    let seen = theirs.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).unwrap();
+    let certificate = theirs.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+    let binding = conn.channel_binding();
+    assert_eq!(binding.exporter, Some(seen));
+    let hash = ring::digest::digest(&ring::digest::SHA256, &certificate);
+    assert_eq!(binding.end_point.as_deref(), Some(hash.as_ref()));
+}
+
 async fn tcp() -> (Connection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,0 +1,151 @@
+//! Exchanges over a connection inside the process, against a directory on disk.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports trouble by panicking")]
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use directory::{Address, Directory, DomainName, Embedded, HashCost, NewUser, Secret, Settings, UserId};
+use durable::disk::RealDisk;
+use login::{Entered, Failure};
+use ring::{digest, hmac, pbkdf2};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use wire::Connection;
+use wire::sasl::SaslError;
+
+/// A directory with `joe` and the administrator `boss`, whose passwords are their names with `-pw`.
+fn directory() -> (TempDir, Arc<dyn Directory>) {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        primary_domain: DomainName::parse("example.com").unwrap(),
+        admins: vec![UserId::parse("boss").unwrap()],
+        hash_cost: HashCost { memory_kib: 64, passes: 1 },
+    };
+    let (directory, _) = Embedded::open(dir.path(), Arc::new(RealDisk), true, &settings).unwrap();
+    for name in ["joe", "boss"] {
+        let user = NewUser {
+            uid: UserId::parse(name).unwrap(),
+            mail: Address::parse(&format!("{name}@example.com")).unwrap(),
+            given_name: String::new(),
+            surname: String::new(),
+            admin: name == "boss",
+        };
+        directory.create_user(&user, &Secret::new(format!("{name}-pw"))).unwrap();
+        directory.activate_user(&user.uid).unwrap();
+    }
+    (dir, Arc::new(directory))
+}
+
+struct Client(BufReader<DuplexStream>);
+
+impl Client {
+    async fn challenge(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).await.unwrap();
+        let text = line.strip_prefix("+ ").unwrap_or_else(|| panic!("{line:?}")).trim_end();
+        String::from_utf8(STANDARD.decode(text).unwrap()).unwrap()
+    }
+
+    async fn say(&mut self, text: &str) {
+        self.0.write_all(format!("{}\r\n", STANDARD.encode(text)).as_bytes()).await.unwrap();
+    }
+}
+
+fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec()
+}
+
+/// A SCRAM client that follows RFC 5802 to the end, or to where the server stops.
+async fn scram(mut client: Client, user: &str, password: &str, header: &str) {
+    let bare = format!("n={user},r=clientnonce");
+    client.say(&format!("{header}{bare}")).await;
+    let first = client.challenge().await;
+    let part = |name: &str| first.split(',').find_map(|part| part.strip_prefix(name)).unwrap().to_owned();
+    let (nonce, salt, rounds) = (part("r="), STANDARD.decode(part("s=")).unwrap(), part("i=").parse().unwrap());
+    let mut salted = [0; 32];
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        NonZeroU32::new(rounds).unwrap(),
+        &salt,
+        password.as_bytes(),
+        &mut salted,
+    );
+    let client_key = mac(&salted, b"Client Key");
+    let stored = digest::digest(&digest::SHA256, &client_key);
+    let without = format!("c={},r={nonce}", STANDARD.encode(header));
+    let signed = format!("{bare},{first},{without}");
+    let proof: Vec<u8> = client_key.iter().zip(mac(stored.as_ref(), signed.as_bytes())).map(|(a, b)| a ^ b).collect();
+    client.say(&format!("{without},p={}", STANDARD.encode(proof))).await;
+    let mut line = String::new();
+    client.0.read_line(&mut line).await.unwrap();
+    if let Some(end) = line.strip_prefix("+ ") {
+        let signature = STANDARD.encode(mac(&mac(&salted, b"Server Key"), signed.as_bytes()));
+        let end = String::from_utf8(STANDARD.decode(end.trim_end()).unwrap()).unwrap();
+        assert_eq!(end, format!("v={signature}"), "the server knows the password too");
+        client.say("").await;
+    }
+}
+
+async fn run(user: &str, password: &str, header: &str) -> Result<Entered, Failure> {
+    let (_dir, directory) = directory();
+    let (mut connection, far) = Connection::memory(10_000);
+    let mut client = Client(BufReader::new(far));
+    let (user, password, header) = (user.to_owned(), password.to_owned(), header.to_owned());
+    let client = tokio::spawn(async move {
+        assert_eq!(client.challenge().await, "", "the client speaks first");
+        scram(client, &user, &password, &header).await;
+    });
+    let entered = login::exchange(&mut connection, &directory, "scram-sha-256", None, true).await;
+    connection.close().await;
+    client.await.unwrap();
+    entered
+}
+
+#[tokio::test]
+async fn scram_lets_in_who_knows_the_password() {
+    let entered = run("joe", "joe-pw", "n,,").await.unwrap();
+    assert_eq!((entered.account.user.as_str(), entered.proxy, entered.detail), ("joe", None, None));
+    let entered = run("JOE+Lists", "joe-pw", "n,,").await.unwrap();
+    assert_eq!((entered.account.user.as_str(), entered.detail.as_deref()), ("joe", Some("Lists")));
+    let entered = run("boss", "boss-pw", "n,a=joe,").await.unwrap();
+    assert_eq!((entered.account.user.as_str(), entered.proxy.unwrap().as_str()), ("joe", "boss"));
+}
+
+#[tokio::test]
+async fn scram_refuses_everybody_else_alike() {
+    for (user, password, header) in [
+        ("joe", "Joe-pw", "n,,"),
+        ("nobody", "joe-pw", "n,,"),
+        ("..", "joe-pw", "n,,"),
+        ("joe", "joe-pw", "n,a=boss,"),
+        ("boss", "boss-pw", "n,a=nobody,"),
+    ] {
+        let refused = run(user, password, header).await.unwrap_err();
+        assert!(matches!(&refused, Failure::Refused { claimed } if claimed == user), "{user}: {refused}");
+        assert_eq!(refused.to_string(), "wrong user name or password");
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_that_stops_is_no_failed_login() {
+    let (_dir, directory) = directory();
+    for (mechanism, initial, line, expected) in [
+        ("SCRAM-SHA-256", None, "*\r\n", SaslError::Cancelled),
+        ("SCRAM-SHA-256", Some("biwsbj1qb2Uscj14"), "*\r\n", SaslError::Cancelled),
+        ("SCRAM-SHA-256", Some("biwsbj1qb2Uscj14"), "eA==\r\n", SaslError::Malformed),
+        ("SCRAM-SHA-256", Some("%"), "", SaslError::Base64),
+        ("SCRAM-SHA-256-PLUS", None, "", SaslError::UnknownMechanism),
+        ("SCRAM-SHA-1", None, "", SaslError::UnknownMechanism),
+        ("OAUTHBEARER", None, "", SaslError::UnknownMechanism),
+        ("ANONYMOUS", None, "", SaslError::UnknownMechanism),
+        ("EXTERNAL", None, "", SaslError::UnknownMechanism),
+    ] {
+        let (mut connection, mut far) = Connection::memory(10_000);
+        far.write_all(line.as_bytes()).await.unwrap();
+        let initial = initial.map(str::as_bytes);
+        let refused = login::exchange(&mut connection, &directory, mechanism, initial, false).await.unwrap_err();
+        assert!(matches!(refused, Failure::Sasl(error) if error == expected), "{mechanism}: {refused}");
+    }
+}
