@@ -94,7 +94,7 @@ impl Attack {
 
     /// A connection on which nothing has been read.
     pub(crate) fn raw(&self, protocol: Protocol) -> Connection {
-        Connection::open(self.server.address(protocol), protocol != Protocol::Lmtp).unwrap()
+        Connection::open(self.server.address(protocol), protocol.is_imap()).unwrap()
     }
 
     /// How many files and sockets the server has open.

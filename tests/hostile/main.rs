@@ -19,5 +19,6 @@ mod lines;
 mod lmtp;
 mod mail;
 mod names;
+mod pop3;
 mod ranges;
 mod vanishing;
