@@ -57,6 +57,8 @@ pub struct Counters {
     pub healing: Healing,
     /// Quota roots whose usage was found wrong.
     pub quota_drifts: Counter,
+    /// What the scrubber has done.
+    pub scrub: Scrub,
 }
 
 /// What was put in order when a mailbox was opened, by file.
@@ -87,4 +89,21 @@ pub struct Healing {
     pub failed: Counter,
     /// Not begun: too many wait, or the mailbox had one within the hour.
     pub skipped: Counter,
+}
+
+/// What the scrubber has done.
+#[derive(Debug, Default)]
+pub struct Scrub {
+    /// Octets of message files, indexes and caches read.
+    pub octets: Counter,
+    /// Message files compared with their hashes.
+    pub messages: Counter,
+    /// Findings that were repaired.
+    pub repaired: Counter,
+    /// Findings that are left for an administrator.
+    pub errors: Counter,
+    /// Unix seconds at which the last full pass ended; 0 if there was none.
+    pub last_pass: Counter,
+    /// Findings of the last full pass that were left for an administrator.
+    pub last_errors: Counter,
 }

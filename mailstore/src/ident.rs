@@ -160,6 +160,22 @@ impl ContentHash {
     }
 }
 
+/// A hash of a message that comes in pieces.
+#[derive(Default)]
+pub(crate) struct Hashing(blake3::Hasher);
+
+impl Hashing {
+    /// Adds a piece.
+    pub(crate) fn add(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The hash of all pieces.
+    pub(crate) fn end(&self) -> ContentHash {
+        ContentHash(*self.0.finalize().as_bytes())
+    }
+}
+
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))

@@ -28,6 +28,7 @@ mod name;
 mod quota;
 mod raw;
 mod repair;
+mod scrub;
 mod seen;
 mod special_use;
 mod stage;
@@ -39,7 +40,7 @@ pub use acl::{ADMIN_RIGHTS, Access, Acl, AclMode, Identifier, OWNER_RIGHTS, Righ
 pub use cache::{CacheBuf, CacheItem, CacheItems};
 pub use cache_file::CachePlace;
 pub use check::{CheckReport, Finding, Severity};
-pub use counters::{Counter, Counters, Healing, Heals};
+pub use counters::{Counter, Counters, Healing, Heals, Scrub};
 pub use duplicate::Duplicates;
 pub use durable::disk;
 pub use error::{Error, ErrorKind, Result};
@@ -56,6 +57,7 @@ pub use name::{MailboxName, NameError, SEPARATOR};
 pub use quota::{QuotaCheck, QuotaLimits, QuotaRoot, QuotaUsage, QuotaUsed, STORAGE_UNIT};
 pub use raw::sled_syncs;
 pub use repair::{Examination, Mismatch, OddFiles, RepairEvent, RepairKind, RepairOptions, Repaired};
+pub use scrub::{ScrubFinding, ScrubKind, ScrubPace, Scrubbed};
 pub use special_use::SpecialUse;
 pub use stage::{StageWriter, Staged};
 pub use store::{

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 pub use event::{RepairEvent, RepairKind};
 pub use examine::Examination;
+pub(crate) use run::Known;
 pub use run::Repaired;
 
 /// What to do with a message file whose bytes are not those that its record was made of.

@@ -56,7 +56,7 @@ fn repair(store: &Store, request: &QuotaRequest, console: &mut dyn Console) -> R
         let line = if request.json { finding_json(finding).to_string() } else { finding.to_string() };
         console.borrow_mut().out(&line).map_err(|problem| unread = Some(problem)).is_ok()
     };
-    store.repair_quotas(&QuotaRepair { prefixes, dry_run, deep }, &mut progress, &mut tell)?;
+    store.repair_quotas(&QuotaRepair { prefixes, dry_run, deep, usage_only: false }, &mut progress, &mut tell)?;
     match gone.or(unread) {
         Some(problem) => Err(problem.into()),
         None if left => Ok(Exit::Found),

@@ -12,7 +12,7 @@ use crate::store::Store;
 
 impl Store {
     /// One mailbox of a user is for one thing.
-    pub(super) fn check_uses(&self, rows: &[Arc<Row>], report: &mut CheckReport) {
+    pub(crate) fn check_uses(&self, rows: &[Arc<Row>], report: &mut CheckReport) {
         let mut taken = HashSet::new();
         for row in rows {
             for known in &row.special_use {
@@ -45,7 +45,7 @@ impl Store {
     }
 
     /// Directories that hold a mailbox's files and have no row.
-    pub(super) fn check_directories(&self, report: &mut CheckReport) -> Result<()> {
+    pub(crate) fn check_directories(&self, report: &mut CheckReport) -> Result<()> {
         for unlisted in self.unlisted()? {
             report.damage(unlisted.dir.display(), None, "unlisted directory: run reconstruct with -f");
         }
@@ -53,7 +53,7 @@ impl Store {
     }
 
     /// Subscription files, hashed or not.
-    pub(super) fn check_subscriptions(&self, report: &mut CheckReport) -> Result<()> {
+    pub(crate) fn check_subscriptions(&self, report: &mut CheckReport) -> Result<()> {
         let top = self.layout().config().join("user");
         let mut todo = vec![top];
         while let Some(dir) = todo.pop() {

@@ -12,7 +12,7 @@ use super::make::{Made, Maker};
 use super::plan::{Judge, Plan};
 use super::{RepairOptions, write};
 use crate::error::{Error, Result};
-use crate::ident::Timestamp;
+use crate::ident::{ContentHash, Timestamp};
 use crate::list::{Row, not_found};
 use crate::mailbox::{Held, Identity, Marks, SeenChoice, Snapshot, snapshot};
 use crate::name::MailboxName;
@@ -25,6 +25,23 @@ pub struct Repaired {
     pub events: Vec<RepairEvent>,
     /// How many messages were looked at.
     pub messages: u64,
+}
+
+/// A message as its record says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) uid: u32,
+    pub(crate) size: u32,
+    pub(crate) hash: ContentHash,
+}
+
+/// What a look at a mailbox says, without anything being done.
+pub(crate) struct Survey {
+    pub(crate) events: Vec<RepairEvent>,
+    /// Whether a repair would change something.
+    pub(crate) needs_repair: bool,
+    /// In UID order.
+    pub(crate) messages: Vec<Known>,
 }
 
 /// A mailbox that is being repaired.
@@ -78,6 +95,18 @@ impl Store {
             None => self.repair(&row, options, None)?.run(None, &first.plan),
         }?;
         Ok(repaired.report(name, options))
+    }
+
+    /// Looks at a mailbox without disturbing anybody, and without opening it. Of one that is in use it may see what changes
+    /// while it looks.
+    pub(crate) fn survey(&self, name: &MailboxName, options: &RepairOptions) -> Result<Survey> {
+        let row = self.row(name).ok_or_else(|| not_found(name))?;
+        let memory = self.open_mailbox(name).map(|mailbox| snapshot(&mailbox)).transpose()?;
+        let look = self.look_at(&row, options, memory.as_ref())?;
+        let live = look.base.entries.iter().map(|entry| &entry.record).filter(|record| !record.is_expunged());
+        let messages =
+            live.map(|record| Known { uid: record.uid.get(), size: record.size, hash: record.hash }).collect();
+        Ok(Survey { needs_repair: look.needs_repair(), messages, events: look.events.0 })
     }
 
     /// The same for a directory that has no row yet, as if it had this one. Nothing is changed.

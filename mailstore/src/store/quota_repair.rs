@@ -34,6 +34,8 @@ pub struct QuotaRepair {
     pub dry_run: bool,
     /// Add up the records of each index and the sizes of the files instead of believing the index headers.
     pub deep: bool,
+    /// Only the usage of roots that govern something is put right; which root governs what, and roots of nothing, stay.
+    pub usage_only: bool,
 }
 
 /// Something that was not right, and is now (unless it was a dry run, or [`is_open`](Self::is_open)).
@@ -148,7 +150,7 @@ impl Store {
             }
             found(finding)
         };
-        if !self.repair_governing(request, &mut tell)? {
+        if !request.usage_only && !self.repair_governing(request, &mut tell)? {
             return Ok(());
         }
         for (root, _) in self.quota_roots() {
@@ -159,7 +161,8 @@ impl Store {
                 return Ok(());
             }
         }
-        if request.prefixes.is_empty() { self.remove_stray_files(request, &mut tell) } else { Ok(()) }
+        let strays = request.prefixes.is_empty() && !request.usage_only;
+        if strays { self.remove_stray_files(request, &mut tell) } else { Ok(()) }
     }
 
     /// Rows that name another root than the nearest.
@@ -206,6 +209,9 @@ impl Store {
         }
         let rows = self.governed_by(name);
         if rows.is_empty() && self.list.any(name).is_none() {
+            if request.usage_only {
+                return Ok(true);
+            }
             if !request.dry_run {
                 self.commit(vec![Change::Limits(name.clone(), None)])?;
                 self.roots.remove(name)?;
