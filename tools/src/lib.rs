@@ -21,6 +21,7 @@ pub mod quota;
 pub mod reconstruct;
 mod regular_file;
 pub mod restore;
+pub mod scrub;
 mod select;
 pub mod subscriptions;
 pub mod unexpunge;
