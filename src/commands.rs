@@ -25,6 +25,7 @@ pub(crate) mod names;
 mod quota;
 mod reconstruct;
 mod restore;
+mod scrub;
 mod serve;
 mod status;
 mod subs;
@@ -108,6 +109,7 @@ pub(crate) const TABLE: &[Command] = &[
     quota::COMMAND,
     ctl_mboxlist::COMMAND,
     reconstruct::COMMAND,
+    scrub::COMMAND,
     mbexamine::COMMAND,
     chk_cyrus::COMMAND,
     unexpunge::COMMAND,

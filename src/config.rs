@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub(crate) use check::Problem;
-pub(crate) use options::{Imap, Limits, Lmtp, Log, Metrics, Performance, Pop3, Quota, Server, Store, Tls};
+pub(crate) use options::{Imap, Limits, Lmtp, Log, Metrics, Performance, Pop3, Quota, Scrub, Server, Store, Tls};
 use section::Section;
 
 /// Where a configuration is looked for when none is named.
@@ -35,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) limits: Limits,
     pub(crate) performance: Performance,
+    pub(crate) scrub: Scrub,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
 }
@@ -54,6 +55,7 @@ macro_rules! for_each_section {
         $each!(tls: crate::config::Tls);
         $each!(limits: crate::config::Limits);
         $each!(performance: crate::config::Performance);
+        $each!(scrub: crate::config::Scrub);
         $each!(metrics: crate::config::Metrics);
         $each!(log: crate::config::Log);
     };

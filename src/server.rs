@@ -8,6 +8,7 @@ mod announce;
 mod control;
 mod first_start;
 mod reload;
+mod scrub;
 mod upkeep;
 mod watchdog;
 
@@ -100,6 +101,8 @@ async fn serve(
         services.store.heal_in_background().map_err(|problem| Failure::new(Exit::Os, problem))?;
     }
     let keep = live.config.store.keep_deleted.0;
+    let scrubbing = live.config.scrub.clone();
+    reception.tasks.spawn(scrub::run(Arc::clone(&services), scrubbing, reception.shutdown.clone()));
     reception.tasks.spawn(upkeep::run(services, keep, reception.shutdown.clone()));
     reception.tasks.spawn(watchdog::run(reception.shutdown.clone()));
     announce::ready(&live.config, password.as_deref()).map_err(|problem| Failure::new(Exit::Io, problem))?;

@@ -12,11 +12,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use admin::control::{Called, Client, Input, Request};
 use clap::{Arg, ArgAction, ArgMatches};
+use mailstore::disk::RealDisk;
 use serde_json::json;
+use tools::scrub::State;
 use tools::{Console, Exit, Progress};
 
 use super::{Caller, Command, Run};
@@ -71,8 +73,9 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
     };
     let looked = look(&config, depth, probe.as_ref());
     let pid = owner(&config);
+    let scrubbed = State::read(&RealDisk, &config.config_dir());
     let (exit, text) = match &looked {
-        Ok(places) => (Exit::Ok, running(pid, places)),
+        Ok(places) => (Exit::Ok, running(pid, places, &scrubbed)),
         Err(Trouble::NotRunning) => {
             (Exit::Unavailable, format!("no server runs for {}", config.config_dir().display()))
         }
@@ -89,6 +92,7 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
             "depth": depth,
             "problem": problem,
             "metrics": metrics,
+            "scrub": scrubbed,
         })
         .to_string()
     } else {
@@ -288,10 +292,29 @@ fn owner(config: &Config) -> Option<u32> {
     note.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok())
 }
 
-fn running(pid: Option<u32>, places: &Places) -> String {
+fn running(pid: Option<u32>, places: &Places, scrub: &State) -> String {
     let places = places.iter().flat_map(|(name, places)| places.iter().map(move |place| format!("  {name:8} {place}")));
     let pid = pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
-    [format!("running, process {pid}")].into_iter().chain(places).collect::<Vec<_>>().join("\n")
+    let lines =
+        [format!("running, process {pid}")].into_iter().chain(places).chain([format!("  scrub    {}", told(scrub))]);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// How far the scrubber is, in a line.
+fn told(scrub: &State) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let last = match &scrub.last {
+        Some(last) => {
+            let (hours, left) = (now.saturating_sub(last.ended) / 3600, last.tally.left);
+            format!("last pass {} d {} h ago, {left} errors", hours / 24, hours % 24)
+        }
+        None => "no pass has ended yet".to_owned(),
+    };
+    let pass = scrub.pass.as_ref().map(|pass| {
+        let at = pass.mailbox.as_ref().map_or_else(|| "its beginning".to_owned(), ToString::to_string);
+        format!("; under way: {} mailboxes, {} errors, at {at}", pass.tally.mailboxes, pass.tally.left)
+    });
+    last + &pass.unwrap_or_default()
 }
 
 fn password(file: &Path) -> Result<String, Failure> {

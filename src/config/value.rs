@@ -179,6 +179,16 @@ impl<T: Setting> Setting for Option<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u64);
 
+impl Size {
+    /// Reads a size as it is written.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn of(text: &str) -> Result<Self, String> {
+        with_unit(text, SIZE_UNITS).map(Self)
+    }
+}
+
 const SIZE_UNITS: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 impl Setting for Size {
@@ -186,7 +196,7 @@ impl Setting for Size {
     const EXAMPLE: &'static str = "\"50 MiB\"";
 
     fn parse(value: &DeValue<'_>) -> Option<Result<Self, String>> {
-        Some(with_unit(value.as_str()?, SIZE_UNITS).map(Self))
+        Some(Self::of(value.as_str()?))
     }
 
     fn show(&self) -> Option<Value> {

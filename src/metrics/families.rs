@@ -236,6 +236,50 @@ pub(super) const FAMILIES: &[Family] = &[
         read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().quota_drifts.get())),
     },
     Family {
+        name: "angarium_scrub_age_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "How long ago the last full pass of the scrubber ended; nothing before the first",
+        read: |metrics, out| {
+            let last = metrics.store.counters().scrub.last_pass.get();
+            if last > 0 {
+                out.number(&[], Number::Whole(super::now().saturating_sub(last)));
+            }
+        },
+    },
+    Family {
+        name: "angarium_scrub_last_errors",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "What the last full pass of the scrubber left to an administrator",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().scrub.last_errors.get())),
+    },
+    Family {
+        name: "angarium_scrub_findings",
+        kind: Kind::Counter,
+        labels: &["result"],
+        help: "What the scrubber found: repaired, or left to an administrator",
+        read: |metrics, out| {
+            let scrub = &metrics.store.counters().scrub;
+            out.number(&["repaired"], Number::Whole(scrub.repaired.get()));
+            out.number(&["left"], Number::Whole(scrub.errors.get()));
+        },
+    },
+    Family {
+        name: "angarium_scrub_bytes",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Bytes that the scrubber has read",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().scrub.octets.get())),
+    },
+    Family {
+        name: "angarium_scrub_messages",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Message files that the scrubber has compared with their hashes",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().scrub.messages.get())),
+    },
+    Family {
         name: "angarium_runtime_threads",
         kind: Kind::Gauge,
         labels: &[],
