@@ -174,6 +174,15 @@ impl Config {
         }
     }
 
+    /// When somebody who guesses passwords is turned away.
+    pub(crate) fn login_policy(&self) -> wire::attempts::Policy {
+        wire::attempts::Policy {
+            address: self.limits.failed_logins,
+            half_life: self.limits.failed_logins_half_life.0,
+            exempt: self.limits.failed_logins_exempt.clone(),
+        }
+    }
+
     /// All options with their values, by section.
     pub(crate) fn values(&self) -> Vec<SectionValues> {
         let mut sections: Vec<SectionValues> = Vec::new();

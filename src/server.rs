@@ -93,9 +93,17 @@ async fn serve(
         tasks: TaskTracker::new(),
         shutdown: CancellationToken::new(),
     };
+    reception.gate.attempts().set_policy(config.login_policy());
     let listeners = Listeners::listen(ports, &config)?;
     announce::listening(&config, &listeners)?;
-    let mut live = reload::Live { config, caller, logging, tls, limits: Arc::clone(&reception.limits) };
+    let mut live = reload::Live {
+        config,
+        caller,
+        logging,
+        tls,
+        limits: Arc::clone(&reception.limits),
+        gate: Arc::clone(&reception.gate),
+    };
     listeners.serve(&live.config, &live.tls, &services, &reception);
     if live.config.store.heal == Heal::On {
         services.store.heal_in_background().map_err(|problem| Failure::new(Exit::Os, problem))?;

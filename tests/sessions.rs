@@ -176,3 +176,53 @@ fn a_header_from_elsewhere_is_nonsense() {
     assert!(answer.contains(" BAD "), "{answer}");
     site.server.stop(&[]);
 }
+
+/// A connection of a client of the balancer's that speaks TLS to it.
+fn header(client: [u8; 4]) -> Vec<u8> {
+    let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x14".to_vec();
+    header.extend(client);
+    header.extend([198, 51, 100, 1, 0x12, 0x67, 0, 143, 0x20, 0, 5, 1, 0, 0, 0, 0]);
+    header
+}
+
+/// A dictionary is not read to its end, from however many connections; a client with an old password harms nobody.
+#[test]
+fn who_guesses_passwords_is_turned_away() {
+    let site = Site::new(&["server.proxies = [\"127.0.0.0/8\"]", "limits.failed_logins = 2"]);
+    let (guesser, household) = ([192, 0, 2, 7], [203, 0, 113, 9]);
+    let attempt = |client, password: &str| {
+        let mut stream = site.raw(&header(client));
+        line(&mut stream);
+        stream.get_mut().write_all(format!("a LOGIN joe {password}\r\n").as_bytes()).expect("sent");
+        line(&mut stream)
+    };
+    std::thread::scope(|scope| {
+        let wrong = |client, password: &'static str| {
+            let attempt = &attempt;
+            scope.spawn(move || assert!(attempt(client, password).starts_with("a NO [AUTHENTICATIONFAILED]")))
+        };
+        let all = [
+            wrong(guesser, "first"),
+            wrong(guesser, "second"),
+            wrong(household, "old"),
+            wrong(household, "old"),
+            wrong(household, "old"),
+        ];
+        all.into_iter().for_each(|thread| thread.join().expect("wrong passwords are answered"));
+    });
+    // Not even the right one is looked at, whichever the protocol.
+    assert!(attempt(guesser, PASSWORD).starts_with("a NO [UNAVAILABLE] Too many failed logins"));
+    assert!(attempt([192, 0, 2, 8], PASSWORD).starts_with("a OK"));
+    assert!(attempt(household, PASSWORD).starts_with("a OK"));
+    let mut pop = TcpStream::connect(site.server.address(Protocol::Pop3)).expect("connected");
+    pop.write_all(&header(guesser)).expect("sent");
+    let mut pop = BufReader::new(pop);
+    line(&mut pop);
+    for (command, expected) in [("USER joe", "+OK"), (&*format!("PASS {PASSWORD}"), "-ERR [SYS/TEMP] Too many failed")]
+    {
+        pop.get_mut().write_all(format!("{command}\r\n").as_bytes()).expect("sent");
+        let answer = line(&mut pop);
+        assert!(answer.starts_with(expected), "{answer}");
+    }
+    site.server.stop(&["event=login.blocked".to_owned()]);
+}

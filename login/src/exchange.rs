@@ -36,6 +36,9 @@ pub async fn exchange(
     initial: Option<&[u8]>,
     details: bool,
 ) -> Result<Entered, Failure> {
+    if connection.is_blocked() {
+        return Err(Failure::Blocked);
+    }
     let mut exchange = Exchange::new(mechanism, &offer(connection, &**directory))?;
     // Who the client says it is, for the log.
     let mut claimed = String::from("-");
@@ -52,7 +55,7 @@ pub async fn exchange(
             Ok(Step::Verify(found)) => {
                 let secret = Secret::new(found.password.expose().as_str());
                 let act_as = found.authorization_id.as_deref();
-                return password(directory, &found.authentication_id, secret, act_as, details).await;
+                return password(connection, directory, &found.authentication_id, secret, act_as, details).await;
             }
             Ok(Step::Proved(identity)) => return proved(directory, &identity, details).await,
             Ok(Step::Token(found)) => {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wire::Connection;
+
 /// A failed login is answered after 3 seconds, the next one after 6, and so on: guessing on one connection is slow, a
 /// mistyped password costs little. The listener's limit on connections from one address bounds the rest.
 const DELAY: Duration = Duration::from_secs(3);
@@ -13,8 +15,9 @@ const LONGEST_DELAY: Duration = Duration::from_secs(15);
 pub struct Failures(u32);
 
 impl Failures {
-    /// Notes a failed login and waits.
-    pub async fn add(&mut self) {
+    /// Notes a failed login, for this connection and for its address, and waits.
+    pub async fn add(&mut self, connection: &Connection, guess: Option<u64>) {
+        connection.login_failed(guess);
         self.0 = self.0.saturating_add(1);
         tokio::time::sleep(self.delay()).await;
     }
@@ -37,10 +40,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_takes_longer() {
+        let (connection, _peer) = Connection::memory(1);
         let mut failures = Failures::default();
         for expected in [3, 6, 9, 12, 15, 15] {
             let begin = tokio::time::Instant::now();
-            failures.add().await;
+            failures.add(&connection, None).await;
             assert_eq!(begin.elapsed().as_secs(), expected);
         }
         assert_eq!(failures.count(), 6);

@@ -40,7 +40,12 @@ pub enum Failure {
     Refused {
         /// Who the client said it was, escaped for the log.
         claimed: String,
+        /// What stands for the password that was tried, where there was one ([`wire::attempts`]).
+        guess: Option<u64>,
     },
+    /// No password was looked at: too many from there were wrong.
+    #[error("too many failed logins from your network, try again later")]
+    Blocked,
     /// The exchange broke off: cancelled, malformed, no such mechanism. No failed login.
     #[error(transparent)]
     Sasl(#[from] SaslError),
@@ -57,7 +62,12 @@ pub enum Failure {
 
 impl Failure {
     fn refused(claimed: &str) -> Failure {
-        Failure::Refused { claimed: claimed.escape_debug().take(MAX_LOGGED).collect() }
+        Failure::Refused { claimed: claimed.escape_debug().take(MAX_LOGGED).collect(), guess: None }
+    }
+
+    /// A failed login with a password.
+    fn wrong(claimed: &str, guess: u64) -> Failure {
+        Failure::Refused { claimed: claimed.escape_debug().take(MAX_LOGGED).collect(), guess: Some(guess) }
     }
 }
 

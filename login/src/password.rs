@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use directory::{Account, Directory, Secret, UserId};
+use wire::Connection;
 
 use crate::name::LoginName;
 use crate::{Entered, Failure};
@@ -13,15 +14,20 @@ use crate::{Entered, Failure};
 /// Mail clients log in again and again: who was right a moment ago costs no hash, and no other thread.
 ///
 /// # Errors
-/// [`Failure::Refused`], [`Failure::Directory`], [`Failure::Task`].
+/// [`Failure::Refused`], [`Failure::Blocked`], [`Failure::Directory`], [`Failure::Task`].
 pub async fn password(
+    connection: &Connection,
     directory: &Arc<dyn Directory>,
     user: &str,
     password: Secret,
     act_as: Option<&str>,
     details: bool,
 ) -> Result<Entered, Failure> {
+    if connection.is_blocked() {
+        return Err(Failure::Blocked);
+    }
     let name = LoginName::parse(user, details);
+    let guess = wire::attempts::guess(&(name.user, password.expose()));
     let recognised = directory.recognise(name.user, &password);
     let found = match recognised {
         Some(account) => Some(account),
@@ -30,7 +36,7 @@ pub async fn password(
             tokio::task::spawn_blocking(move || directory.authenticate(&user, &password)).await??
         }
     };
-    let account = found.ok_or_else(|| Failure::refused(user))?;
+    let account = found.ok_or_else(|| Failure::wrong(user, guess))?;
     act(directory, account, name, act_as, details)
         .await
         .and_then(|entered| entered.ok_or_else(|| Failure::refused(user)))

@@ -187,6 +187,13 @@ section! {
         connections_per_address: u32 = limits::CONNECTIONS_PER_ADDRESS,
         /// Time from connecting to being logged in.
         login_timeout: Span = Span(limits::PRE_AUTH),
+        /// Failed logins from one address (one /64 for IPv6) until no more passwords from there are looked at; ten times as
+        /// many from its network (/24, /48). Each guess counts once, this machine never. 0: no such limit.
+        failed_logins: u32 = wire::attempts::Policy::default().address,
+        /// The time in which half of an address' failed logins are forgotten.
+        failed_logins_half_life: Span = Span(wire::attempts::Policy::default().half_life),
+        /// Networks whose failed logins do not count: a webmail, a proxy.
+        failed_logins_exempt: Vec<Network> = Vec::new(),
         /// Time for a TLS handshake.
         tls_handshake: Span = Span(limits::TLS_HANDSHAKE),
         /// Silence inside a message until the connection is closed.

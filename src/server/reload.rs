@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
+use wire::listen::Gate;
 use wire::{Limits, Tls};
 
 use crate::commands::Caller;
@@ -21,6 +22,7 @@ pub(super) struct Live {
     pub(super) logging: Logging,
     pub(super) tls: Tls,
     pub(super) limits: Arc<ArcSwap<Limits>>,
+    pub(super) gate: Arc<Gate>,
 }
 
 impl Live {
@@ -42,6 +44,7 @@ impl Live {
             return;
         }
         self.limits.store(Arc::new(config.wire_limits()));
+        self.gate.attempts().set_policy(config.login_policy());
         let waiting = changed(&self.config.values(), &config.values());
         let waiting: Vec<_> = waiting.into_iter().filter(|name| !is_live(name)).collect();
         if waiting.is_empty() {

@@ -43,7 +43,9 @@ use rustls::sign::CertifiedKey;
 use thiserror::Error;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
+use tracing::warn;
 
+use crate::attempts::Consequence;
 use crate::framing::{CommandFramer, CommandLimits, DotStuffer, LineFramer};
 use crate::listen::Refusal;
 use crate::output::{self, Output, WriteError};
@@ -185,6 +187,21 @@ impl Connection {
     pub fn is_secure(&self) -> bool {
         let to_proxy = self.info.proxy.is_some_and(|proxy| proxy.encrypted);
         self.info.tls.is_some() || to_proxy || self.info.peer.is_local()
+    }
+
+    /// Whether no password is to be looked at, because too many from there were wrong ([`crate::attempts`]).
+    pub fn is_blocked(&self) -> bool {
+        self.slot.as_ref().is_some_and(|slot| slot.attempts().blocks(&self.info.peer))
+    }
+
+    /// Notes a failed login; [`guess`](crate::attempts::guess) stands for what was tried, where that is known.
+    pub fn login_failed(&self, guess: Option<u64>) {
+        let Some(slot) = &self.slot else { return };
+        let consequence = slot.attempts().failed(&self.info.peer, guess);
+        if consequence != Consequence::None {
+            let network = consequence == Consequence::Network;
+            warn!(event = "login.blocked", conn = self.info.id, service = self.info.service, peer = %self.info.peer, network);
+        }
     }
 
     /// Octets read from and written to the peer so far, inside TLS.

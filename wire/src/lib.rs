@@ -5,11 +5,13 @@
 //! - [`listen`] accepts connections, caps them per address and in all, and drains them at the end.
 //! - [`sasl`] is the server's side of AUTHENTICATE; who a password belongs to is the caller's business.
 //! - [`limits`] holds every number a peer is held to, with its reason.
+//! - [`attempts`] turns away who guesses passwords.
 //! - [`sessions`] is who is connected now, for administrators to see and to end.
 //! - [`meter`] counts commands and their times.
 //!
 //! Nothing here knows a mailbox, a user or a protocol's replies.
 
+pub mod attempts;
 pub mod connection;
 pub mod framing;
 pub mod limits;

@@ -25,10 +25,10 @@ pub(crate) async fn run(
         return Err(CommandError::refused(Code::PrivacyRequired, "Use TLS to log in"));
     }
     let Some(user) = user.to_str() else {
-        return Err(refuse(context, state, "-").await);
+        return Err(refuse(context, state, "-", None).await);
     };
     let password = Secret::new(password.expose());
-    let checked = login::password(&context.server.directory, user, password, None, false).await;
+    let checked = login::password(&context.connection, &context.server.directory, user, password, None, false).await;
     enter(context, state, checked).await
 }
 
@@ -40,7 +40,11 @@ pub(crate) async fn enter(
 ) -> Outcome {
     let entered = match checked {
         Ok(entered) => entered,
-        Err(Failure::Refused { claimed }) => return Err(refuse(context, state, &claimed).await),
+        Err(Failure::Refused { claimed, guess }) => return Err(refuse(context, state, &claimed, guess).await),
+        Err(Failure::Blocked) => {
+            let text = "Too many failed logins from your network, try again later";
+            return Err(CommandError::refused(Code::Unavailable, text));
+        }
         Err(Failure::Sasl(error)) => return Err(error.into()),
         Err(Failure::Directory(error)) => return Err(error.into()),
         Err(Failure::Read(error)) => return Err(error.into()),
@@ -63,9 +67,9 @@ pub(crate) async fn enter(
 }
 
 /// Logs and slows down a failed login. The answer is the same for a wrong password and for a user who does not exist.
-async fn refuse(context: &mut Context, state: &mut NotAuthenticated, user: &str) -> CommandError {
+async fn refuse(context: &mut Context, state: &mut NotAuthenticated, user: &str, guess: Option<u64>) -> CommandError {
     let (connection, failures) = (context.connection.info(), state.failures.count() + 1);
     info!(event = "imap.login.failed", conn = connection.id, user, peer = %connection.peer, failures);
-    state.failures.add().await;
+    state.failures.add(&context.connection, guess).await;
     CommandError::refused(Code::AuthenticationFailed, "Wrong user name or password")
 }

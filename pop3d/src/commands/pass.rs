@@ -21,7 +21,8 @@ pub(crate) async fn run(context: &mut Context, state: &mut Authorization, line: 
     let Some(password) = line.argument.filter(|password| !password.is_empty()) else {
         return Err(Refused::bad("A password belongs here"));
     };
-    let checked = login::password(&context.server.directory, &user, Secret::new(password), None, true).await;
+    let checked =
+        login::password(&context.connection, &context.server.directory, &user, Secret::new(password), None, true).await;
     enter(context, state, checked).await
 }
 
@@ -33,7 +34,11 @@ pub(crate) async fn enter(
 ) -> Outcome {
     let entered = match checked {
         Ok(entered) => entered,
-        Err(Failure::Refused { claimed }) => return Err(refuse(context, state, &claimed).await),
+        Err(Failure::Refused { claimed, guess }) => return Err(refuse(context, state, &claimed, guess).await),
+        Err(Failure::Blocked) => {
+            let text = "Too many failed logins from your network, try again later";
+            return Err(Refused::with(Code::SysTemp, text));
+        }
         Err(Failure::Sasl(error)) => return Err(Refused::bad(error.to_string())),
         Err(Failure::Directory(error)) => return Err(Refused::Directory(error)),
         Err(Failure::Read(error)) => return Err(error.into()),
@@ -62,9 +67,9 @@ pub(crate) async fn enter(
 }
 
 /// Logs and slows down a failed login. The answer is the same for a wrong password and for a user who does not exist.
-async fn refuse(context: &mut Context, state: &mut Authorization, user: &str) -> Refused {
+async fn refuse(context: &mut Context, state: &mut Authorization, user: &str, guess: Option<u64>) -> Refused {
     let (connection, failures) = (context.connection.info(), state.failures.count() + 1);
     info!(event = "pop3.login.failed", conn = connection.id, user, peer = %connection.peer, failures);
-    state.failures.add().await;
+    state.failures.add(&context.connection, guess).await;
     Refused::with(Code::Auth, "Wrong user name or password")
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::Traffic;
+use crate::attempts::Attempts;
 use crate::connection::Peer;
 use crate::limits::{self, Limits};
 
@@ -29,6 +30,7 @@ pub enum Refusal {
 pub struct Gate {
     counts: Mutex<Counts>,
     freed: Notify,
+    attempts: Attempts,
     traffic: Mutex<BTreeMap<&'static str, Arc<Traffic>>>,
 }
 
@@ -54,6 +56,11 @@ impl Gate {
     /// Connections open now.
     pub fn connections(&self) -> u32 {
         self.counts().total
+    }
+
+    /// Failed logins by address.
+    pub fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     /// What the listeners of each service have seen, by its name.
@@ -119,6 +126,10 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.gate.attempts
+    }
+
     /// The connection turns out to be one of `peer`, behind a load balancer.
     pub(crate) fn belongs_to(&mut self, peer: &Peer, limits: &Limits) -> Result<(), Refusal> {
         let address = peer.ip().filter(|_| !peer.is_local() && !limits.is_proxy(peer)).map(network);
