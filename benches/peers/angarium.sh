@@ -1,6 +1,6 @@
 #!/bin/bash
 # angarium.sh start|stop|pid     Angarium from $PROGRAM (target/release/angarium) below $BENCH/angarium.
-#   imap 13143  imaps 13993  lmtp 13024
+#   imap 13143  imaps 13993  pop3 13110  pop3s 13995  lmtp 13024
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 A=$BENCH/angarium
@@ -14,6 +14,8 @@ configure() {
 server.domain = "localhost"
 imap.listen = ["127.0.0.1:13143"]
 imap.listen_tls = ["127.0.0.1:13993"]
+pop3.listen = ["127.0.0.1:13110"]
+pop3.listen_tls = ["127.0.0.1:13995"]
 lmtp.listen = ["127.0.0.1:13024"]
 tls.certificate = "$A/cert/cert.pem"
 tls.key = "$A/cert/key.pem"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # cyrus.sh start|stop|pid     Debian's Cyrus IMAP below $BENCH/cyrus, apart from any system instance.
-#   imap 12143  imaps 12993  lmtp 12024 (no authentication)
+#   imap 12143  imaps 12993  pop3 12110  pop3s 12995  lmtp 12024 (no authentication)
 set -eu
 . "$(dirname "${BASH_SOURCE[0]}")/servers.sh"
 C=$BENCH/cyrus

@@ -1,6 +1,6 @@
 #!/bin/bash
 # dovecot.sh start|stop|pid     Debian's Dovecot below $BENCH/dovecot, apart from any system instance.
-#   imap 11143  imaps 11993  lmtp 11024
+#   imap 11143  imaps 11993  pop3 11110  pop3s 11995  lmtp 11024
 # Mail format sdbox, mail_fsync as shipped. Tuned as its documentation advises for many connections: login processes
 # shared by all connections (high-performance mode), imap processes that serve one connection after another, limits that
 # are never reached.

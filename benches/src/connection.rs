@@ -111,6 +111,31 @@ impl Connection {
         }
     }
 
+    /// What comes up to the line that holds a dot alone, which is taken off (RFC 1939, 3).
+    pub(crate) async fn body(&mut self) -> Result<&[u8], Failure> {
+        const END: &[u8] = b"\r\n.\r\n";
+        let mut sought = 0;
+        loop {
+            let received = &self.buffer[self.unread.clone()];
+            let begin = self.unread.start;
+            if received.starts_with(&END[2..]) {
+                self.unread.start += END.len() - 2;
+                return Ok(&[]);
+            }
+            if let Some(at) = received.get(sought..).and_then(|rest| memchr::memmem::find(rest, END)) {
+                let end = sought + at + 2;
+                self.unread.start += sought + at + END.len();
+                return Ok(&self.buffer[begin..begin + end]);
+            }
+            let size = received.len();
+            sought = size.saturating_sub(END.len() - 1);
+            if size > LARGEST_ANSWER {
+                return Err(Failure::wrong("too large", &received[..100]));
+            }
+            self.fill(size + 1).await?;
+        }
+    }
+
     /// Fails unless the peer closes the connection, in good order and without another word.
     pub(crate) async fn closed(&mut self) -> Result<(), Failure> {
         let mut byte = [0; 1];

@@ -16,6 +16,7 @@ mod imap;
 mod lmtp;
 mod measure;
 mod parse;
+mod pop3;
 mod process;
 mod target;
 

@@ -24,11 +24,15 @@ struct Arguments {
     #[arg(long, default_value_t = 1143)]
     imap: u16,
 
+    /// Its port for POP3
+    #[arg(long, default_value_t = 1110)]
+    pop3: u16,
+
     /// Its port for LMTP
     #[arg(long, default_value_t = 2424)]
     lmtp: u16,
 
-    /// The IMAP port wants TLS from the first byte
+    /// The ports for IMAP and POP3 want TLS from the first byte
     #[arg(long)]
     tls: bool,
 
@@ -115,6 +119,7 @@ fn measure(arguments: &Arguments) -> Result<Option<Report>, Failure> {
     let target = Target {
         imap: SocketAddr::new(arguments.host, arguments.imap),
         tls: arguments.tls,
+        pop3: SocketAddr::new(arguments.host, arguments.pop3),
         lmtp: SocketAddr::new(arguments.host, arguments.lmtp),
         prefix: arguments.prefix.clone(),
         password: arguments.password.clone(),

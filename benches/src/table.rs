@@ -38,6 +38,8 @@ const GOALS: &[Goal] = &[
     Goal { name: "fetch-headers", rate: 3.0, cpu: 0.25 },
     Goal { name: "fetch-body-tls", rate: 1.0, cpu: 1.0 },
     Goal { name: "fetch-body", rate: 1.5, cpu: 0.5 },
+    Goal { name: "retr-tls", rate: 1.0, cpu: 1.0 },
+    Goal { name: "retr", rate: 2.0, cpu: 0.5 },
     Goal { name: "store", rate: 3.0, cpu: 0.25 },
     Goal { name: "select", rate: 2.0, cpu: 0.25 },
     Goal { name: "login", rate: 2.5, cpu: 0.334 },

@@ -10,8 +10,10 @@ use crate::{Failure, Tree};
 pub struct Target {
     /// IMAP; with `tls`, the port on which TLS begins with the first byte.
     pub imap: SocketAddr,
-    /// Whether IMAP is spoken over TLS.
+    /// Whether IMAP and POP3 are spoken over TLS.
     pub tls: bool,
+    /// POP3; with `tls`, the port on which TLS begins with the first byte.
+    pub pop3: SocketAddr,
     /// LMTP.
     pub lmtp: SocketAddr,
     /// User IDs are this and a number of four digits, from 1 on: `u0001`.
@@ -39,7 +41,7 @@ impl Target {
     /// # Errors
     /// [`Failure::Refused`].
     pub fn check_is_here(&self) -> Result<(), Failure> {
-        for address in [self.imap, self.lmtp] {
+        for address in [self.imap, self.pop3, self.lmtp] {
             if !is_loopback(address.ip()) {
                 return Err(Failure::Refused(format!("{address} is not on this machine; see --anywhere")));
             }

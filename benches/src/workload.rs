@@ -9,6 +9,7 @@ mod list;
 mod login;
 mod mixed;
 mod push;
+mod retr;
 mod search;
 mod select;
 mod store;
@@ -35,6 +36,8 @@ pub enum Workload {
     FetchHeaders,
     /// Whole messages
     FetchBody,
+    /// Whole mailboxes over POP3, message after message
+    Retr,
     /// One flag of one message, one round trip each
     Store,
     /// SELECT of two mailboxes in turn
@@ -97,6 +100,7 @@ pub async fn run(workload: Workload, target: &Target, options: &Options) -> Resu
         Workload::FetchList => fetch::run(fetch::What::List, target, options).await,
         Workload::FetchHeaders => fetch::run(fetch::What::Headers, target, options).await,
         Workload::FetchBody => fetch::run(fetch::What::Body, target, options).await,
+        Workload::Retr => retr::run(target, options).await,
         Workload::Store => store::run(target, options).await,
         Workload::Select => select::run(target, options).await,
         Workload::SearchFrom => search::run(search::Key::From, target, options).await,

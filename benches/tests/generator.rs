@@ -14,7 +14,10 @@ use harness::transcript::Protocol;
 use harness::{DOMAIN, Home, PASSWORD, Server};
 
 /// Users that the workloads below need: `list`, `push` and `big` have their own, up to number 60.
-const USERS: [usize; 10] = [1, 2, 3, 4, 20, 21, 22, 50, 55, 60];
+const USERS: [usize; 12] = [1, 2, 3, 4, 20, 21, 22, 50, 55, 56, 57, 60];
+
+/// What the generator speaks, in the order of its options.
+const PROTOCOLS: [Protocol; 3] = [Protocol::Imap, Protocol::Pop3, Protocol::Lmtp];
 
 /// What is done to the first line that a server sends and that begins as given.
 #[derive(Clone, Copy)]
@@ -44,6 +47,16 @@ const DAMAGES: &[(&[&str], Protocol, &[Damage])] = &[
         &["fetch-body", "--population", "10", "-c", "1"],
         Protocol::Imap,
         &[Damage::Change("Subject:", "corpus", "Corpus")],
+    ),
+    (
+        &["retr", "--population", "10", "-c", "1"],
+        Protocol::Pop3,
+        &[
+            Damage::Change("Subject:", "corpus", "Corpus"),
+            Damage::Lose("+OK 10 "),
+            Damage::Change("+OK 10 ", "10", "11"),
+            Damage::Double("+OK"),
+        ],
     ),
     (
         &["store", "--population", "10", "-c", "1"],
@@ -88,6 +101,7 @@ fn every_workload_works() {
         &["fetch-list", "--population", "30"],
         &["fetch-headers", "--population", "30"],
         &["fetch-body", "--population", "20"],
+        &["retr", "-c", "2", "--population", "20"],
         &["store", "-c", "2", "--population", "20"],
         &["select", "-c", "2", "--population", "20"],
         &["search-from", "--population", "30"],
@@ -100,14 +114,14 @@ fn every_workload_works() {
         &["push", "-c", "3"],
     ] {
         let arguments = [workload, &["--count", "12", "--size", "3000", "--json", "--server-pid", &pid]].concat();
-        let output = generate(address(&server, Protocol::Imap), address(&server, Protocol::Lmtp), &arguments);
+        let output = generate(addresses(&server), &arguments);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{workload:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(text.contains(r#""rate":"#) && text.contains(r#""cpu_seconds":"#), "{workload:?}: {text}");
     }
     let big = ["big", "--population", "200"];
     for arguments in [&[big.as_slice(), &["--prepare"]].concat(), &big.to_vec()] {
-        let output = generate(address(&server, Protocol::Imap), address(&server, Protocol::Lmtp), arguments);
+        let output = generate(addresses(&server), arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     server.stop(&[]);
@@ -117,19 +131,21 @@ fn every_workload_works() {
 #[test]
 fn damaged_answers_are_noticed() {
     let (_home, server) = start();
-    let (imap, lmtp) = (address(&server, Protocol::Imap), address(&server, Protocol::Lmtp));
     let mut unnoticed = Vec::new();
     for &(workload, protocol, damages) in DAMAGES {
         let arguments = [workload, &["--count", "25", "--size", "3000", "--timeout", "20"]].concat();
         // With nothing damaged on the way the run must go well, or a failure would prove nothing.
-        let (same_imap, same_lmtp) = (between(imap, Damage::Lose("never")), between(lmtp, Damage::Lose("never")));
-        let output = generate(same_imap, same_lmtp, &arguments);
+        let same = addresses(&server).map(|address| between(address, Damage::Lose("never")));
+        let output = generate(same, &arguments);
         assert!(output.status.success(), "{workload:?}: {}", String::from_utf8_lossy(&output.stderr));
         for &damage in damages {
-            let output = match protocol {
-                Protocol::Lmtp => generate(imap, between(lmtp, damage), &arguments),
-                _ => generate(between(imap, damage), lmtp, &arguments),
-            };
+            let mut through = addresses(&server);
+            for (address, spoken) in through.iter_mut().zip(PROTOCOLS) {
+                if spoken == protocol {
+                    *address = between(*address, damage);
+                }
+            }
+            let output = generate(through, &arguments);
             if output.status.success() || !output.stdout.is_empty() {
                 unnoticed.push(format!("{workload:?}: {}", damage.name()));
             }
@@ -155,8 +171,9 @@ fn start() -> (Home, Server) {
     (home, server)
 }
 
-fn address(server: &Server, protocol: Protocol) -> SocketAddr {
-    server.address(protocol)
+/// Where the protocols are served that the generator speaks.
+fn addresses(server: &Server) -> [SocketAddr; 3] {
+    PROTOCOLS.map(|protocol| server.address(protocol))
 }
 
 /// The server's program: where Cargo puts programs, and built if nothing has built it yet.
@@ -175,10 +192,12 @@ fn program() -> String {
     PROGRAM.get_or_init(find).clone()
 }
 
-fn generate(imap: SocketAddr, lmtp: SocketAddr, arguments: &[&str]) -> Output {
+/// Runs the generator against the three listeners of a server.
+fn generate([imap, pop3, lmtp]: [SocketAddr; 3], arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_angarium-load"))
         .args(arguments)
-        .args(["--imap", &imap.port().to_string(), "--lmtp", &lmtp.port().to_string()])
+        .args(["--imap", &imap.port().to_string()])
+        .args(["--pop3", &pop3.port().to_string(), "--lmtp", &lmtp.port().to_string()])
         .args(["--password", PASSWORD, "--domain", DOMAIN])
         .output()
         .unwrap()

@@ -42,6 +42,7 @@ impl Site {
         Ok(Target {
             imap: server.address(Protocol::Imap),
             tls: false,
+            pop3: server.address(Protocol::Pop3),
             lmtp: server.address(Protocol::Lmtp),
             prefix: PREFIX.to_owned(),
             password: PASSWORD.to_owned(),
