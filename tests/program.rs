@@ -238,8 +238,8 @@ fn reasons_not_to_start_are_named() {
     let wrong = home(&["imap.listne = []", "log.format = \"xml\""]);
     for arguments in [["config", "check"].as_slice(), &["serve"], &["user", "list"]] {
         let said = failed(&wrong.run(arguments, b""), 78);
-        assert!(said.contains("angarium.toml:7: ") && said.contains("did you mean listen?"), "{said}");
-        assert!(said.contains("angarium.toml:8: ") && said.contains("\"text\" or \"json\""), "{said}");
+        assert!(said.contains("angarium.toml:9: ") && said.contains("did you mean listen?"), "{said}");
+        assert!(said.contains("angarium.toml:10: ") && said.contains("\"text\" or \"json\""), "{said}");
     }
     let missing = failed(&wrong.run(&["--config", "/no/such.toml", "serve"], b""), 66);
     assert!(missing.contains("/no/such.toml"), "{missing}");
