@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::privileges;
 use crate::server::raise_descriptor_limit;
-use crate::services::Services;
+use crate::services::{Services, leave};
 use crate::terminal::Terminal;
 
 /// Runs `command`, whose command line is `args`, in whichever process owns the store. Returns its exit code.
@@ -64,6 +64,7 @@ fn run_here(
     let services = Services::open(config)?;
     let exit = (command.run)(matches, &services, &mut console);
     let closed = services.close();
+    leave(services);
     drop(console);
     let exit = exit?;
     closed?;

@@ -34,7 +34,7 @@ use crate::logging::Logging;
 use crate::metrics::{self, Metrics};
 use crate::notify::notify;
 use crate::privileges;
-use crate::services::Services;
+use crate::services::{Services, leave};
 
 /// Mode of the LMTP socket: the directory above decides who may deliver.
 const LMTP_SOCKET_MODE: u32 = 0o666;
@@ -60,6 +60,7 @@ pub(crate) fn run(config: Config, caller: Caller) -> Result<Exit, Failure> {
     let result = runtime.block_on(serve(config, caller, logging, ports, Arc::clone(&services)));
     runtime.shutdown_timeout(LAST_WAIT);
     let closed = services.close();
+    leave(services);
     result?;
     closed?;
     Ok(Exit::Ok)

@@ -14,7 +14,7 @@ use tools::{CommandError, Console, Exit};
 use super::{Command, Run, StoreCommand};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::services::{Services, store_failure, store_options};
+use crate::services::{Services, leave, store_failure, store_options};
 
 pub(super) const COMMAND: Command =
     Command { spec, links: &[], run: Run::Repair(StoreCommand { input, run: online }, alone) };
@@ -115,6 +115,7 @@ fn alone(matches: &ArgMatches, config: &Config, console: &mut dyn Console) -> Re
         let services = Services::open(config)?;
         let done = online(matches, &services, console);
         let closed = services.close();
+        leave(services);
         let exit = done?;
         return closed.map(|()| exit);
     }
@@ -125,7 +126,8 @@ fn alone(matches: &ArgMatches, config: &Config, console: &mut dyn Console) -> Re
     }
     if !matches.get_flag("recover") {
         let (store, _) = Store::open(options, Arc::new(RealDisk)).map_err(store_failure)?;
-        return closing(&store, work(matches, &store, RecoverList::default(), console));
+        let done = work(matches, &store, RecoverList::default(), console);
+        return closing(store, done);
     }
     let in_place = options.layout.mailboxes_db();
     let saved = saved_list(matches, in_place.is_file().then_some(in_place.as_path()), console)?;
@@ -140,11 +142,13 @@ fn alone(matches: &ArgMatches, config: &Config, console: &mut dyn Console) -> Re
         opened => opened.map_err(store_failure)?,
     };
     let request = RecoverList { opened: Some(report), ..recovery(matches, saved) };
-    closing(&store, work(matches, &store, request, console))
+    let done = work(matches, &store, request, console);
+    closing(store, done)
 }
 
-fn closing(store: &Store, done: Result<Exit, Failure>) -> Result<Exit, Failure> {
+fn closing(store: Arc<Store>, done: Result<Exit, Failure>) -> Result<Exit, Failure> {
     let closed = store.close().map_err(store_failure);
+    leave(store);
     let exit = done?;
     closed.map(|()| exit)
 }
