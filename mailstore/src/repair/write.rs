@@ -45,7 +45,8 @@ pub(super) fn write(repair: &Repair<'_>, look: &mut Look, made: Option<Made>) ->
             None => write_closed_seen(&**disk, dir, seen, look.base.header.last_uid, look.base.header.uid_validity)?,
         },
     }
-    if look.header_file.rewrite || look.bump || look.header_file.keep_bad {
+    // cyrus.header repeats the row; an index may have raised its UIDVALIDITY.
+    if look.header_file.rewrite || look.header_file.keep_bad || row != repair.row {
         match repair.held {
             Some(held) => held.write_header_file()?,
             None => {
@@ -70,7 +71,7 @@ fn change_row(repair: &Repair<'_>, look: &Look) -> Result<Row> {
         row.acl = acl.clone();
     }
     if row != repair.row {
-        row.modified = now;
+        row.modified = now.max(row.modified.saturating_add(1));
         store.put_row(row.clone())?;
     }
     Ok(row)
