@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use durable::disk::is_temporary_name;
+use durable::disk::{FileKind, is_temporary_name};
 
 use super::CheckReport;
 use crate::cache::{CacheBuf, CacheItems};
@@ -175,6 +175,10 @@ impl Store {
             if let Some(uid) = message_uid(name)
                 && !records.contains_key(&uid)
             {
+                if entry.kind != FileKind::File {
+                    report.note(&row.name, Some(uid), "it has the name of a message file, but is none");
+                    continue;
+                }
                 report.damage(&row.name, Some(uid), "a message file has no record: run reconstruct");
             }
         }
