@@ -20,6 +20,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 const AGENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/ocf/angarium");
 const FUNCTIONS: &str = "/usr/lib/ocf/lib/heartbeat/ocf-shellfuncs";
 
+const OCF_TESTER: &str = "/usr/sbin/ocf-tester";
+
 // Exit codes of resource agents.
 const SUCCESS: i32 = 0;
 const GENERIC: i32 = 1;
@@ -76,13 +78,15 @@ fn signal(pid: i32, signal: Signal) {
     rustix::process::kill_process(pid, signal).expect("the process is there");
 }
 
-/// Whether this machine has what resource agents are written with; says so if not.
-fn has_functions() -> bool {
-    let has = Path::new(FUNCTIONS).exists();
-    if !has {
-        eprintln!("left out: {FUNCTIONS} is missing (package resource-agents)");
+/// Whether this machine has what resource agents are written with, and what `more` needs; says what is left out if not.
+fn has(more: &[&str], what: &str) -> bool {
+    let needed = [&[FUNCTIONS], more].concat();
+    let missing: Vec<_> = needed.into_iter().filter(|file| !Path::new(file).exists()).collect();
+    if !missing.is_empty() {
+        let (missing, packages) = (missing.join(", "), "resource-agents, libxml2-utils");
+        eprintln!("left out: {what}: {missing} is missing (packages {packages})");
     }
-    has
+    missing.is_empty()
 }
 
 struct Agent<'a>(&'a Home);
@@ -128,7 +132,7 @@ impl Agent<'_> {
 
 #[test]
 fn the_resource_agent_does_what_a_cluster_manager_asks() {
-    if !has_functions() {
+    if !has(&[], "the resource agent") {
         return;
     }
     let home = home();
@@ -170,12 +174,13 @@ fn the_resource_agent_does_what_a_cluster_manager_asks() {
 /// The judgement of those who write resource agents.
 #[test]
 fn ocf_tester_passes() {
-    if !has_functions() {
+    // It checks the agent's description with xmllint.
+    if !has(&[OCF_TESTER, "/usr/bin/xmllint"], "the judgement of ocf-tester") {
         return;
     }
     let home = home();
     let agent = Agent(&home);
-    let mut command = Command::new("/usr/sbin/ocf-tester");
+    let mut command = Command::new(OCF_TESTER);
     command.args(["-n", "mail-store"]).env("HA_RSCTMP", home.path());
     for (name, value) in agent.variables() {
         command.args(["-o", &format!("{name}={value}")]);
