@@ -21,4 +21,5 @@ mod mail;
 mod names;
 mod pop3;
 mod ranges;
+mod tools;
 mod vanishing;

@@ -10,9 +10,11 @@
     reason = "a test reports trouble by panicking"
 )]
 
+mod crashes;
 mod fixture;
 mod invariants;
 mod list;
 mod mailboxes;
+mod oddities;
 mod order;
 mod restores;
