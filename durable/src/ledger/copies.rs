@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    disk::{self, Disk, FileKind, is_temporary_name},
+    disk::{self, Cause, Disk, FileKind, is_temporary_name},
     dump::DumpName,
     journal::{Line, active_path, archived_path, encode, parse},
 };
@@ -97,7 +97,8 @@ impl Copies {
         listing.dumps.reverse();
         listing.clean = match disk.read(&self.clean_mark(), MAX_MARK) {
             Ok(bytes) => bytes.strip_suffix(b"\n").and_then(parse).map(|line| line.seq),
-            Err(error) if error.is_not_found() => None,
+            // One that is too long for a mark is none.
+            Err(error) if error.is_not_found() || matches!(error.cause, Cause::TooLarge { .. }) => None,
             Err(error) => return Err(error),
         };
         Ok(listing)

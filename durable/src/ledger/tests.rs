@@ -160,6 +160,17 @@ fn a_clean_stop_replays_nothing_and_an_unclean_one_loses_nothing() {
     let (ledger, report) = home.open();
     assert!(!report.clean && report.rebuilt.is_none() && report.journal_renewed.is_none(), "{report:?}");
     check(&ledger, 8);
+    ledger.close().unwrap();
+    drop(ledger);
+    // A mark that is noise marks nothing, however long it is.
+    for noise in [10, 10_000] {
+        let mark = home.copies().join(home.files(".clean").pop().unwrap());
+        fs::write(mark, vec![0xa5; noise]).unwrap();
+        let (ledger, report) = home.open();
+        assert!(!report.clean, "{report:?}");
+        check(&ledger, 8);
+        ledger.close().unwrap();
+    }
 }
 
 #[test]
