@@ -9,8 +9,10 @@ use std::path::Path;
 use tools::Exit;
 use tracing::{info, warn};
 use wire::Tls;
+use wire::tls::{MinVersion, Pair};
 
 use crate::config::Config;
+use crate::config::options::TlsVersion;
 use crate::failure::Failure;
 
 /// Loads the configured certificate; makes one if none is configured and none is there.
@@ -24,7 +26,18 @@ pub(crate) fn load(config: &Config) -> Result<Tls, Failure> {
         info!(event = "tls.certificate.created", file = %certificate.display());
     }
     warn_if_readable(&key);
-    Ok(Tls::load(&certificate, &key)?)
+    let others = config.tls.others.iter().map(|path| {
+        let certificate = config.absolute(path);
+        // Many tools write both into one file.
+        let key = certificate.with_extension("key");
+        Pair { key: if key.exists() { key } else { certificate.clone() }, certificate }
+    });
+    let others: Vec<Pair> = others.inspect(|pair| warn_if_readable(&pair.key)).collect();
+    let oldest = match config.tls.min_version {
+        TlsVersion::Tls12 => MinVersion::Tls12,
+        TlsVersion::Tls13 => MinVersion::Tls13,
+    };
+    Ok(Tls::load(Pair { certificate, key }, others, oldest)?)
 }
 
 fn make(certificate: &Path, key: &Path, hostname: &str) -> Result<(), Failure> {

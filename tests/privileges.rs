@@ -1,6 +1,11 @@
 //! What the server keeps of the rights it was started with: nothing it does not need.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test reports trouble by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test reports trouble by panicking, and says what it leaves out"
+)]
 
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};

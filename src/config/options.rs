@@ -171,6 +171,12 @@ section! {
         certificate: Option<PathBuf> = None => r#""/etc/ssl/mail.pem""#,
         /// Its private key in PEM, readable by the server only. Unset: tls/key.pem below config_dir.
         key: Option<PathBuf> = None => r#""/etc/ssl/private/mail.pem""#,
+        /// Certificates for clients that ask for other names (SNI); each with its key in the same file, or in one beside
+        /// it with the extension "key". Beside any certificate, a file with the extension "ocsp" is an OCSP response that
+        /// is stapled.
+        others: Vec<PathBuf> = Vec::new(),
+        /// The oldest version spoken: "1.2" or "1.3".
+        min_version: TlsVersion = TlsVersion::Tls12,
     }
 }
 
@@ -283,6 +289,16 @@ words! {
         Delayed = "delayed",
         /// No.
         Immediate = "immediate",
+    }
+}
+
+words! {
+    /// The oldest version of TLS.
+    TlsVersion: "\"1.2\" or \"1.3\"", "\"1.2\"" {
+        /// TLS 1.2.
+        Tls12 = "1.2",
+        /// TLS 1.3.
+        Tls13 = "1.3",
     }
 }
 

@@ -347,13 +347,13 @@ impl Connection {
 
     /// The handshake of a port that begins with TLS.
     pub(crate) async fn upgrade(&mut self, tls: &Tls) -> Result<(), HandshakeError> {
-        let certificate = tls.certificate.current();
+        let certificates = tls.certificates.all();
         self.stream.upgrade(tls, self.times.handshake).await?;
         self.info.tls = self.stream.tls();
         self.entry.iter().for_each(|entry| entry.set_tls(self.info.tls.map(|tls| tls.version)));
-        // Replaced meanwhile, it may be the one that the client was shown or the one before.
-        let known = Arc::ptr_eq(&certificate, &tls.certificate.current());
-        self.certificate = known.then_some(certificate);
+        // Replaced meanwhile, the client may have been shown the one before.
+        let known = Arc::ptr_eq(&certificates, &tls.certificates.all());
+        self.certificate = if known { tls.certificates.for_name(self.stream.server_name()) } else { None };
         Ok(())
     }
 

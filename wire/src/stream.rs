@@ -49,6 +49,14 @@ impl Stream {
         }
     }
 
+    /// What the client calls us (SNI), if it says so.
+    pub(crate) fn server_name(&self) -> Option<&str> {
+        match self {
+            Self::Tls(stream) => stream.get_ref().1.server_name(),
+            Self::Plain(_) | Self::Closed => None,
+        }
+    }
+
     /// What was negotiated, `None` without TLS.
     pub fn tls(&self) -> Option<TlsInfo> {
         match self {

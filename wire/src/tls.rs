@@ -1,17 +1,15 @@
 //! TLS for listeners and STARTTLS: the certificate, reloadable while connections live, and the handshake.
 
 mod binding;
+mod certificates;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::pem;
+use rustls::server::ResolvesServerCert;
 use rustls::{ProtocolVersion, ServerConfig, version};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,6 +17,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 pub use binding::ChannelBinding;
+pub(crate) use certificates::Certificates;
+pub use certificates::Pair;
 
 /// Why a certificate cannot be used. The text names the file.
 #[derive(Debug, Error)]
@@ -43,6 +43,14 @@ pub enum TlsError {
         key: PathBuf,
         /// What is wrong with them.
         problem: rustls::Error,
+    },
+    /// The OCSP response beside a certificate cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Ocsp {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
     },
     /// The cryptographic provider refused; not expected with the one built in.
     #[error("TLS cannot be set up: {0}")]
@@ -69,49 +77,61 @@ pub struct TlsInfo {
     pub cipher: &'static str,
 }
 
-/// The server side of TLS: configuration, certificate and session tickets. Clones share the certificate.
+/// The oldest version that is spoken. 1.0 and 1.1 never are (RFC 8996).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MinVersion {
+    /// TLS 1.2, for mail clients of the last decade.
+    #[default]
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+/// The server side of TLS: configuration, certificates and session tickets. Clones share the certificates.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ServerConfig>,
-    pub(crate) certificate: Arc<Certificate>,
+    pub(crate) certificates: Arc<Certificates>,
 }
 
 impl Tls {
-    /// Reads a certificate chain and its key, both PEM.
+    /// Reads a certificate and those for other names.
     ///
-    /// TLS 1.2 and 1.3; sessions are resumed by tickets whose key lives and dies with the process.
+    /// Sessions are resumed by tickets whose key lives and dies with the process.
     ///
     /// # Errors
     /// [`TlsError`], naming the file that is wrong.
-    pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let certificate = Arc::new(Certificate::load(certificate, key)?);
+    pub fn load(first: Pair, others: Vec<Pair>, oldest: MinVersion) -> Result<Self, TlsError> {
+        let certificates = Arc::new(Certificates::load([vec![first], others].concat())?);
+        let versions: &[_] = match oldest {
+            MinVersion::Tls12 => &[&version::TLS13, &version::TLS12],
+            MinVersion::Tls13 => &[&version::TLS13],
+        };
         // Named, not taken from a process-wide default: with two providers linked in, that default panics.
         let provider = Arc::new(ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+            .with_protocol_versions(versions)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
+            .with_cert_resolver(Arc::clone(&certificates) as Arc<dyn ResolvesServerCert>);
         config.ticketer = ring::Ticketer::new()?;
-        Ok(Self { config: Arc::new(config), certificate })
+        Ok(Self { config: Arc::new(config), certificates })
     }
 
-    /// The same certificate for one protocol, by its ALPN name (`imap`, `pop3`). A client that names other protocols
+    /// The same certificates for one protocol, by its ALPN name (`imap`, `pop3`). A client that names other protocols
     /// only is refused, which keeps a browser's request for another service from being replayed here (ALPACA).
     #[must_use]
     pub fn for_protocol(&self, alpn: &str) -> Self {
         let mut config = ServerConfig::clone(&self.config);
         config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
-        Self { config: Arc::new(config), certificate: Arc::clone(&self.certificate) }
+        Self { config: Arc::new(config), certificates: Arc::clone(&self.certificates) }
     }
 
-    /// Reads certificate and key again; new handshakes use them, connections stay as they are.
+    /// Reads certificates and keys again; new handshakes use them, connections stay as they are.
     ///
     /// # Errors
-    /// [`TlsError`]; the certificate in use is then kept.
+    /// [`TlsError`]; those in use are then kept, all of them.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let fresh = read_pair(&self.certificate.certificate, &self.certificate.key)?;
-        self.certificate.current.store(fresh);
-        Ok(())
+        self.certificates.reload()
     }
 
     /// Takes the server's part in a handshake.
@@ -132,7 +152,7 @@ impl Tls {
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").field("certificate", &self.certificate.certificate).finish_non_exhaustive()
+        f.debug_struct("Tls").field("certificates", &self.certificates).finish_non_exhaustive()
     }
 }
 
@@ -146,60 +166,4 @@ pub(crate) fn info<S>(stream: &TlsStream<S>) -> Option<TlsInfo> {
     };
     let cipher = connection.negotiated_cipher_suite()?.suite().as_str()?;
     Some(TlsInfo { version, cipher })
-}
-
-/// One certificate for every name: what the client calls us is neither looked up nor kept.
-pub(crate) struct Certificate {
-    certificate: PathBuf,
-    key: PathBuf,
-    current: ArcSwap<CertifiedKey>,
-}
-
-impl Certificate {
-    fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let current = ArcSwap::new(read_pair(certificate, key)?);
-        Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), current })
-    }
-
-    /// The one that handshakes are made with now.
-    pub(crate) fn current(&self) -> Arc<CertifiedKey> {
-        self.current.load_full()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn current_der(&self) -> Vec<u8> {
-        self.current.load().end_entity_cert().unwrap().to_vec()
-    }
-}
-
-impl ResolvesServerCert for Certificate {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
-    }
-}
-
-impl std::fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificate").field("certificate", &self.certificate).finish_non_exhaustive()
-    }
-}
-
-fn read_pair(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsError> {
-    let wrong = |path: &Path| {
-        let path = path.to_owned();
-        move |problem| TlsError::Pem { path, problem }
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(wrong(certificate))?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate(certificate.to_owned()));
-    }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(wrong(key))?;
-    let pair = CertifiedKey::from_der(chain, secret, &ring::default_provider());
-    pair.map(Arc::new).map_err(|problem| TlsError::Unusable {
-        certificate: certificate.to_owned(),
-        key: key.to_owned(),
-        problem,
-    })
 }
