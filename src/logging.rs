@@ -59,7 +59,8 @@ fn filter(options: &Log) -> Result<Targets, Failure> {
         let text = format!("[log] level: {part:?} is not error, warn, info, debug or trace, nor part=level");
         Failure::new(Exit::Config, text)
     };
-    let mut filter = Targets::new();
+    // What it warns of are oddities of clients (an address for a server name), one line a connection.
+    let mut filter = Targets::new().with_target("rustls", Level::ERROR);
     for part in options.level.split(',') {
         let (target, level) = match part.split_once('=') {
             Some((target, level)) => (Some(target.trim()), level),
