@@ -236,14 +236,22 @@ impl Connection {
     /// # Errors
     /// [`WriteError`]; the session is over.
     pub async fn flush(&mut self) -> Result<(), WriteError> {
-        if self.output.is_empty() {
+        if !self.output.needs_flush() {
             return Ok(());
         }
         let waiting = self.output.len();
+        let login_by = self.login_by;
+        let flush = async {
+            let flush = self.output.flush(&mut self.stream, self.times.output);
+            match login_by {
+                Some(login_by) => tokio::time::timeout_at(login_by, flush).await.unwrap_or(Err(WriteError::Stalled)),
+                None => flush.await,
+            }
+        };
         let result = tokio::select! {
             // First, so that a goodbye still goes out to whoever reads.
             biased;
-            result = self.output.flush(&mut self.stream, self.times.output) => result,
+            result = flush => result,
             reason = ended(self.entry.as_ref()) => Err(WriteError::Ended(reason)),
         };
         self.octets_out += (waiting - self.output.len()) as u64;

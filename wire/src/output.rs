@@ -54,6 +54,8 @@ pub struct Output {
     /// Small pieces being gathered behind them.
     tail: BytesMut,
     len: usize,
+    /// The stream has taken octets that it may still hold: TLS says that it has written what it has only encrypted.
+    unflushed: bool,
 }
 
 impl Output {
@@ -108,10 +110,11 @@ impl Output {
     where
         W: AsyncWrite + Unpin,
     {
-        if self.len == 0 {
+        if !self.needs_flush() {
             return Ok(());
         }
         self.seal();
+        self.unflushed = true;
         while self.len > 0 {
             let write = std::future::poll_fn(|cx| {
                 let mut slices = [IoSlice::new(&[]); SLICES];
@@ -124,8 +127,15 @@ impl Output {
             }
             self.advance(written);
         }
-        *self = Self::default();
-        in_time(stalled, to.flush()).await
+        (self.chunks, self.tail) = Default::default();
+        in_time(stalled, to.flush()).await?;
+        self.unflushed = false;
+        Ok(())
+    }
+
+    /// Whether anything waits, here or in the stream.
+    pub(crate) fn needs_flush(&self) -> bool {
+        self.len > 0 || self.unflushed
     }
 
     /// All that waits, for tests of what fills the queue.
@@ -230,6 +240,27 @@ mod tests {
         written.unwrap();
         read.unwrap();
         assert_eq!(&all, b"0123456789abc");
+    }
+
+    /// As TLS does it, which calls written what it has only encrypted.
+    #[tokio::test]
+    async fn what_the_stream_holds_back_is_flushed_later() {
+        let (ours, mut theirs) = tokio::io::duplex(4);
+        let mut ours = tokio::io::BufWriter::new(ours);
+        let mut output = Output::default();
+        output.put("0123456789");
+        tokio::select! {
+            biased;
+            _ = output.flush(&mut ours, SOON) => panic!("nobody reads"),
+            () = std::future::ready(()) => {}
+        }
+        assert!(output.is_empty() && output.needs_flush());
+        let mut all = [0; 10];
+        let (written, read) = tokio::join!(output.flush(&mut ours, SOON), theirs.read_exact(&mut all));
+        written.unwrap();
+        read.unwrap();
+        assert_eq!(&all, b"0123456789");
+        assert!(!output.needs_flush());
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Connection {
     /// [`ReadError`]; after [`ReadError::Command`] that is not fatal, and only then, the connection can be read on.
     pub async fn read_fragment(&mut self) -> Result<Fragment, ReadError> {
         self.relieve().await?;
+        self.check_login_deadline()?;
         loop {
             let next = self.commands.next(&mut self.input);
             self.release_input();
@@ -140,6 +141,7 @@ impl Connection {
     /// [`ReadError`].
     pub async fn read_line(&mut self, limit: usize) -> Result<Bytes, ReadError> {
         self.relieve().await?;
+        self.check_login_deadline()?;
         loop {
             let next = self.lines.next(&mut self.input, limit);
             self.release_input();
@@ -192,6 +194,14 @@ impl Connection {
         if self.commands.announced().is_some_and(|literal| literal.sync) && !self.continued {
             self.output.put(CONTINUE);
             self.continued = true;
+        }
+    }
+
+    /// Who has not logged in in time is told so even if there is always something to read.
+    fn check_login_deadline(&self) -> Result<(), ReadError> {
+        match self.login_by {
+            Some(login_by) if login_by <= Instant::now() => Err(ReadError::Timeout),
+            _ => Ok(()),
         }
     }
 

@@ -360,3 +360,18 @@ async fn file_that_ends_early_is_an_error() {
         reader.await.unwrap();
     }
 }
+
+/// Who sends without a pause is not logged in either.
+#[tokio::test(start_paused = true)]
+async fn the_time_for_login_ends_for_the_talkative_too() {
+    let (mut conn, mut peer) = Connection::memory(4096);
+    peer.write_all(&b"USER joe\r\n".repeat(400)).await.unwrap();
+    for _ in 0..100 {
+        assert_eq!(conn.read_line(100).await.unwrap(), "USER joe");
+    }
+    tokio::time::advance(crate::limits::PRE_AUTH).await;
+    assert!(matches!(conn.read_line(100).await, Err(ReadError::Timeout)));
+    assert!(matches!(conn.read_fragment().await, Err(ReadError::Timeout)));
+    conn.logged_in(CommandLimits::POST_AUTH);
+    assert_eq!(conn.read_line(100).await.unwrap(), "USER joe");
+}

@@ -43,11 +43,11 @@ struct Counts {
 
 impl Counts {
     fn add(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Refusal> {
-        let count = self.by_address.entry(address).or_default();
-        if *count >= limits.connections_per_address {
+        // Looked up first: an address that is refused leaves nothing behind.
+        if self.by_address.get(&address).copied().unwrap_or(0) >= limits.connections_per_address {
             return Err(Refusal::Address);
         }
-        *count += 1;
+        *self.by_address.entry(address).or_default() += 1;
         Ok(())
     }
 }
@@ -82,7 +82,9 @@ impl Gate {
 
     pub(crate) fn admit(self: &Arc<Self>, peer: &Peer, limits: &Limits) -> Result<Slot, Refusal> {
         let mut counts = self.counts();
-        if counts.total >= limits.connections.unwrap_or_else(most_connections) {
+        // An administrator comes in however full it is, and so does the MTA on this machine: half of the descriptors are left.
+        let needed = matches!(peer, Peer::Unix { .. });
+        if !needed && counts.total >= limits.connections.unwrap_or_else(most_connections) {
             return Err(Refusal::Total);
         }
         // A proxy or webmail on this machine carries many users; its own limits apply.
