@@ -1,12 +1,20 @@
 //! A user name and a password.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use directory::{Account, Directory, Secret, UserId};
+use tokio::sync::Semaphore;
 use wire::Connection;
 
 use crate::name::LoginName;
 use crate::{Entered, Failure};
+
+/// Passwords that are checked at a time, each on a thread of its own that it keeps busy: as many as there are processors, and
+/// a few that wait for something else. The threads that wait for the disk are not to be taken by guesses.
+static PLACES: LazyLock<Semaphore> = LazyLock::new(|| {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Semaphore::new(processors + 2)
+});
 
 /// Checks `user`'s password; with `act_as`, an administrator's for somebody else's mail (RFC 4616, 2). With `details`, a
 /// name may end in `+folder`.
@@ -33,6 +41,8 @@ pub async fn password(
         Some(account) => Some(account),
         None => {
             let (directory, user) = (Arc::clone(directory), name.user.to_owned());
+            // Waiting here costs no thread. It fails only when it is closed, which nobody does.
+            let _place = PLACES.acquire().await;
             tokio::task::spawn_blocking(move || directory.authenticate(&user, &password)).await??
         }
     };
