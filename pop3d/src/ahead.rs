@@ -103,6 +103,11 @@ pub(crate) fn read(mailbox: &Arc<Mailbox>, messages: &[(u32, Message)]) -> Vec<(
 fn open(mailbox: &Mailbox, message: &Message) -> Result<Body, mailstore::Error> {
     let file = mailbox.open_message(message.uid)?;
     let size = file.metadata()?.size;
+    // A client deletes what it believes to have: half a message is an error, not a message.
+    if size != u64::from(message.size) {
+        let what = format!("it has {size} octets instead of {}", message.size);
+        return Err(mailstore::Error::Corrupt { path: file.path().into(), what });
+    }
     if size > SMALL {
         return Ok(Body::File(file, size));
     }

@@ -17,9 +17,9 @@ pub(crate) async fn run(context: &mut Context, state: &Transaction, line: &Line<
     }
     let (count, octets) = state.maildrop.left();
     reply::ok(context.connection.output(), &format!("{count} messages ({octets} octets)"));
-    for (number, message) in state.maildrop.from(1) {
+    for (line, (number, message)) in (1..).zip(state.maildrop.from(1)) {
         write!(context.connection.output(), "{number} {}\r\n", message.size);
-        if number % BATCH == 0 {
+        if line % BATCH == 0 {
             context.connection.relieve().await?;
         }
     }

@@ -16,10 +16,10 @@ pub(crate) async fn run(context: &mut Context, state: &Transaction, line: &Line<
         return Done::ok(format!("{number} {}", format.id(message.uid.get(), validity)));
     }
     reply::ok(context.connection.output(), "Unique ids:");
-    for (number, message) in state.maildrop.from(1) {
+    for (line, (number, message)) in (1..).zip(state.maildrop.from(1)) {
         let id = format.id(message.uid.get(), validity);
         write!(context.connection.output(), "{number} {id}\r\n");
-        if number % BATCH == 0 {
+        if line % BATCH == 0 {
             context.connection.relieve().await?;
         }
     }
