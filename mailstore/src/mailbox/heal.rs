@@ -55,12 +55,14 @@ pub(super) fn fill(mailbox: &Arc<Mailbox>, record: &Record, into: &mut CacheBuf)
 
 impl Mailbox {
     fn write_heals(self: &Arc<Self>) {
-        let _one_at_a_time = self.maintenance.lock();
         let records = {
             let mut heals = self.heals.lock();
             heals.announced = false;
             std::mem::take(&mut heals.records)
         };
+        // A repair may hold it for minutes, and this is the store's only worker. What is dropped is made again when somebody
+        // reads it, if the repair has not done so.
+        let Some(_one_at_a_time) = self.maintenance.try_lock() else { return };
         let healed = self.commit(&mut self.state.write(), Change::Heal(records.into_iter().collect()));
         if let Err(error) = healed {
             tracing::warn!(event = "mailbox.heal.failed", mailbox = %self.name(), %error);

@@ -103,14 +103,31 @@ impl Readers<'_> {
 impl Drop for Readers<'_> {
     /// Whatever ended the work: nobody waits for ever.
     fn drop(&mut self) {
-        self.shared.next.store(usize::MAX / 2, Ordering::Relaxed);
-        *self.shared.taken.lock() = usize::MAX / 2;
-        self.shared.more.notify_all();
+        self.shared.end();
+    }
+}
+
+/// A defect ends the reading, so that the writer does not wait for a message that nobody makes any more.
+struct EndOnPanic<'a>(&'a Shared<'a>);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end();
+        }
     }
 }
 
 impl Shared<'_> {
+    /// No more is read than what is under way.
+    fn end(&self) {
+        self.next.store(usize::MAX / 2, Ordering::Relaxed);
+        *self.taken.lock() = usize::MAX / 2;
+        self.more.notify_all();
+    }
+
     fn read(&self, disk: &dyn Disk, dir: &Path, send: &Sender<(usize, Outcome)>) {
+        let _others_end = EndOnPanic(self);
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(wanted) = self.wanted.get(number) else { return };

@@ -185,14 +185,14 @@ impl Judge<'_> {
         }
         // In a mailbox that is in use or was closed in order no live message's file is put aside: the index was put back, and
         // says that the message is to be there.
+        if self.options.derived_only {
+            self.events.problem("message.missing", Some(uid), "its file is missing: left alone");
+            return Ok(());
+        }
         let put_back = self.base.put_back || (self.held.is_none() && !self.base.crashed);
         if put_back && self.is_put_aside(record)? {
             self.plan.take_back.insert(uid);
             self.events.change("message.taken_back", Some(uid), "its file was put aside: taken back");
-            return Ok(());
-        }
-        if self.options.derived_only && !self.files.aside.contains(uid) {
-            self.events.problem("message.missing", Some(uid), "its file is missing: left alone");
             return Ok(());
         }
         self.plan.expunge.insert(uid);
