@@ -57,12 +57,12 @@ impl Mailbox {
             let uids: UidSet = records.iter().map(|(_, r)| r.uid.get()).collect();
             let modseq = self.commit(&mut state, Change::Expunge(records))?;
             // The file system's own idea of now, which is what the times of files are compared with.
-            let when = state.index.file().metadata()?.modified;
+            let when = state.index.file().metadata().ok().map(|found| found.modified);
             (Expunged { uids, modseq }, when)
         };
         let (mailbox, uids) = (Arc::clone(self), expunged.uids.clone());
         self.around.run_later(Box::new(move || {
-            if let Err(error) = mailbox.settle_expunged(&uids, Some(when)) {
+            if let Err(error) = mailbox.settle_expunged(&uids, when) {
                 tracing::warn!(event = "mailbox.settle.failed", mailbox = %mailbox.name(), %error);
             }
         }));

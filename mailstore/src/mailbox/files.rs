@@ -75,7 +75,9 @@ impl Mailbox {
         }
         for uid in uids {
             let from = message_path(&dir, uid);
+            // Without keeping expunged messages the same mail's other names are unlinked, which changes that time as well.
             if let Some(when) = when
+                && self.around.keeps_expunged()
                 && let Ok(file) = disk.metadata(&from)
                 && file.changed > when
                 && file.changed <= UnixTime::now()

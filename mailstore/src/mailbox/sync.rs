@@ -10,7 +10,6 @@ use crate::error::Result;
 use crate::index::Header;
 use crate::mailbox::Mailbox;
 use crate::seen;
-use crate::uid_set::UidSet;
 
 /// A directory that changed so recently could change again within the same tick of the file system's clock, and the
 /// change would not show: then the mailbox is not marked as clean, and its next open looks at the files. A tick is one of
@@ -88,7 +87,7 @@ impl Mailbox {
         let (essence, copied) = {
             let mut state = self.state.write();
             // Of expunged messages, too: they may be brought back.
-            let mut known = UidSet::new();
+            let mut known = state.live.clone();
             state.index.scan(state.header.records, |_, record| known.extend(record.map(|record| record.uid.get())))?;
             state.seen.retain(&known);
             (state.seen.encode(state.header.uid_validity), state.seen.len)
