@@ -217,8 +217,16 @@ impl MailboxList {
     /// When they can't be read: then nobody knows which UIDs were given out.
     pub(crate) fn marks(&self, id: &UniqueId) -> Result<Marks> {
         let written = self.backing.get(&format!("M/{id}"))?;
-        // One that makes no sense was named when the list was loaded.
-        Ok(written.and_then(|json| parse_marks(&json).ok()).unwrap_or_default())
+        let marks = written.map(|json| parse_marks(&json)).transpose();
+        let unknown = |what| Error::Unavailable(format!("the high-water marks of {id} make no sense: {what}"));
+        Ok(marks.map_err(unknown)?.unwrap_or_default())
+    }
+
+    /// Whether it can be read and changed: a database whose pages can't be trusted any more ends both, until a restart makes
+    /// it anew.
+    pub(crate) fn is_usable(&self) -> bool {
+        // No key is empty, so this reads one page at most.
+        self.backing.get("").is_ok()
     }
 
     /// The rows of mailboxes that are being made or removed.

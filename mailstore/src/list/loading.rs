@@ -105,6 +105,8 @@ impl Loading {
         }
         let Some(value) = value else { return self.remove(key) };
         if let Err(what) = self.read(key, value) {
+            // What was there before is no longer true, whatever came after it.
+            self.remove(key);
             self.bad.insert(key.to_owned(), what);
         }
     }
