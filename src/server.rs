@@ -85,7 +85,6 @@ async fn serve(
     services: Arc<Services>,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let password = first_start::ensure_admin(&services)?;
     let tls = certificate::load(&config)?;
     let reception = Reception {
         gate: Arc::new(Gate::default()),
@@ -96,6 +95,8 @@ async fn serve(
     };
     reception.gate.attempts().set_policy(config.login_policy());
     let listeners = Listeners::listen(ports, &config)?;
+    // Only now: a start that fails on the way must not make a password that nobody gets to see.
+    let password = first_start::ensure_admin(&services)?;
     announce::listening(&config, &listeners)?;
     let mut live = reload::Live {
         config,
@@ -110,10 +111,11 @@ async fn serve(
         services.store.heal_in_background().map_err(|problem| Failure::new(Exit::Os, problem))?;
     }
     let keep = live.config.store.keep_deleted.0;
+    let store = Arc::clone(&services.store);
     let scrubbing = live.config.scrub.clone();
     reception.tasks.spawn(scrub::run(Arc::clone(&services), scrubbing, reception.shutdown.clone()));
     reception.tasks.spawn(upkeep::run(services, keep, reception.shutdown.clone()));
-    reception.tasks.spawn(watchdog::run(reception.shutdown.clone()));
+    reception.tasks.spawn(watchdog::run(store, reception.shutdown.clone()));
     announce::ready(&live.config, password.as_deref()).map_err(|problem| Failure::new(Exit::Io, problem))?;
     notify("READY=1");
 

@@ -202,6 +202,12 @@ impl Store {
         self.list.has_children(name)
     }
 
+    /// Whether the mailbox list can still be read and changed. If not, only a restart helps.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.list.is_usable()
+    }
+
     /// How many mailboxes there are, deleted ones that wait for their end included. Memory only.
     #[must_use]
     pub fn mailbox_count(&self) -> usize {

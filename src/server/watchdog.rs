@@ -1,15 +1,17 @@
 //! Telling the service manager that we are alive (sd_notify(3), `WATCHDOG=1`): only when a thread for connections and a
-//! thread that may block both come round in time. A manager that hears nothing for the time it has named restarts us.
+//! thread that may block both come round in time, and the mailbox list can be used. A manager that hears nothing for the time it has named restarts us.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use mailstore::Store;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::notify::notify;
 
 /// Runs until the server stops; at once if the manager wants no such signs.
-pub(super) async fn run(shutdown: CancellationToken) {
+pub(super) async fn run(store: Arc<Store>, shutdown: CancellationToken) {
     let asked = (std::env::var("WATCHDOG_USEC").ok(), std::env::var("WATCHDOG_PID").ok());
     let Some(limit) = limit(asked.0.as_deref(), asked.1.as_deref(), std::process::id()) else { return };
     // Twice in the time, as sd_watchdog_enabled(3) advises.
@@ -19,8 +21,12 @@ pub(super) async fn run(shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(every) => {}
         }
-        match tokio::time::timeout(every, tokio::task::spawn_blocking(|| ())).await {
-            Ok(Ok(())) => notify("WATCHDOG=1"),
+        let asked = Arc::clone(&store);
+        match tokio::time::timeout(every, tokio::task::spawn_blocking(move || asked.is_usable())).await {
+            Ok(Ok(true)) => notify("WATCHDOG=1"),
+            Ok(Ok(false)) => {
+                error!(event = "server.store.unusable", "the mailbox list needs a restart: the manager is told nothing")
+            }
             _ => warn!(event = "server.threads.busy", "no thread for the disk was free in time"),
         }
     }
