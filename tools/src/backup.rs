@@ -161,7 +161,12 @@ impl Backup {
         mailbox: &Arc<Mailbox>,
         console: &mut dyn Console,
     ) -> Result<(), CommandError> {
-        let copy = mailbox.copy_out()?;
+        let copy = match mailbox.copy_out() {
+            Ok(copy) => copy,
+            // Moved or deleted a moment ago.
+            Err(error) if error.kind() == ErrorKind::NotFound || mailbox.is_gone() => return Ok(()),
+            Err(error) => return Ok(self.bad(console, &format!("{}: {error}", row.name))?),
+        };
         let live = store.layout().mailbox_dir(&row.partition, &row.name)?;
         let spool = store.layout().partition(&row.partition)?;
         let below = live.strip_prefix(spool).map_or_else(|_| row.name.to_string(), |path| path.display().to_string());

@@ -115,17 +115,18 @@ impl Batch {
     }
 
     /// Flags a message that came without all of its flags: on its way when an earlier run was killed, it was taken in by its
-    /// file alone; or it lost them with an index.
+    /// file alone; or it lost them with an index. It never becomes \Deleted: it may have been brought back on purpose.
     fn complete(&self, uid: Uid, flags: &Flags) -> Result<(), Error> {
-        let Flags { system, seen, keywords } = flags;
-        if *system == SystemFlags::NONE && !seen && keywords.is_empty() {
+        let Flags { seen, keywords, .. } = flags;
+        let system = flags.system.without(SystemFlags::DELETED);
+        if system == SystemFlags::NONE && !seen && keywords.is_empty() {
             return Ok(());
         }
         let request = StoreRequest {
             reader: self.options.reader.as_deref().unwrap_or_default(),
             uids: &UidSet::from_iter([uid.get()]),
             op: FlagOp::Add,
-            system: *system,
+            system,
             seen: *seen && self.options.reader.is_some(),
             keywords,
             permitted: Permitted::ALL,

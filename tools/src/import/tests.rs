@@ -159,3 +159,22 @@ fn a_maildir_comes_in_with_its_folders() {
     let no_maildir = ImportRequest { source: Source::Maildir { path: "spool".into() }, ..mbox("user/joe") };
     assert_eq!(run(&fixture, "", &no_maildir).0, Exit::NoInput);
 }
+
+/// What was brought back on purpose must not vanish with the next EXPUNGE.
+#[test]
+fn what_is_there_is_not_marked_as_deleted() {
+    let fixture = Fixture::new();
+    let maildir = fixture.dir.path().join("Maildir");
+    for folder in ["cur", "new", "tmp"] {
+        fs::create_dir_all(maildir.join(folder)).unwrap();
+    }
+    fs::write(maildir.join("cur/1.a:2,"), "A: 1\n\n").unwrap();
+    let source = Source::Maildir { path: "Maildir".into() };
+    let request = ImportRequest { source, resume: true, ..mbox("user/joe/Old") };
+    assert_eq!(run(&fixture, "", &request).0, Exit::Ok);
+    fs::rename(maildir.join("cur/1.a:2,"), maildir.join("cur/1.a:2,FT")).unwrap();
+    let (exit, summary, _) = run(&fixture, "", &request);
+    assert_eq!((exit, &summary["present"]), (Exit::Ok, &1.into()));
+    let mailbox = fixture.store.mailbox(&name("user/joe/Old")).unwrap();
+    assert_eq!(mailbox.read().records(1..=1).next().unwrap().flags, SystemFlags::FLAGGED);
+}
