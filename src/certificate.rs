@@ -21,7 +21,10 @@ use crate::failure::Failure;
 /// The certificate cannot be used, or none can be written.
 pub(crate) fn load(config: &Config) -> Result<Tls, Failure> {
     let (certificate, key, named) = config.certificate();
-    if !named && !certificate.exists() {
+    // A certificate that cannot be looked at is there all the same, and so is its key.
+    let missing =
+        |path: &Path| fs::symlink_metadata(path).is_err_and(|problem| problem.kind() == std::io::ErrorKind::NotFound);
+    if !named && missing(&certificate) {
         make(&certificate, &key, &config.hostname())?;
         info!(event = "tls.certificate.created", file = %certificate.display());
     }

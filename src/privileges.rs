@@ -124,7 +124,13 @@ fn drop_capabilities() -> rustix::io::Result<()> {
 /// archives to import and the time zone are anywhere.
 fn confine(config: &Config) -> Result<(), landlock::RulesetError> {
     let write = AccessFs::from_write(LANDLOCK);
-    let mut rules = Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(write)?.create()?;
+    // A kernel that knows Landlock but not this right refuses every link and rename between directories: better not at all.
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::SoftRequirement)
+        .handle_access(AccessFs::Refer)?
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(write)?
+        .create()?;
     let named = config.server.writable.iter().map(|path| config.absolute(path));
     let places: Vec<PathBuf> =
         [config.config_dir(), config.spool(), WRITABLE.into()].into_iter().chain(named).collect();

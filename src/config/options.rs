@@ -27,7 +27,7 @@ section! {
         /// The user to become once the ports are bound, for a server that is started as root. Commands that root runs become
         /// this user too. Unset: whoever starts it.
         user: Option<String> = None => r#""angarium""#,
-        /// Let the server write nowhere but to config_dir, spool and writable (Landlock, Linux 5.13 and
+        /// Let the server write nowhere but to config_dir, spool and writable (Landlock, Linux 5.19 and
         /// later). Unset: true for a configuration below /etc, else false.
         confine: Option<bool> = None => "true",
         /// Other directories a confined server may write to, for backups.

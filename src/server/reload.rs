@@ -12,8 +12,22 @@ use crate::commands::Caller;
 use crate::config::{Config, SectionValues};
 use crate::logging::Logging;
 
-/// Sections, or single options (`section.option`), that take effect at once: new connections get new limits.
-const LIVE: &[&str] = &["limits", "log.level", "imap.idle_timeout", "server.shutdown_wait", "server.proxies"];
+/// Options that take effect at once: new connections get new limits.
+const LIVE: &[&str] = &[
+    "limits.connections",
+    "limits.connections_per_address",
+    "limits.login_timeout",
+    "limits.failed_logins",
+    "limits.failed_logins_half_life",
+    "limits.failed_logins_exempt",
+    "limits.tls_handshake",
+    "limits.body_stalled",
+    "limits.output_stalled",
+    "log.level",
+    "imap.idle_timeout",
+    "server.shutdown_wait",
+    "server.proxies",
+];
 
 /// What can change.
 pub(super) struct Live {
@@ -53,7 +67,9 @@ impl Live {
             warn!(event = "config.restart.needed", options = waiting.join(" "));
         }
         // Options that wait for a restart keep being compared with what is in effect.
-        self.config.limits = config.limits;
+        let in_effect = std::mem::replace(&mut self.config.limits, config.limits);
+        self.config.limits.message_size = in_effect.message_size;
+        self.config.limits.mailboxes_per_user = in_effect.mailboxes_per_user;
         self.config.log.level = config.log.level;
         self.config.imap.idle_timeout = config.imap.idle_timeout;
         self.config.server.shutdown_wait = config.server.shutdown_wait;
@@ -62,7 +78,7 @@ impl Live {
 }
 
 fn is_live(option: &str) -> bool {
-    LIVE.iter().any(|live| option == *live || option.split('.').next() == Some(live))
+    LIVE.contains(&option)
 }
 
 /// Names of the options that differ.
