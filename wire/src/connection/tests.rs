@@ -369,7 +369,7 @@ async fn the_time_for_login_ends_for_the_talkative_too() {
     for _ in 0..100 {
         assert_eq!(conn.read_line(100).await.unwrap(), "USER joe");
     }
-    tokio::time::advance(crate::limits::PRE_AUTH).await;
+    tokio::time::advance(limits::PRE_AUTH).await;
     assert!(matches!(conn.read_line(100).await, Err(ReadError::Timeout)));
     assert!(matches!(conn.read_fragment().await, Err(ReadError::Timeout)));
     conn.logged_in(CommandLimits::POST_AUTH);
