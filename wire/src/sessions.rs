@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Poll;
 use std::time::SystemTime;
 
-use tokio_util::sync::CancellationToken;
+use atomic_waker::AtomicWaker;
 
 use crate::connection::{ConnectionInfo, Peer};
 
@@ -55,9 +56,10 @@ struct Row {
     labels: Mutex<Labels>,
     octets_in: AtomicU64,
     octets_out: AtomicU64,
-    end: CancellationToken,
-    /// Set before `end` is cancelled.
+    /// What is said to the client in the end; set when an administrator ends the session.
     reason: OnceLock<Arc<str>>,
+    /// Whoever waits for that: the session's task, and nobody else.
+    waiting: AtomicWaker,
 }
 
 #[derive(Debug)]
@@ -86,7 +88,7 @@ impl Sessions {
             .map(|row| {
                 // Who is ended twice hears the first reason.
                 let _ = row.reason.set(Arc::clone(&reason));
-                row.end.cancel();
+                row.waiting.wake();
             })
             .count()
     }
@@ -99,8 +101,8 @@ impl Sessions {
             labels: Mutex::new(Labels { peer: info.peer, tls: None, user: None, mailbox: None, client: None }),
             octets_in: AtomicU64::new(0),
             octets_out: AtomicU64::new(0),
-            end: CancellationToken::new(),
             reason: OnceLock::new(),
+            waiting: AtomicWaker::new(),
         });
         self.rows().insert(info.id, Arc::clone(&row));
         Entry { sessions: Arc::clone(self), row }
@@ -170,8 +172,15 @@ impl Entry {
 
     /// Completes when an administrator ends the session; with what he says.
     pub(crate) async fn ended(&self) -> Arc<str> {
-        self.row.end.cancelled().await;
-        self.row.reason.get().cloned().unwrap_or_default()
+        std::future::poll_fn(|cx| {
+            if let Some(reason) = self.row.reason.get() {
+                return Poll::Ready(Arc::clone(reason));
+            }
+            self.row.waiting.register(cx.waker());
+            // It may have been set before anybody was registered.
+            self.row.reason.get().map_or(Poll::Pending, |reason| Poll::Ready(Arc::clone(reason)))
+        })
+        .await
     }
 }
 
