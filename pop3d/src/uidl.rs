@@ -98,7 +98,8 @@ impl FromStr for UidlFormat {
         if !pieces.iter().any(|piece| matches!(piece, Piece::Number { which: Which::Uid, .. })) {
             return Err(UidlFormatError::NoUid);
         }
-        if pieces.iter().map(Piece::longest).sum::<usize>() > MAX_ID {
+        // A form may ask for any width.
+        if pieces.iter().map(Piece::longest).fold(0, usize::saturating_add) > MAX_ID {
             return Err(UidlFormatError::TooLong);
         }
         let loose =
@@ -254,6 +255,7 @@ mod tests {
         check("", UidlFormatError::NoUid);
         check(&format!("%u{}", "x".repeat(61)), UidlFormatError::TooLong);
         check("%099u", UidlFormatError::TooLong);
+        check("%018446744073709551615u%018446744073709551615v", UidlFormatError::TooLong);
         check("%v%u", UidlFormatError::Ambiguous);
         check("%04v%u", UidlFormatError::Ambiguous);
     }
