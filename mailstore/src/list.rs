@@ -1,7 +1,8 @@
 //! The mailbox list: every mailbox's row, quota limits, high-water marks, and what is under way.
 //!
 //! All of it but the high-water marks is in memory, sorted by name, so that LIST costs no disk and no copy; every change is
-//! durable before it can be seen. A mailbox's marks are read from the database when the mailbox is opened. Keys of the durable form (docs/formats/mailboxes.md):
+//! durable before it can be seen. A mailbox's marks are read from the database when the mailbox is opened. Keys of the
+//! durable form (docs/formats/mailboxes.md):
 //!
 //! | key | value |
 //! |---|---|
@@ -296,6 +297,8 @@ impl MailboxList {
 
     /// Durably raises the high-water marks of many mailboxes at once.
     pub(crate) fn raise_all_marks(&self, all: impl Iterator<Item = (UniqueId, Marks)>) -> Result<()> {
+        // All stripes, in their order: whoever raises one of them meanwhile would be set back.
+        let _alone: Vec<_> = self.raising.iter().map(|stripe| stripe.lock()).collect();
         let mut raised = Vec::new();
         for (id, marks) in all {
             let old = self.marks(&id)?;
