@@ -359,8 +359,9 @@ impl Connection {
         self.stream.upgrade(tls, self.times.handshake).await?;
         self.info.tls = self.stream.tls();
         self.entry.iter().for_each(|entry| entry.set_tls(self.info.tls.map(|tls| tls.version)));
-        // Replaced meanwhile, the client may have been shown the one before.
-        let known = Arc::ptr_eq(&certificates, &tls.certificates.all());
+        // Replaced meanwhile, or since a session began that is resumed, the client may have been shown the one before.
+        let known = Arc::ptr_eq(&certificates, &tls.certificates.all())
+            && !(self.stream.is_resumed() && tls.certificates.were_replaced());
         self.certificate = if known { tls.certificates.for_name(self.stream.server_name()) } else { None };
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustls::HandshakeKind;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
@@ -46,6 +47,14 @@ impl Stream {
                 Ok(())
             }
             Self::Tls(_) | Self::Closed => Err(HandshakeError::Io(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// Whether the TLS session is one that began with an earlier connection.
+    pub(crate) fn is_resumed(&self) -> bool {
+        match self {
+            Self::Tls(stream) => stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed),
+            Self::Plain(_) | Self::Closed => false,
         }
     }
 

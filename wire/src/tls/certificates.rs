@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use rustls::client::verify_server_name;
@@ -13,6 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tracing::warn;
 
 use super::TlsError;
 
@@ -33,18 +35,26 @@ pub struct Pair {
 pub(crate) struct Certificates {
     pairs: Vec<Pair>,
     current: ArcSwap<Vec<Arc<CertifiedKey>>>,
+    /// They were read again since the start.
+    replaced: AtomicBool,
 }
 
 impl Certificates {
     pub(super) fn load(pairs: Vec<Pair>) -> Result<Self, TlsError> {
         let current = read(&pairs)?;
-        Ok(Self { pairs, current: ArcSwap::from_pointee(current) })
+        Ok(Self { pairs, current: ArcSwap::from_pointee(current), replaced: AtomicBool::new(false) })
     }
 
     /// Reads all of them again, or keeps all of them.
     pub(super) fn reload(&self) -> Result<(), TlsError> {
         self.current.store(Arc::new(read(&self.pairs)?));
+        self.replaced.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Whether a session that is resumed may be one that began with a certificate before these.
+    pub(crate) fn were_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Acquire)
     }
 
     /// All that there are now.
@@ -98,18 +108,24 @@ fn read_pair(pair: &Pair) -> Result<Arc<CertifiedKey>, TlsError> {
     let secret = PrivateKeyDer::from_pem_file(key).map_err(wrong(key))?;
     let unusable = |problem| TlsError::Unusable { certificate: certificate.clone(), key: key.clone(), problem };
     let mut read = CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(unusable)?;
-    read.ocsp = ocsp(&certificate.with_extension("ocsp"))?;
+    read.ocsp = ocsp(&certificate.with_extension("ocsp"), certificate)?;
     Ok(Arc::new(read))
 }
 
-/// The response to staple, if there is one.
-fn ocsp(path: &Path) -> Result<Option<Vec<u8>>, TlsError> {
+/// The response to staple, if there is one. A response that is older than the certificate was for the one before: clients
+/// refuse a server that staples it.
+fn ocsp(path: &Path, certificate: &Path) -> Result<Option<Vec<u8>>, TlsError> {
+    let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
     let wrong = |problem: String| TlsError::Ocsp { path: path.to_owned(), problem };
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(wrong(error.to_string())),
         Ok(found) if found.len() == 0 || found.len() > OCSP_LONGEST => {
             Err(wrong(format!("{} octets are no OCSP response", found.len())))
+        }
+        Ok(_) if written(path) < written(certificate) => {
+            warn!(event = "tls.ocsp.stale", file = %path.display(), "older than its certificate: not stapled");
+            Ok(None)
         }
         Ok(_) => fs::read(path).map(Some).map_err(|error| wrong(error.to_string())),
     }
@@ -168,6 +184,11 @@ mod tests {
         fs::write(dir.path().join("first.ocsp"), b"response").unwrap();
         certificates.reload().unwrap();
         assert_eq!(certificates.for_name(None).unwrap().ocsp.as_deref(), Some(&b"response"[..]));
+        // Renewed: the response was for the certificate before.
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        fs::File::options().write(true).open(dir.path().join("first.ocsp")).unwrap().set_modified(old).unwrap();
+        certificates.reload().unwrap();
+        assert_eq!(certificates.for_name(None).unwrap().ocsp, None);
         fs::write(dir.path().join("first.ocsp"), b"").unwrap();
         assert!(certificates.reload().unwrap_err().to_string().contains("first.ocsp"));
     }
