@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use directory::{Directory, DomainName, Embedded, HashCost, UserId};
+use directory::{Directory, DomainName, Embedded, HashCost, Logins, UserId};
 use durable::disk::{Disk, RealDisk};
 use mailstore::{Layout, Store, StoreOptions};
 use tools::Exit;
@@ -99,8 +99,12 @@ fn open_directory(
         admins: admins.map_err(|problem| wrong("admins", problem))?,
         hash_cost: HashCost::default(),
     };
-    let opened = Embedded::open(store.layout().config(), disk, create, &settings);
-    let (directory, _) = opened.map_err(directory_failure)?;
+    let place = store.layout().config();
+    let (mut directory, _) = Embedded::open(place, Arc::clone(&disk), create, &settings).map_err(directory_failure)?;
+    if config.limits.login_history > 0 {
+        let history = Logins::new(place, disk, config.limits.login_history as usize);
+        directory = directory.with_logins(history);
+    }
     Ok(Arc::new(directory))
 }
 

@@ -12,8 +12,9 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("message", &[]),
     ("durable", &[]),
-    ("wire", &[]),
-    ("directory", &["durable"]),
+    ("network", &[]),
+    ("wire", &["network"]),
+    ("directory", &["durable", "network"]),
     ("mailstore", &["message", "durable"]),
     ("login", &["directory", "wire"]),
     ("imapd", &["mailstore", "directory", "login", "wire", "message"]),

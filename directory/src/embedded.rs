@@ -15,12 +15,16 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::address::Address;
 use crate::alias::{Alias, POSTMASTER};
+use crate::app_password::{AppPassword, MAX_APP_PASSWORDS, StoredApp, Written};
 use crate::domain::{Domain, DomainName};
 use crate::error::{Error, Result};
-use crate::password::{HashCost, Hasher};
+use crate::logins::{Attempt, Login, Logins};
+use crate::origin::{Accepted, Origin, Refusal, Verdict};
+use crate::password::{HashCost, Hasher, Slot};
 use crate::scram::{self, ScramHash, ScramKeys, Verifier};
 use crate::secret::Secret;
 use crate::stored::StoredPassword;
+use crate::token::{self, TokenCheck, TokenHint, TokenProblem};
 use crate::user::{ADMIN, NewUser, User, UserId, UserState};
 use crate::{Account, Directory, Resolution};
 use rows::{Change, Owner, Rows};
@@ -45,6 +49,10 @@ pub struct Embedded {
     changing: Mutex<()>,
     hasher: Hasher,
     admins: Vec<UserId>,
+    /// Who has logged in, if that is kept.
+    logins: Option<Logins>,
+    /// Who says whose a token is.
+    tokens: Option<Arc<dyn TokenCheck>>,
 }
 
 impl Embedded {
@@ -67,12 +75,28 @@ impl Embedded {
             changing: Mutex::default(),
             hasher,
             admins: settings.admins.clone(),
+            logins: None,
+            tokens: None,
         };
         if directory.domains()?.iter().all(|d| !d.primary) {
             directory.make_domain(&settings.primary_domain, "", true)?;
         }
         directory.ensure_scram_secret()?;
         Ok((directory, report))
+    }
+
+    /// Keeps a history of logins.
+    #[must_use]
+    pub fn with_logins(mut self, logins: Logins) -> Embedded {
+        self.logins = Some(logins);
+        self
+    }
+
+    /// Takes tokens that `check` finds good.
+    #[must_use]
+    pub fn with_tokens(mut self, check: Arc<dyn TokenCheck>) -> Embedded {
+        self.tokens = Some(check);
+        self
     }
 
     fn make_domain(&self, name: &DomainName, description: &str, primary: bool) -> Result<()> {
@@ -119,8 +143,9 @@ impl Embedded {
         let renewed = stored.renewed(password, &self.hasher).and_then(|renewed| {
             let Some(renewed) = renewed else { return Ok(()) };
             self.change(|rows| {
-                let same = rows.passwords.get(user).is_some_and(|now| now.hash == stored.hash);
-                Ok(if same { vec![Change::Password(user.clone(), renewed)] } else { Vec::new() })
+                let same = rows.passwords.get(user).filter(|now| now.hash == stored.hash);
+                let renewed = same.map(|now| StoredPassword { apps: now.apps.clone(), ..renewed });
+                Ok(renewed.map(|renewed| Change::Password(user.clone(), renewed)).into_iter().collect())
             })
         });
         if let Err(error) = renewed {
@@ -133,10 +158,36 @@ impl Embedded {
             if !rows.users.contains_key(user) {
                 return Err(Error::NoUser(user.to_string()));
             }
-            Ok(vec![Change::Password(user.clone(), stored)])
+            let apps = rows.passwords.get(user).map(|now| now.apps.clone()).unwrap_or_default();
+            Ok(vec![Change::Password(user.clone(), StoredPassword { apps, ..stored })])
         })?;
         self.hasher.forget(user);
         Ok(())
+    }
+
+    /// What a right password leads to: the user's own, or the app password `app`.
+    fn accept(&self, user: &UserId, app: Option<&AppPassword>, origin: &Origin<'_>) -> Result<Verdict> {
+        let Some(mut account) = self.account(user)? else { return Ok(Verdict::Refused(Refusal::Disabled)) };
+        if let Some(app) = app {
+            if let Err(unfit) = app.permits(origin) {
+                return Ok(Verdict::Refused(Refusal::App { name: app.name.clone(), unfit }));
+            }
+            // It is for a program that reads mail: whoever finds the telephone must not get the server.
+            account.admin = false;
+        }
+        Ok(Verdict::Accepted(Accepted { account, app: app.map(|app| app.name.clone()) }))
+    }
+
+    /// Changes a user's app passwords.
+    fn change_apps<T>(&self, user: &UserId, change: impl FnOnce(&mut Vec<StoredApp>) -> Result<T>) -> Result<T> {
+        let mut done = None;
+        self.change(|rows| {
+            let now = rows.users.get(user).and_then(|_| rows.passwords.get(user));
+            let mut row = now.cloned().ok_or_else(|| Error::NoUser(user.to_string()))?;
+            done = Some(change(&mut row.apps)?);
+            Ok(vec![Change::Password(user.clone(), row)])
+        })?;
+        done.ok_or_else(|| Error::NoUser(user.to_string()))
     }
 
     fn with_user(&self, user: &UserId, change: impl FnOnce(&mut User) -> Result<()>) -> Result<()> {
@@ -162,19 +213,30 @@ fn postmaster(domain: &DomainName) -> Result<Alias> {
 }
 
 impl Directory for Embedded {
-    fn authenticate(&self, login: &str, password: &Secret) -> Result<Option<Account>> {
+    fn authenticate(&self, login: &str, password: &Secret, origin: &Origin<'_>) -> Result<Verdict> {
         // A login that can't be a user ID is checked against the decoy all the same.
         let user = UserId::parse(login).unwrap_or_else(|_| UserId::admin());
         let known = UserId::parse(login).is_ok();
         let stored = self.rows.read().passwords.get(&user).filter(|_| known).cloned();
-        if !self.hasher.verify(&user, stored.as_ref().map(|stored| &*stored.hash), password) {
-            return Ok(None);
+        // One hash is made, whichever password it is.
+        let written = Written::parse(password);
+        let app = stored.as_ref().zip(written.as_ref()).and_then(|(stored, written)| stored.app(written));
+        if let (Some(app), Some(written)) = (app, &written) {
+            let slot = Slot { user, app: Some(app.selector) };
+            return match self.hasher.verify(&slot, Some(&app.hash), &written.letters) {
+                true => self.accept(&slot.user, Some(&app.app), origin),
+                false => Ok(Verdict::Refused(Refusal::Wrong)),
+            };
         }
-        let account = self.account(&user)?;
-        if let (Some(stored), Some(_)) = (&stored, &account) {
-            self.renew_password(&user, stored, password);
+        let slot = Slot::own(user);
+        if !self.hasher.verify(&slot, stored.as_ref().map(|stored| &*stored.hash), password) {
+            return Ok(Verdict::Refused(Refusal::Wrong));
         }
-        Ok(account)
+        let verdict = self.accept(&slot.user, None, origin)?;
+        if let (Some(stored), Verdict::Accepted(_)) = (&stored, &verdict) {
+            self.renew_password(&slot.user, stored, password);
+        }
+        Ok(verdict)
     }
 
     fn knows_scram(&self) -> bool {
@@ -195,10 +257,94 @@ impl Directory for Embedded {
         true
     }
 
-    fn recognise(&self, login: &str, password: &Secret) -> Option<Account> {
+    fn recognise(&self, login: &str, password: &Secret, origin: &Origin<'_>) -> Option<Accepted> {
         let user = UserId::parse(login).ok()?;
-        let hash = self.rows.read().passwords.get(&user)?.hash.clone();
-        if self.hasher.remembers(&user, &hash, password) { self.account(&user).ok()? } else { None }
+        let written = Written::parse(password);
+        let (hash, app) = {
+            let rows = self.rows.read();
+            let stored = rows.passwords.get(&user)?;
+            match written.as_ref().and_then(|written| stored.app(written)) {
+                Some(app) => (app.hash.clone(), Some((app.app.clone(), app.selector))),
+                None => (stored.hash.clone(), None),
+            }
+        };
+        let slot = Slot { user, app: app.as_ref().map(|(_, selector)| *selector) };
+        let letters = written.as_ref().filter(|_| app.is_some()).map_or(password, |written| &written.letters);
+        if !self.hasher.remembers(&slot, &hash, letters) {
+            return None;
+        }
+        // What the password is good for, and whether the user may come in, is asked each time.
+        match self.accept(&slot.user, app.as_ref().map(|(app, _)| app), origin).ok()? {
+            Verdict::Accepted(accepted) => Some(accepted),
+            Verdict::Refused(_) => None,
+        }
+    }
+
+    fn takes_tokens(&self) -> Option<&TokenHint> {
+        self.tokens.as_ref().map(|check| check.hint())
+    }
+
+    fn authenticate_token(&self, token: &Secret) -> Result<std::result::Result<Account, TokenProblem>> {
+        let Some(check) = &self.tokens else { return Ok(Err(TokenProblem::Invalid)) };
+        match check.check(token)? {
+            Ok(name) => token::account(self, &name),
+            Err(problem) => Ok(Err(problem)),
+        }
+    }
+
+    fn note_login(&self, user: &UserId, attempt: Attempt) {
+        // Names that nobody has would fill the disk.
+        if let Some(logins) = self.logins.as_ref().filter(|_| self.rows.read().users.contains_key(user)) {
+            logins.note(user, attempt);
+        }
+    }
+
+    fn name_client(&self, user: &UserId, conn: u64, client: &str) {
+        if let Some(logins) = &self.logins {
+            logins.name_client(user, conn, client);
+        }
+    }
+
+    fn logins(&self, user: &UserId) -> Result<Vec<Login>> {
+        self.logins.as_ref().map_or_else(|| Ok(Vec::new()), |logins| logins.of(user))
+    }
+
+    fn app_passwords(&self, user: &UserId) -> Result<Vec<AppPassword>> {
+        let rows = self.rows.read();
+        if !rows.users.contains_key(user) {
+            return Err(Error::NoUser(user.to_string()));
+        }
+        Ok(rows.passwords.get(user).into_iter().flat_map(|stored| &stored.apps).map(|app| app.app.clone()).collect())
+    }
+
+    fn add_app_password(&self, user: &UserId, app: &AppPassword) -> Result<Secret> {
+        app.check()?;
+        let taken = self.rows.read().passwords.get(user).map(|stored| stored.apps.clone()).unwrap_or_default();
+        // Before anything is locked: it takes its time.
+        let (made, password) = StoredApp::make(app, &taken, &self.hasher)?;
+        self.change_apps(user, |apps| {
+            if apps.iter().any(|known| known.app.name == app.name) {
+                return Err(Error::Exists(format!("{user} has an app password called {:?} already", app.name)));
+            }
+            if apps.len() >= MAX_APP_PASSWORDS {
+                return Err(Error::Invalid(format!("a user has at most {MAX_APP_PASSWORDS} app passwords")));
+            }
+            if apps.iter().any(|known| known.selector == made.selector) {
+                return Err(Error::Unavailable("another app password was made at the same time, try again".into()));
+            }
+            apps.push(made);
+            Ok(password)
+        })
+    }
+
+    fn remove_app_passwords(&self, user: &UserId, name: Option<&str>) -> Result<usize> {
+        let removed = self.change_apps(user, |apps| {
+            let before = apps.len();
+            apps.retain(|known| name.is_some_and(|name| known.app.name != name));
+            Ok(before - apps.len())
+        })?;
+        self.hasher.forget(user);
+        Ok(removed)
     }
 
     fn account(&self, user: &UserId) -> Result<Option<Account>> {
@@ -316,6 +462,9 @@ impl Directory for Embedded {
             Ok(changes)
         })?;
         self.hasher.forget(user);
+        if let Some(logins) = &self.logins {
+            logins.forget(user);
+        }
         Ok(())
     }
 
@@ -328,6 +477,9 @@ impl Directory for Embedded {
     }
 
     fn close(&self) -> Result<()> {
+        if let Some(logins) = &self.logins {
+            logins.close();
+        }
         self.ledger.close().map_err(|e| Error::Unavailable(e.to_string()))
     }
 }

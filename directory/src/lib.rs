@@ -11,24 +11,34 @@
 
 mod address;
 mod alias;
+mod app_password;
 mod domain;
 mod embedded;
 mod error;
 mod foreign;
+mod logins;
+mod network_list;
+mod origin;
 mod password;
 mod scram;
 mod secret;
 mod stored;
+mod token;
 mod user;
 
 pub use address::Address;
 pub use alias::{Alias, POSTMASTER};
+pub use app_password::{AppPassword, MAX_APP_PASSWORDS, PROTOCOLS};
 pub use domain::{Domain, DomainName};
 pub use embedded::{Embedded, Settings};
 pub use error::{Error, Result};
+pub use logins::{Attempt, Login, Logins};
+pub use network::{Network, NetworkError};
+pub use origin::{Accepted, Origin, Refusal, Unfit, Verdict};
 pub use password::{HashCost, generate_password};
 pub use scram::{ScramHash, ScramKeys};
 pub use secret::Secret;
+pub use token::{TokenCheck, TokenHint, TokenProblem};
 pub use user::{ADMIN, NewUser, User, UserId, UserState};
 
 /// Somebody whose password was right.
@@ -57,11 +67,12 @@ pub enum Resolution {
 
 /// A directory of domains, users and aliases.
 pub trait Directory: Send + Sync + std::fmt::Debug {
-    /// Checks a password. `login` is a user ID, in any case of letters. Takes as long for a user who doesn't exist.
+    /// Checks a password, the user's own or an app password. `login` is a user ID, in any case of letters. Takes as long for
+    /// a user who doesn't exist, and whatever app passwords there are.
     ///
     /// # Errors
     /// When the directory can't say; nobody is let in then.
-    fn authenticate(&self, login: &str, password: &Secret) -> Result<Option<Account>>;
+    fn authenticate(&self, login: &str, password: &Secret, origin: &Origin<'_>) -> Result<Verdict>;
 
     /// Whether [`account`](Self::account) and [`resolve`](Self::resolve) answer from memory, without a wait for a disk or
     /// another machine.
@@ -69,10 +80,11 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
         false
     }
 
-    /// The account, if it is known from memory alone that the login is right: it was a moment ago. Never blocks, unlike
-    /// [`authenticate`](Self::authenticate), which is to be asked where there is no answer.
-    fn recognise(&self, login: &str, password: &Secret) -> Option<Account> {
-        let _ = (login, password);
+    /// The account, if it is known from memory alone that the login is right: it was a moment ago, and the user and the
+    /// password are still what they were. Never blocks, unlike [`authenticate`](Self::authenticate), which is to be asked
+    /// where there is no answer.
+    fn recognise(&self, login: &str, password: &Secret, origin: &Origin<'_>) -> Option<Accepted> {
+        let _ = (login, password, origin);
         None
     }
 
@@ -91,18 +103,67 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
         Err(Error::Unavailable("this directory knows no SCRAM".into()))
     }
 
-    /// Whether tokens can be taken instead of passwords ([`authenticate_token`](Self::authenticate_token)).
-    fn takes_tokens(&self) -> bool {
-        false
+    /// Whether tokens can be taken instead of passwords ([`authenticate_token`](Self::authenticate_token)), and what a client
+    /// is told that needs another one.
+    fn takes_tokens(&self) -> Option<&TokenHint> {
+        None
     }
 
     /// Checks a token that an authorization server has given out (RFC 7628), and returns whose it is.
     ///
     /// # Errors
-    /// When the directory can't say; nobody is let in then.
-    fn authenticate_token(&self, token: &Secret) -> Result<Option<Account>> {
+    /// When the directory, or the authorization server, can't say; nobody is let in then.
+    fn authenticate_token(&self, token: &Secret) -> Result<std::result::Result<Account, TokenProblem>> {
         let _ = token;
-        Ok(None)
+        Ok(Err(TokenProblem::Invalid))
+    }
+
+    /// Notes an attempt to log in as a user, for the history. Costs no disk and no wait; nothing happens for somebody who
+    /// does not exist.
+    fn note_login(&self, user: &UserId, attempt: Attempt) {
+        let _ = (user, attempt);
+    }
+
+    /// Notes what the client calls itself that has logged in over connection `conn` a moment ago.
+    fn name_client(&self, user: &UserId, conn: u64, client: &str) {
+        let _ = (user, conn, client);
+    }
+
+    /// The last attempts to log in as a user, the latest first.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    fn logins(&self, user: &UserId) -> Result<Vec<Login>> {
+        let _ = user;
+        Ok(Vec::new())
+    }
+
+    /// A user's app passwords, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`], or the directory's.
+    fn app_passwords(&self, user: &UserId) -> Result<Vec<AppPassword>> {
+        let _ = user;
+        Ok(Vec::new())
+    }
+
+    /// Makes an app password for a user, and returns it: nobody can find it out again.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`], [`Error::Exists`] for a name that the user has already, [`Error::Invalid`], or the directory's.
+    fn add_app_password(&self, user: &UserId, app: &AppPassword) -> Result<Secret> {
+        let _ = (user, app);
+        Err(Error::Invalid("this directory keeps no app passwords".into()))
+    }
+
+    /// Takes back the app password called `name`, or all of a user's. Logins with it fail from now on. Returns how many there
+    /// were.
+    ///
+    /// # Errors
+    /// [`Error::NoUser`], or the directory's.
+    fn remove_app_passwords(&self, user: &UserId, name: Option<&str>) -> Result<usize> {
+        let _ = (user, name);
+        Ok(0)
     }
 
     /// The account of a user, without a password: for those who were authenticated otherwise.
@@ -162,7 +223,7 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// [`Error::Protected`] for an `admin` who would be disabled or no administrator any more, or the directory's.
     fn update_user(&self, user: &User) -> Result<()>;
 
-    /// Changes a password. Logins with the old one fail from now on.
+    /// Changes a user's own password. Logins with the old one fail from now on; app passwords stay as they are.
     ///
     /// # Errors
     /// [`Error::NoUser`], [`Error::Invalid`] for an empty password, or the directory's.

@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+use crate::app_password::Selector;
 use crate::error::{Error, Result};
 use crate::foreign::Stored;
 use crate::secret::Secret;
@@ -42,6 +43,9 @@ const MOST_AT_ONCE: usize = 8;
 /// Octets of a salt (RFC 9106, 3.1).
 const SALT: usize = 16;
 
+/// What passwords that are made here consist of: letters and digits that can't be mistaken for one another.
+pub(crate) const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
 /// How many right passwords are remembered; the whole memory is forgotten when it is full.
 const REMEMBERED: usize = 10_000;
 
@@ -50,10 +54,24 @@ const REMEMBERED: usize = 10_000;
 /// # Errors
 /// When the kernel gives no random bytes.
 pub fn generate_password() -> Result<Secret> {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = [0u8; 20];
     getrandom::fill(&mut bytes).map_err(|e| Error::Unavailable(e.to_string()))?;
     Ok(Secret::new(bytes.map(|b| LETTERS[usize::from(b % 32)])))
+}
+
+/// One of a user's passwords: the own one, or an app password. Each is remembered by itself: programs of one user that log in
+/// in turns do not make each other be forgotten.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Slot {
+    pub(crate) user: UserId,
+    pub(crate) app: Option<Selector>,
+}
+
+impl Slot {
+    /// The user's own password.
+    pub(crate) fn own(user: UserId) -> Slot {
+        Slot { user, app: None }
+    }
 }
 
 /// Makes and checks hashes, never more at a time than there is memory for.
@@ -68,7 +86,7 @@ pub(crate) struct Hasher {
     free: Condvar,
     /// Keyed with a random key of this process; useless to whoever reads a core dump.
     key: [u8; 32],
-    remembered: Mutex<HashMap<UserId, [u8; 32]>>,
+    remembered: Mutex<HashMap<Slot, [u8; 32]>>,
     /// How many hashes were made, so that a test can compare the work of logins.
     #[cfg(test)]
     made: std::sync::atomic::AtomicU64,
@@ -120,22 +138,22 @@ impl Hasher {
         Ok(hash.to_string())
     }
 
-    /// Whether this password of the user was found right before, with this very hash. Costs no hash.
-    pub(crate) fn remembers(&self, user: &UserId, hash: &str, password: &Secret) -> bool {
-        password.expose().len() <= MAX_PASSWORD && self.is_remembered(user, &self.fingerprint(hash, password))
+    /// Whether this password was found right before, with this very hash. Costs no hash.
+    pub(crate) fn remembers(&self, slot: &Slot, hash: &str, password: &Secret) -> bool {
+        password.expose().len() <= MAX_PASSWORD && self.is_remembered(slot, &self.fingerprint(hash, password))
     }
 
-    fn is_remembered(&self, user: &UserId, fingerprint: &[u8; 32]) -> bool {
-        self.remembered.lock().get(user).is_some_and(|then| bool::from(fingerprint.ct_eq(then)))
+    fn is_remembered(&self, slot: &Slot, fingerprint: &[u8; 32]) -> bool {
+        self.remembered.lock().get(slot).is_some_and(|then| bool::from(fingerprint.ct_eq(then)))
     }
 
     /// Whether the password is the one of `hash`; `None` stands for a user who doesn't exist, and takes as long.
-    pub(crate) fn verify(&self, user: &UserId, hash: Option<&str>, password: &Secret) -> bool {
+    pub(crate) fn verify(&self, slot: &Slot, hash: Option<&str>, password: &Secret) -> bool {
         if password.expose().len() > MAX_PASSWORD {
             return false;
         }
         let fingerprint = hash.map(|hash| self.fingerprint(hash, password));
-        if fingerprint.as_ref().is_some_and(|fingerprint| self.is_remembered(user, fingerprint)) {
+        if fingerprint.as_ref().is_some_and(|fingerprint| self.is_remembered(slot, fingerprint)) {
             return true;
         }
         let right = match hash.map_or(Stored::Ours(&self.decoy), Stored::parse) {
@@ -153,7 +171,7 @@ impl Hasher {
             if remembered.len() >= REMEMBERED {
                 remembered.clear();
             }
-            remembered.insert(user.clone(), fingerprint);
+            remembered.insert(slot.clone(), fingerprint);
         }
         right
     }
@@ -207,9 +225,9 @@ impl Hasher {
         done
     }
 
-    /// The user's password was changed, or the user is gone.
+    /// One of the user's passwords was changed or taken back, or the user is gone.
     pub(crate) fn forget(&self, user: &UserId) {
-        self.remembered.lock().remove(user);
+        self.remembered.lock().retain(|slot, _| slot.user != *user);
     }
 
     /// The hash is part of it, so that a changed password is noticed even if nobody calls `forget`.
@@ -239,7 +257,7 @@ mod tests {
     fn right_and_wrong() {
         let hasher = Hasher::new(HashCost { memory_kib: 64, passes: 1 }).unwrap();
         let places = hasher.places.lock().len();
-        let joe = UserId::parse("joe").unwrap();
+        let joe = Slot::own(UserId::parse("joe").unwrap());
         let (right, wrong) = (Secret::new("secret"), Secret::new("Secret"));
         let hash = hasher.hash(&right).unwrap();
         assert!(hash.starts_with("$argon2id$"));
@@ -266,7 +284,7 @@ mod tests {
     #[test]
     fn memory_is_kept_once_for_each_hash_at_a_time_and_wiped() {
         let hasher = Hasher::new(HashCost { memory_kib: 64, passes: 1 }).unwrap();
-        let (joe, right) = (UserId::parse("joe").unwrap(), Secret::new("secret"));
+        let (joe, right) = (Slot::own(UserId::parse("joe").unwrap()), Secret::new("secret"));
         let hash = hasher.hash(&right).unwrap();
         let own = hasher.argon.params().block_count();
         let kept = || hasher.places.lock().iter().map(Vec::len).filter(|&blocks| blocks > 0).collect::<Vec<_>>();

@@ -5,9 +5,12 @@
 //! - [`exchange`] runs a SASL exchange over a connection (AUTHENTICATE, AUTH).
 //! - [`Failures`] is how long a failed attempt is left without an answer.
 //!
+//! Each attempt is noted in the directory's history of logins.
+//!
 //! What the client is told is the protocol's business, but for one rule: a wrong password, a user who does not exist and a
 //! user who may not act as another are one answer, [`Failure::Refused`], after the same work and the same delay.
 
+mod attempt;
 mod exchange;
 mod failures;
 mod name;
@@ -30,6 +33,8 @@ pub struct Entered {
     pub proxy: Option<directory::UserId>,
     /// What stood behind `+` in the name: the folder that a POP3 client wants.
     pub detail: Option<String>,
+    /// The name of the app password that it was done with.
+    pub app: Option<String>,
 }
 
 /// Why somebody is not.
@@ -40,7 +45,7 @@ pub enum Failure {
     Refused {
         /// Who the client said it was, escaped for the log.
         claimed: String,
-        /// What stands for the password that was tried, where there was one ([`wire::attempts`]).
+        /// What stands for the password or token that was tried, where there was one ([`wire::attempts`]).
         guess: Option<u64>,
     },
     /// No password was looked at: too many from there were wrong.
@@ -65,7 +70,7 @@ impl Failure {
         Failure::Refused { claimed: claimed.escape_debug().take(MAX_LOGGED).collect(), guess: None }
     }
 
-    /// A failed login with a password.
+    /// A failed login with a password or a token.
     fn wrong(claimed: &str, guess: u64) -> Failure {
         Failure::Refused { claimed: claimed.escape_debug().take(MAX_LOGGED).collect(), guess: Some(guess) }
     }

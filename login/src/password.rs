@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use directory::{Account, Directory, Secret, UserId};
+use directory::{Accepted, Account, Directory, Secret, UserId, Verdict};
 use tokio::sync::Semaphore;
 use wire::Connection;
 
+use crate::attempt::{Attempt, COMMAND};
 use crate::name::LoginName;
 use crate::{Entered, Failure};
 
@@ -16,8 +17,8 @@ static PLACES: LazyLock<Semaphore> = LazyLock::new(|| {
     Semaphore::new(processors + 2)
 });
 
-/// Checks `user`'s password; with `act_as`, an administrator's for somebody else's mail (RFC 4616, 2). With `details`, a
-/// name may end in `+folder`.
+/// Checks `user`'s password, or one of the app passwords; with `act_as`, an administrator's for somebody else's mail
+/// (RFC 4616, 2). With `details`, a name may end in `+folder`.
 ///
 /// Mail clients log in again and again: who was right a moment ago costs no hash, and no other thread.
 ///
@@ -34,23 +35,47 @@ pub async fn password(
     if connection.is_blocked() {
         return Err(Failure::Blocked);
     }
+    check(&Attempt::new(connection, COMMAND), directory, user, password, act_as, details).await
+}
+
+/// The same for an attempt that has begun.
+pub(crate) async fn check(
+    attempt: &Attempt,
+    directory: &Arc<dyn Directory>,
+    user: &str,
+    password: Secret,
+    act_as: Option<&str>,
+    details: bool,
+) -> Result<Entered, Failure> {
     let name = LoginName::parse(user, details);
     let guess = wire::attempts::guess(&(name.user, password.expose()));
-    let recognised = directory.recognise(name.user, &password);
-    let found = match recognised {
-        Some(account) => Some(account),
+    let verdict = match directory.recognise(name.user, &password, &attempt.origin) {
+        Some(accepted) => Verdict::Accepted(accepted),
         None => {
-            let (directory, user) = (Arc::clone(directory), name.user.to_owned());
+            let (directory, user, origin) = (Arc::clone(directory), name.user.to_owned(), attempt.origin);
             // Waiting here costs no thread. It fails only when it is closed, which nobody does.
             let _place = PLACES.acquire().await;
-            tokio::task::spawn_blocking(move || directory.authenticate(&user, &password)).await??
+            tokio::task::spawn_blocking(move || directory.authenticate(&user, &password, &origin)).await??
         }
     };
-    let account = found.ok_or_else(|| Failure::wrong(user, guess))?;
-    act(directory, account, name, act_as, details)
-        .await
-        .and_then(|entered| entered.ok_or_else(|| Failure::refused(user)))
+    let Accepted { account, app } = match verdict {
+        Verdict::Accepted(accepted) => accepted,
+        Verdict::Refused(refusal) => {
+            attempt.refused(&**directory, name, &refusal);
+            return Err(Failure::wrong(user, guess));
+        }
+    };
+    let entered = act(directory, account, name, act_as, details).await?;
+    let Some(entered) = entered.map(|entered| Entered { app, ..entered }) else {
+        attempt.failed_for(&**directory, name.user, NO_RIGHT);
+        return Err(Failure::refused(user));
+    };
+    attempt.entered(&**directory, &entered);
+    Ok(entered)
 }
+
+/// In the history: no right to act as that user.
+pub(crate) const NO_RIGHT: &str = "acting-as";
 
 /// What somebody who has proved to be `account` is let into: the own mail, or for an administrator that of `act_as`;
 /// nothing if it may not be.
@@ -61,7 +86,8 @@ pub(crate) async fn act(
     act_as: Option<&str>,
     details: bool,
 ) -> Result<Option<Entered>, Failure> {
-    let own = |account, detail: Option<&str>| Entered { account, proxy: None, detail: detail.map(str::to_owned) };
+    let own =
+        |account, detail: Option<&str>| Entered { account, proxy: None, detail: detail.map(str::to_owned), app: None };
     let Some(other) = act_as.map(|other| LoginName::parse(other, details)) else {
         return Ok(Some(own(account, name.detail)));
     };

@@ -1,8 +1,11 @@
 //! `angarium user`: people with a mailbox.
 
+mod app_password;
+
 use admin::control::Input;
 use clap::{Arg, ArgAction, ArgMatches};
-use tools::user::{AddUser, add_user, list_users, read_password, set_password, set_password_hash};
+use tools::logins::list_logins;
+use tools::user::{AddUser, add_user, list_users, read_password, set_password, set_password_hash, show_user};
 use tools::{Console, Exit};
 
 use super::{Command, Run, StoreCommand};
@@ -13,7 +16,7 @@ use crate::terminal;
 pub(super) const COMMAND: Command = Command { spec, links: &[], run: Run::Store(StoreCommand { input, run }) };
 
 fn spec() -> clap::Command {
-    let name = || Arg::new("USER").required(true).help("User ID: the login name, and the owner of user/USER");
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue);
     let from_stdin = || {
         Arg::new("password-stdin")
             .long("password-stdin")
@@ -24,7 +27,7 @@ fn spec() -> clap::Command {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     clap::Command::new("user")
-        .about("Add and list users, change passwords")
+        .about("Add, show and list users, change passwords, see who has logged in")
         .subcommand_required(true)
         .subcommand(
             clap::Command::new("add")
@@ -33,7 +36,7 @@ fn spec() -> clap::Command {
                     "Add a user with an INBOX. The password is asked for on the terminal, or is one line of standard \
                      input if that is not a terminal.",
                 )
-                .arg(name())
+                .arg(user())
                 .arg(text("mail", "ADDRESS", "Mail address [default: USER in the primary domain]"))
                 .arg(text("given-name", "NAME", "First name"))
                 .arg(text("surname", "NAME", "Last name"))
@@ -48,16 +51,41 @@ fn spec() -> clap::Command {
             clap::Command::new("list")
                 .about("List users")
                 .arg(text("domain", "DOMAIN", "Of this domain only"))
-                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON object a line")),
+                .arg(json().help("One JSON object a line")),
         )
         .subcommand(
-            clap::Command::new("passwd").about("Change a password").arg(name()).arg(from_stdin()).arg(
+            clap::Command::new("show")
+                .about("Show a user, and when somebody last came in")
+                .arg(user())
+                .arg(json().help("As a JSON object")),
+        )
+        .subcommand(
+            clap::Command::new("logins")
+                .about("Show the last logins of a user, and those that failed")
+                .long_about(
+                    "Show the last logins of a user, the latest first: when, how often that day, from which address, over \
+                     which protocol, with which mechanism and app password, what the client calls itself, and why it \
+                     failed. How many are kept says limits.login_history.",
+                )
+                .arg(user())
+                .arg(json().help("One JSON object a line")),
+        )
+        .subcommand(app_password::spec())
+        .subcommand(
+            clap::Command::new("passwd")
+                .about("Change a user's own password; app passwords stay as they are")
+                .arg(user())
+                .arg(from_stdin()).arg(
                 Arg::new("hash")
                     .long("hash")
                     .action(ArgAction::SetTrue)
                     .help("Read not a password but its hash, as another server has kept it ({SSHA512}..., $6$...)"),
             ),
         )
+}
+
+fn user() -> Arg {
+    Arg::new("USER").required(true).help("User ID: the login name, and the owner of user/USER")
 }
 
 /// The password, asked for where the administrator sits: the server has no terminal.
@@ -97,6 +125,9 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
             let set = if matches.get_flag("hash") { set_password_hash } else { set_password };
             set(&**directory, &user_of(matches), &secret)
         }),
+        Some(("show", matches)) => show_user(&**directory, &user_of(matches), matches.get_flag("json"), console),
+        Some(("logins", matches)) => list_logins(&**directory, &user_of(matches), matches.get_flag("json"), console),
+        Some((app_password::NAME, matches)) => app_password::run(matches, &**directory, console),
         Some((_, matches)) => {
             let domain = matches.get_one::<String>("domain").map(String::as_str);
             list_users(&**directory, domain, matches.get_flag("json"), console)

@@ -200,6 +200,9 @@ section! {
         failed_logins_half_life: Span = Span(wire::attempts::Policy::default().half_life),
         /// Networks whose failed logins do not count: a webmail, a proxy.
         failed_logins_exempt: Vec<Network> = Vec::new(),
+        /// Entries that the history of logins keeps for each user (angarium user logins). Logins of a day that differ in
+        /// nothing but their time are one entry. 0: no history.
+        login_history: u32 = 100,
         /// Time for a TLS handshake.
         tls_handshake: Span = Span(limits::TLS_HANDSHAKE),
         /// Silence inside a message until the connection is closed.

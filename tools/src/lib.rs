@@ -1,5 +1,6 @@
 //! The commands an administrator runs, as library functions: deliver, import, and the repair tools.
 
+pub mod app_password;
 pub mod backup;
 pub mod check;
 mod console;
@@ -15,6 +16,7 @@ pub mod expire;
 mod fixture;
 mod import;
 pub mod interval;
+pub mod logins;
 pub mod mboxlist;
 pub mod paths;
 pub mod quota;
@@ -24,6 +26,7 @@ pub mod restore;
 pub mod scrub;
 mod select;
 pub mod subscriptions;
+mod time;
 pub mod unexpunge;
 pub mod user;
 

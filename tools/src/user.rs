@@ -2,11 +2,13 @@
 
 use std::io::{self, BufRead, Read};
 
-use directory::{Address, Directory, DomainName, NewUser, Secret, User, UserId};
+use directory::{Address, Directory, DomainName, Login, NewUser, Secret, User, UserId, UserState};
 use mailstore::{QuotaLimits, Store};
 
 use crate::Console;
 use crate::error::CommandError;
+use crate::logins::{describe, known};
+use crate::time::moment;
 
 /// Longest password: 1,020 octets, what a SASL exchange can carry.
 pub(crate) const MAX_PASSWORD: u64 = 1020;
@@ -109,6 +111,52 @@ pub fn list_users(
             format!("{:20} {} {}{admin}", user.uid.as_str(), user.mail, user.display_name).trim_end().to_owned()
         };
         console.out(&line)?;
+    }
+    Ok(())
+}
+
+/// Shows a user: one thing a line.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn show_user(
+    directory: &dyn Directory,
+    user: &str,
+    as_json: bool,
+    console: &mut dyn Console,
+) -> Result<(), CommandError> {
+    let uid = UserId::parse(user)?;
+    let user = directory.user(&uid)?.ok_or_else(|| directory::Error::NoUser(uid.to_string()))?;
+    let apps = directory.app_passwords(&uid)?;
+    let last = known(directory, &uid, console)?.into_iter().find(Login::is_success);
+    if as_json {
+        let mut object = serde_json::to_value(&user).map_err(io::Error::other)?;
+        object["app_passwords"] = apps.len().into();
+        object["last_login"] = last.map(|login| moment(login.last)).into();
+        return Ok(console.out(&object.to_string())?);
+    }
+    let state = match user.state {
+        UserState::Pending => "pending: the mailbox is not there yet",
+        UserState::Active => "active",
+        UserState::Disabled => "disabled",
+    };
+    let addresses: Vec<_> = user.alternates.iter().map(ToString::to_string).collect();
+    let quota = user.quota_limit_mib.map_or_else(|| "none".to_owned(), |mib| format!("{mib} MiB"));
+    let seen = last.map(|login| format!("{} {}", moment(login.last), describe(&login)));
+    let rows: [(&str, String); 10] = [
+        ("user", user.uid.to_string()),
+        ("name", user.display_name),
+        ("state", state.to_owned()),
+        ("address", user.mail.to_string()),
+        ("others", addresses.join(" ")),
+        ("groups", user.groups.join(" ")),
+        ("administrator", if user.admin { "yes" } else { "no" }.to_owned()),
+        ("quota", quota),
+        ("app passwords", apps.len().to_string()),
+        ("last login", seen.unwrap_or_else(|| "none known".to_owned())),
+    ];
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        console.out(&format!("{name:14} {value}"))?;
     }
     Ok(())
 }

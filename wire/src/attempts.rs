@@ -12,10 +12,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use network::Network;
 use tokio::time::Instant;
 
 use crate::connection::Peer;
-use crate::network::Network;
 
 /// A whole network is turned away at so many times the points of an address: a university, or a mobile operator, is not
 /// locked out by one of its users.

@@ -178,6 +178,11 @@ impl Connection {
         self.entry.iter().for_each(|entry| entry.set_client(client));
     }
 
+    /// What the client calls itself, if it has said so.
+    pub fn client(&self) -> Option<Arc<str>> {
+        self.entry.as_ref().and_then(|entry| entry.client())
+    }
+
     /// Who is connected to what.
     pub fn info(&self) -> &ConnectionInfo {
         &self.info

@@ -17,7 +17,6 @@ pub mod framing;
 pub mod limits;
 pub mod listen;
 pub mod meter;
-pub mod network;
 pub mod output;
 pub mod proxy;
 pub mod sasl;

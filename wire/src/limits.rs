@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use network::Network;
+
 use crate::connection::Peer;
-use crate::network::Network;
 
 /// Longest line before login, in bytes without its CRLF: 8 KiB. Enough for any LOGIN or AUTHENTICATE with an initial
 /// response; a stranger gets no more memory than this (RFC 7162, 4 asks for at least 8,192 of any IMAP server).

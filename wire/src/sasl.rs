@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::Secret;
 use crate::limits::SASL_LINE;
 
+pub use bearer::{TokenHint, TokenProblem};
 pub use offer::Offer;
 pub use scram::{KeysWanted, ScramHash, ScramKeys};
 
@@ -135,13 +136,14 @@ pub trait Mechanism: Send {
     ///
     /// # Errors
     /// [`SaslError::Rejected`] when nothing is left to be told.
-    fn refuse(&mut self) -> Result<Step<Vec<u8>>, SaslError> {
+    fn refuse(&mut self, _problem: TokenProblem) -> Result<Step<Vec<u8>>, SaslError> {
         Err(SaslError::Rejected)
     }
 }
 
 /// An exchange in progress. Dropping it at any point leaves nothing behind.
 pub struct Exchange {
+    name: &'static str,
     mechanism: Box<dyn Mechanism>,
 }
 
@@ -151,7 +153,14 @@ impl Exchange {
     /// # Errors
     /// [`SaslError::UnknownMechanism`], [`SaslError::NoRandomness`].
     pub fn new(name: &str, offer: &Offer) -> Result<Self, SaslError> {
-        Ok(Self { mechanism: offer.mechanism(name)? })
+        let (name, mechanism) = offer.mechanism(name)?;
+        Ok(Self { name, mechanism })
+    }
+
+    /// The mechanism's name, in capital letters.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The first step: the initial response as it stands in the command, base64 or `=` for an empty one (RFC 4959).
@@ -191,8 +200,8 @@ impl Exchange {
     ///
     /// # Errors
     /// [`SaslError::Rejected`] when nothing is left to be told.
-    pub fn refuse(&mut self) -> Result<Step<String>, SaslError> {
-        self.mechanism.refuse().map(encode)
+    pub fn refuse(&mut self, problem: TokenProblem) -> Result<Step<String>, SaslError> {
+        self.mechanism.refuse(problem).map(encode)
     }
 }
 

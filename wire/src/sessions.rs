@@ -165,6 +165,10 @@ impl Entry {
         self.row.labels().client = Some(label(client));
     }
 
+    pub(crate) fn client(&self) -> Option<Arc<str>> {
+        self.row.labels().client.clone()
+    }
+
     pub(crate) fn set_octets(&self, octets_in: u64, octets_out: u64) {
         self.row.octets_in.store(octets_in, Ordering::Relaxed);
         self.row.octets_out.store(octets_out, Ordering::Relaxed);

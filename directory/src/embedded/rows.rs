@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `domain/<name>` | [`Domain`] |
 //! | `user/<user id>` | [`User`] |
-//! | `password/<user id>` | `{"hash": "<PHC string>", "scram": ["<RFC 5803>"]}` |
+//! | `password/<user id>` | `{"hash": "<PHC string>", "scram": ["<RFC 5803>"], "apps": [...]}` |
 //! | `secret/scram` | `{"key": "<base64>"}` |
 //! | `alias/<address>` | [`Alias`] |
 
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::Resolution;
 use crate::address::Address;
 use crate::alias::Alias;
+use crate::app_password::{AppRow, StoredApp};
 use crate::domain::{Domain, DomainName};
 use crate::error::{Error, Result};
 use crate::stored::StoredPassword;
@@ -69,6 +70,8 @@ struct PasswordRow {
     hash: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     scram: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    apps: Vec<AppRow>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -256,7 +259,8 @@ pub(super) fn write(ledger: &Ledger, changes: &[Change]) -> Result<()> {
             Change::User(row) => batch.put(format!("{USER}{}", row.uid), row),
             Change::Password(user, stored) => {
                 let scram = stored.scram.iter().map(String::from).collect();
-                batch.put(format!("{PASSWORD}{user}"), &PasswordRow { hash: stored.hash.clone(), scram })
+                let apps = stored.apps.iter().map(AppRow::from).collect();
+                batch.put(format!("{PASSWORD}{user}"), &PasswordRow { hash: stored.hash.clone(), scram, apps })
             }
             Change::ScramSecret(key) => batch.put(SCRAM_SECRET, &SecretRow { key: STANDARD.encode(key) }),
             Change::Alias(row) => batch.put(format!("{ALIAS}{}", row.address), row),
@@ -285,10 +289,12 @@ fn read(key: &str, json: &durable::Json) -> Result<Change> {
         Ok(Change::Alias(parse(key, json)?))
     } else if let Some(user) = key.strip_prefix(PASSWORD) {
         let user = UserId::parse(user).map_err(|e| Error::Corrupt { key: key.into(), what: e.to_string() })?;
-        let PasswordRow { hash, scram } = parse(key, json)?;
+        let PasswordRow { hash, scram, apps } = parse(key, json)?;
         // A verifier that can't be read is made anew at the next login.
         let scram = scram.iter().filter_map(|text| text.parse().ok()).collect();
-        Ok(Change::Password(user, StoredPassword { hash, scram }))
+        let apps = apps.into_iter().map(StoredApp::try_from).collect::<std::result::Result<_, _>>();
+        let apps = apps.map_err(|what| Error::Corrupt { key: key.into(), what: what.into() })?;
+        Ok(Change::Password(user, StoredPassword { hash, scram, apps }))
     } else if key == SCRAM_SECRET {
         let row: SecretRow = parse(key, json)?;
         let octets = STANDARD.decode(row.key).ok().and_then(|octets| octets.try_into().ok());

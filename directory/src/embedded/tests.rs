@@ -4,6 +4,9 @@ use durable::disk::{Fault, FaultyDisk, RealDisk};
 
 use super::*;
 
+mod app_passwords;
+mod tokens;
+
 fn open(dir: &Path) -> Embedded {
     open_on(Arc::new(RealDisk), dir, true).unwrap()
 }
@@ -27,6 +30,24 @@ fn user(uid: &str, mail: &str) -> NewUser {
     }
 }
 
+fn imap() -> Origin<'static> {
+    Origin::now("imap", Some([192, 0, 2, 1].into()))
+}
+
+/// A login over IMAP, as most tests want it.
+trait Enter {
+    fn enter(&self, login: &str, password: &Secret) -> Result<Option<Account>>;
+}
+
+impl Enter for Embedded {
+    fn enter(&self, login: &str, password: &Secret) -> Result<Option<Account>> {
+        Ok(match self.authenticate(login, password, &imap())? {
+            Verdict::Accepted(accepted) => Some(accepted.account),
+            Verdict::Refused(_) => None,
+        })
+    }
+}
+
 fn add(directory: &Embedded, uid: &str, mail: &str) {
     let row = directory.create_user(&user(uid, mail), &Secret::new(format!("{uid}-pw"))).unwrap();
     directory.activate_user(&row.uid).unwrap();
@@ -39,18 +60,18 @@ fn users_live_on() {
     let pending = directory.create_user(&user("joe", "Joe.Smith@example.com"), &Secret::new("x")).unwrap();
     assert_eq!(pending.display_name, "Joe Smith");
     let pw = Secret::new("joe-pw");
-    assert_eq!(directory.authenticate("joe", &Secret::new("x")).unwrap(), None, "pending");
+    assert_eq!(directory.enter("joe", &Secret::new("x")).unwrap(), None, "pending");
     let pending = directory.resolve("joe.smith", Some("example.com"));
     assert!(matches!(pending, Err(Error::Unavailable(_))), "mail waits for the mailbox: {pending:?}");
     add(&directory, "joe", "joe.smith@example.com");
     for directory in [directory, open_again(dir.path())] {
-        let account = directory.authenticate("JOE", &pw).unwrap().unwrap();
+        let account = directory.enter("JOE", &pw).unwrap().unwrap();
         assert_eq!((account.user.as_str(), account.admin), ("joe", false));
         for wrong in ["", "Joe-pw", "joe-pw "] {
-            assert_eq!(directory.authenticate("joe", &Secret::new(wrong)).unwrap(), None);
+            assert_eq!(directory.enter("joe", &Secret::new(wrong)).unwrap(), None);
         }
         for stranger in ["jo", "", "joe@example.com", "../x", "admin"] {
-            assert_eq!(directory.authenticate(stranger, &pw).unwrap(), None, "{stranger}");
+            assert_eq!(directory.enter(stranger, &pw).unwrap(), None, "{stranger}");
         }
         let joe = Resolution::User(UserId::parse("joe").unwrap());
         for (local, domain) in [("Joe.SMITH", Some("Example.com")), ("joe.smith", None), ("joe", None)] {
@@ -104,7 +125,7 @@ fn postmaster_reaches_the_administrator_who_stays() {
     let postmaster = directory.resolve("Postmaster", Some("example.com")).unwrap();
     assert_eq!(postmaster, Resolution::Alias(vec![UserId::admin()]));
     assert!(matches!(directory.delete_user(&UserId::admin()), Err(Error::Protected(_))));
-    assert!(directory.authenticate("admin", &Secret::new("admin-pw")).unwrap().unwrap().admin);
+    assert!(directory.enter("admin", &Secret::new("admin-pw")).unwrap().unwrap().admin);
 }
 
 #[test]
@@ -138,7 +159,7 @@ fn deleting_a_user_empties_aliases_to_a_fixed_point() {
         assert_eq!(directory.resolve(gone, Some("example.com")).unwrap(), Resolution::Unknown, "{gone}");
     }
     assert_eq!(directory.resolve("outermost", None).unwrap(), Resolution::Alias(vec![id("sue")]));
-    assert_eq!(directory.authenticate("joe", &Secret::new("joe-pw")).unwrap(), None);
+    assert_eq!(directory.enter("joe", &Secret::new("joe-pw")).unwrap(), None);
     add(&directory, "joe", "joe@example.com");
 }
 
@@ -191,7 +212,7 @@ fn the_work_of_a_failed_login_does_not_tell_who_exists() {
     add(&directory, "joe", "joe@example.com");
     let work = |login: &str, password: &str| {
         let before = directory.hasher.made();
-        let _ = directory.authenticate(login, &Secret::new(password)).unwrap();
+        let _ = directory.enter(login, &Secret::new(password)).unwrap();
         directory.hasher.made() - before
     };
     for login in ["joe", "nobody", "../no id", "", "joe@elsewhere.org"] {
@@ -201,7 +222,9 @@ fn the_work_of_a_failed_login_does_not_tell_who_exists() {
     }
     assert_eq!(work("joe", "joe-pw"), 1);
     assert_eq!(work("joe", "joe-pw"), 0, "remembered");
-    let recognised = |login: &str, password: &str| directory.recognise(login, &Secret::new(password)).map(|a| a.user);
+    let recognised = |login: &str, password: &str| {
+        directory.recognise(login, &Secret::new(password), &imap()).map(|a| a.account.user)
+    };
     assert_eq!(recognised("joe", "joe-pw"), Some(UserId::parse("joe").unwrap()));
     for (login, password) in [("joe", "wrong"), ("nobody", "joe-pw"), ("../no id", "joe-pw"), ("", "")] {
         assert_eq!(recognised(login, password), None, "{login:?}");
@@ -229,7 +252,7 @@ fn a_crash_leaves_whole_changes() {
             let Some(row) = directory.user(&uid).unwrap() else { continue };
             directory.activate_user(&uid).unwrap();
             let password = Secret::new(format!("{uid}-pw"));
-            assert!(directory.authenticate(uid.as_str(), &password).unwrap().is_some(), "crash at {at}");
+            assert!(directory.enter(uid.as_str(), &password).unwrap().is_some(), "crash at {at}");
             let resolution = directory.resolve(row.mail.local(), Some(row.mail.domain().as_str())).unwrap();
             assert_eq!(resolution, Resolution::User(uid), "crash at {at}");
         }
@@ -254,7 +277,7 @@ fn a_change_that_is_not_on_disk_is_not_seen() {
     assert_eq!(directory.user(&sue.uid).unwrap(), None);
     // The disk has room again, and what was read before never stopped working.
     add(&directory, "sue", "sue@example.com");
-    assert!(directory.authenticate("joe", &Secret::new("joe-pw")).unwrap().is_some());
+    assert!(directory.enter("joe", &Secret::new("joe-pw")).unwrap().is_some());
 }
 
 #[test]
@@ -296,10 +319,10 @@ fn a_changed_user_keeps_the_rules() {
     row.state = UserState::Disabled;
     directory.update_user(&row).unwrap();
     assert_eq!((resolve("joseph"), resolve("joe")), (Resolution::Disabled(joe.uid.clone()), Resolution::Unknown));
-    assert_eq!(directory.authenticate("joe", &Secret::new("joe-pw")).unwrap(), None);
+    assert_eq!(directory.enter("joe", &Secret::new("joe-pw")).unwrap(), None);
     row.state = UserState::Active;
     directory.update_user(&row).unwrap();
-    let account = directory.authenticate("joe", &Secret::new("joe-pw")).unwrap().unwrap();
+    let account = directory.enter("joe", &Secret::new("joe-pw")).unwrap().unwrap();
     assert_eq!(account.groups, ["staff"]);
 
     let mut new = directory.create_user(&user("new", "new@example.com"), &Secret::new("x")).unwrap();
@@ -371,15 +394,15 @@ fn hashes_from_elsewhere_become_ours_when_the_password_is_known() {
     let right = Secret::new("correct horse");
     directory.set_password_hash(&joe(), &Secret::new("{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=")).unwrap();
     for wrong in ["joe-pw", "", "{SHA}L55TUjtiq8FBorTWAZ0jy6g129A="] {
-        assert_eq!(directory.authenticate("joe", &Secret::new(wrong)).unwrap(), None, "{wrong}");
+        assert_eq!(directory.enter("joe", &Secret::new(wrong)).unwrap(), None, "{wrong}");
         assert!(kept(&directory).hash.starts_with("{SHA}") && kept(&directory).scram.is_empty());
     }
-    assert!(directory.authenticate("joe", &right).unwrap().is_some());
+    assert!(directory.enter("joe", &right).unwrap().is_some());
     drop(directory);
     let directory = open_again(dir.path());
     let stored = kept(&directory);
     assert!(stored.hash.starts_with("$argon2id$") && stored.scram.len() == 1);
-    assert!(directory.authenticate("joe", &right).unwrap().is_some());
+    assert!(directory.enter("joe", &right).unwrap().is_some());
     assert_eq!(kept(&directory).hash, stored.hash, "it is renewed once");
     for bad in ["", "secret", "{MD5}x", "{SSHA}", "$1$salt$qJH7.N4xYta3aEG/dfqo/0"] {
         let refused = directory.set_password_hash(&joe(), &Secret::new(bad));
@@ -400,7 +423,7 @@ fn a_verifier_from_elsewhere_works_at_once() {
     directory.set_password_hash(&joe(), &Secret::new(brought)).unwrap();
     let keys = directory.scram("joe", ScramHash::Sha256).unwrap();
     assert_eq!((keys.iterations, &keys.salt[..]), (1000, &b"salt1234"[..]));
-    assert!(directory.authenticate("joe", &Secret::new("correct horse")).unwrap().is_some());
+    assert!(directory.enter("joe", &Secret::new("correct horse")).unwrap().is_some());
 }
 
 #[test]
@@ -410,7 +433,7 @@ fn a_user_from_before_scram_gets_a_verifier_at_the_next_login() {
     add(&directory, "joe", "joe@example.com");
     let old = StoredPassword { scram: Vec::new(), ..kept(&directory) };
     directory.replace_password(&joe(), old.clone()).unwrap();
-    assert!(directory.authenticate("joe", &Secret::new("joe-pw")).unwrap().is_some());
+    assert!(directory.enter("joe", &Secret::new("joe-pw")).unwrap().is_some());
     assert_eq!((kept(&directory).hash, kept(&directory).scram.len()), (old.hash, 1));
 }
 
@@ -423,7 +446,7 @@ fn every_wrong_password_costs_a_hash_of_ours() {
     directory.set_password_hash(&joe(), &Secret::new("{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=")).unwrap();
     for login in ["joe", "nobody", "../x"] {
         let before = directory.hasher.made();
-        assert_eq!(directory.authenticate(login, &Secret::new("wrong")).unwrap(), None);
+        assert_eq!(directory.enter(login, &Secret::new("wrong")).unwrap(), None);
         assert_eq!(directory.hasher.made() - before, 1, "{login}");
     }
 }

@@ -1,5 +1,6 @@
 //! ID (RFC 2971): `a ID ("name" "Thunderbird" "version" "128.0")` tells client and server of each other, for the log.
 
+use directory::UserId;
 use tracing::debug;
 
 use crate::context::Context;
@@ -11,7 +12,7 @@ use crate::types::IdField;
 /// Octets of a field that reach the log: enough for a name and a version; a client may send thirty thousand.
 const LOGGED: usize = 64;
 
-pub(crate) async fn run(context: &mut Context, _session: &mut Session, fields: Option<Vec<IdField>>) -> Outcome {
+pub(crate) async fn run(context: &mut Context, session: &mut Session, fields: Option<Vec<IdField>>) -> Outcome {
     let conn = context.connection.info().id;
     let field = |name: &str| {
         let named = |field: &&IdField| field.name.as_bytes().eq_ignore_ascii_case(name.as_bytes());
@@ -20,7 +21,11 @@ pub(crate) async fn run(context: &mut Context, _session: &mut Session, fields: O
     };
     debug!(event = "imap.client.named", conn, client = field("name"), version = field("version"));
     if let Some(name) = field("name") {
-        context.connection.show_client(&field("version").map_or(name.clone(), |version| format!("{name} {version}")));
+        let client = field("version").map_or(name.clone(), |version| format!("{name} {version}"));
+        context.connection.show_client(&client);
+        if let Some(user) = session.account().and_then(|account| UserId::parse(account.access.user.as_str()).ok()) {
+            context.server.directory.name_client(&user, conn, &client);
+        }
     }
     let version = context.server.options.version.clone();
     let named: &[(&str, &str)] = &[("name", "Angarium"), ("version", &version)];

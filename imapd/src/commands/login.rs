@@ -50,10 +50,10 @@ pub(crate) async fn enter(
         Err(Failure::Read(error)) => return Err(error.into()),
         Err(Failure::Task(error)) => return Err(error.into()),
     };
-    let Entered { account, proxy, .. } = entered;
+    let Entered { account, proxy, app, .. } = entered;
     let info = context.connection.info();
     let (tls, proxy) = (info.tls.map(|tls| tls.version), proxy.map(|proxy| proxy.to_string()));
-    info!(event = "imap.login.succeeded", conn = info.id, user = account.user.as_str(), proxy, peer = %info.peer, tls);
+    info!(event = "imap.login.succeeded", conn = info.id, user = account.user.as_str(), proxy, app, peer = %info.peer, tls);
     let namespace = Namespace::new(account.user.as_str(), account.admin, &context.server.options.prefixes);
     let access = Access {
         user: account.user.as_str().to_owned(),

@@ -50,8 +50,8 @@ pub(crate) async fn enter(
     }
     let info = context.connection.info();
     let (tls, proxy) = (info.tls.map(|tls| tls.version), entered.proxy.as_ref().map(ToString::to_string));
-    let folder = entered.detail.clone();
-    info!(event = "pop3.login.succeeded", conn = info.id, user, proxy, folder, peer = %info.peer, tls);
+    let (folder, app) = (entered.detail.clone(), entered.app.clone());
+    info!(event = "pop3.login.succeeded", conn = info.id, user, proxy, app, folder, peer = %info.peer, tls);
     let Entered { account, detail, .. } = entered;
     let opened = context.blocking(move |server| Maildrop::open(server, &account, detail.as_deref())).await;
     let maildrop = match opened {

@@ -1,13 +1,30 @@
 //! OAUTHBEARER (RFC 7628) and its predecessor XOAUTH2: a token that somebody else has given out. Whether it is good is the
 //! directory's business.
 
+use std::fmt::Write as _;
+use std::sync::Arc;
+
 use super::{MAX_FIELD, Mechanism, SaslError, Step, Token, scram};
 use crate::Secret;
 
-/// What a client is told of a token that is no good (RFC 7628, 3.2.2): nothing that helps guessing.
-const INVALID: &[u8] = br#"{"status":"invalid_token","scope":""}"#;
-/// The same for XOAUTH2, whose clients look for a number.
-const INVALID_XOAUTH2: &[u8] = br#"{"status":"401","schemes":"Bearer","scope":""}"#;
+/// What a client is told that needs another token (RFC 7628, 3.2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokenHint {
+    /// The scope to ask for.
+    pub scope: Option<Arc<str>>,
+    /// Where the authorization server describes itself.
+    pub openid_configuration: Option<Arc<str>>,
+}
+
+/// Why a token is no good; the names of RFC 6750, 3.1. Which of a dozen things is wrong with an invalid one is nobody's
+/// business who may have forged it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenProblem {
+    /// Expired, revoked, forged, or somebody else's.
+    Invalid,
+    /// Good, but not for this.
+    InsufficientScope,
+}
 
 /// How the message is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +38,32 @@ pub(super) enum Form {
 /// The mechanism.
 pub(super) struct Bearer {
     form: Form,
+    hint: TokenHint,
     refused: bool,
 }
 
 impl Bearer {
-    pub(super) fn new(form: Form) -> Self {
-        Self { form, refused: false }
+    pub(super) fn new(form: Form, hint: TokenHint) -> Self {
+        Self { form, hint, refused: false }
+    }
+
+    /// A JSON object (RFC 7628, 3.2.2): `{"status":"invalid_token","scope":"mail"}`. The predecessor's clients look for a
+    /// number.
+    fn challenge(&self, problem: TokenProblem) -> String {
+        let (name, number) = match problem {
+            TokenProblem::Invalid => ("invalid_token", "401"),
+            TokenProblem::InsufficientScope => ("insufficient_scope", "403"),
+        };
+        let mut object = match self.form {
+            Form::OauthBearer => format!(r#"{{"status":"{name}""#),
+            Form::Xoauth2 => format!(r#"{{"status":"{number}","schemes":"Bearer""#),
+        };
+        member(&mut object, "scope", self.hint.scope.as_deref().unwrap_or_default());
+        if let Some(place) = &self.hint.openid_configuration {
+            member(&mut object, "openid-configuration", place);
+        }
+        object.push('}');
+        object
     }
 }
 
@@ -45,10 +82,24 @@ impl Mechanism for Bearer {
         .ok_or(SaslError::Malformed)
     }
 
-    fn refuse(&mut self) -> Result<Step<Vec<u8>>, SaslError> {
+    fn refuse(&mut self, problem: TokenProblem) -> Result<Step<Vec<u8>>, SaslError> {
         self.refused = true;
-        Ok(Step::Challenge(if self.form == Form::Xoauth2 { INVALID_XOAUTH2 } else { INVALID }.to_vec()))
+        Ok(Step::Challenge(self.challenge(problem).into_bytes()))
     }
+}
+
+/// Adds a member with a text to a JSON object (RFC 8259, 7).
+fn member(object: &mut String, name: &str, text: &str) {
+    // Writing to a String cannot fail.
+    let _ = write!(object, r#","{name}":""#);
+    for c in text.chars() {
+        let _ = match c {
+            '"' | '\\' => write!(object, "\\{c}"),
+            c if c.is_control() => write!(object, "\\u{:04x}", u32::from(c)),
+            c => write!(object, "{c}"),
+        };
+    }
+    object.push('"');
 }
 
 /// ```abnf
@@ -114,7 +165,7 @@ mod tests {
     use super::*;
 
     fn check(form: Form, message: &str, expected: Option<(Option<&str>, &str)>) {
-        let got = match Bearer::new(form).step(message.as_bytes()) {
+        let got = match Bearer::new(form, TokenHint::default()).step(message.as_bytes()) {
             Ok(Step::Token(token)) => Some((token.user.clone(), token.token.expose().clone())),
             Ok(_) => panic!("{message:?}"),
             Err(error) => {
@@ -157,11 +208,40 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_before_it_ends() {
-        for (form, last) in [(Form::OauthBearer, &b"\x01"[..]), (Form::Xoauth2, b"")] {
-            let mut bearer = Bearer::new(form);
-            let Ok(Step::Challenge(told)) = bearer.refuse() else { panic!("the client is told") };
-            assert!(told.starts_with(b"{\"status\""));
-            assert!(matches!(bearer.step(last), Err(SaslError::Rejected)));
+        let hint = TokenHint {
+            scope: Some(r#"mail "all""#.into()),
+            openid_configuration: Some("https://login.example.com/.well-known/openid-configuration".into()),
+        };
+        let at = r#""openid-configuration":"https://login.example.com/.well-known/openid-configuration""#;
+        let (none, all) = (TokenHint::default(), hint);
+        for (form, hint, problem, expected) in [
+            (Form::OauthBearer, &none, TokenProblem::Invalid, r#"{"status":"invalid_token","scope":""}"#.to_owned()),
+            (
+                Form::OauthBearer,
+                &all,
+                TokenProblem::InsufficientScope,
+                format!(r#"{{"status":"insufficient_scope","scope":"mail \"all\"",{at}}}"#),
+            ),
+            (
+                Form::Xoauth2,
+                &none,
+                TokenProblem::Invalid,
+                r#"{"status":"401","schemes":"Bearer","scope":""}"#.to_owned(),
+            ),
+            (
+                Form::Xoauth2,
+                &all,
+                TokenProblem::InsufficientScope,
+                format!(r#"{{"status":"403","schemes":"Bearer","scope":"mail \"all\"",{at}}}"#),
+            ),
+        ] {
+            let mut bearer = Bearer::new(form, hint.clone());
+            let Ok(Step::Challenge(told)) = bearer.refuse(problem) else { panic!("the client is told") };
+            assert_eq!(String::from_utf8(told).unwrap(), expected);
+            // %x01, nothing, or whatever: it is over.
+            for last in [&b"\x01"[..], b"", b"n,,\x01auth=Bearer x\x01\x01"] {
+                assert!(matches!(bearer.step(last), Err(SaslError::Rejected)));
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which mechanisms there are, and which of them a connection is offered.
 
 use super::anonymous::Anonymous;
-use super::bearer::{Bearer, Form};
+use super::bearer::{Bearer, Form, TokenHint};
 use super::external::External;
 use super::login::Login;
 use super::plain::Plain;
@@ -18,8 +18,8 @@ pub struct Offer {
     pub scram_sha256: bool,
     /// SCRAM-SHA-1 (and -PLUS), for clients that know no other.
     pub scram_sha1: bool,
-    /// OAUTHBEARER and XOAUTH2.
-    pub tokens: bool,
+    /// OAUTHBEARER and XOAUTH2, with what a client is told that needs another token.
+    pub tokens: Option<TokenHint>,
     /// ANONYMOUS.
     pub anonymous: bool,
     /// EXTERNAL: who the client is, by its certificate.
@@ -62,28 +62,31 @@ impl Offer {
             "SCRAM-SHA-256" => self.scram_sha256,
             "SCRAM-SHA-1-PLUS" => self.scram_sha1 && self.binding.is_possible(),
             "SCRAM-SHA-1" => self.scram_sha1,
-            "OAUTHBEARER" | "XOAUTH2" => self.tokens,
+            "OAUTHBEARER" | "XOAUTH2" => self.tokens.is_some(),
             "PLAIN" | "LOGIN" => self.passwords,
             "ANONYMOUS" => self.anonymous,
             _ => false,
         }
     }
 
-    /// The mechanism called `name`, in any case of letters.
-    pub(super) fn mechanism(&self, name: &str) -> Result<Box<dyn Mechanism>, SaslError> {
-        let name = name.to_ascii_uppercase();
-        if !self.has(&name) {
-            return Err(SaslError::UnknownMechanism);
-        }
+    /// The mechanism called `name`, in any case of letters, and its name in capital ones.
+    pub(super) fn mechanism(&self, name: &str) -> Result<(&'static str, Box<dyn Mechanism>), SaslError> {
+        let known = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name) && self.has(known));
+        let name = *known.ok_or(SaslError::UnknownMechanism)?;
+        Ok((name, self.make(name)?))
+    }
+
+    fn make(&self, name: &str) -> Result<Box<dyn Mechanism>, SaslError> {
         let scram = |hash, plus: bool| Scram::new(hash, plus, self.binding.clone()).map(|scram| Box::new(scram) as _);
-        match name.as_str() {
+        let bearer = |form| Box::new(Bearer::new(form, self.tokens.clone().unwrap_or_default()));
+        match name {
             "EXTERNAL" => Ok(Box::new(External::new(self.external.clone().unwrap_or_default()))),
             "SCRAM-SHA-256-PLUS" => scram(ScramHash::Sha256, true),
             "SCRAM-SHA-256" => scram(ScramHash::Sha256, false),
             "SCRAM-SHA-1-PLUS" => scram(ScramHash::Sha1, true),
             "SCRAM-SHA-1" => scram(ScramHash::Sha1, false),
-            "OAUTHBEARER" => Ok(Box::new(Bearer::new(Form::OauthBearer))),
-            "XOAUTH2" => Ok(Box::new(Bearer::new(Form::Xoauth2))),
+            "OAUTHBEARER" => Ok(bearer(Form::OauthBearer)),
+            "XOAUTH2" => Ok(bearer(Form::Xoauth2)),
             "PLAIN" => Ok(Box::new(Plain)),
             "LOGIN" => Ok(Box::new(Login::default())),
             "ANONYMOUS" => Ok(Box::new(Anonymous)),
@@ -103,7 +106,13 @@ mod tests {
         assert_eq!(offer.names(), ["SCRAM-SHA-256", "PLAIN", "LOGIN"]);
         offer.binding.exporter = Some([0; 32]);
         assert_eq!(offer.names(), ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]);
-        let all = Offer { scram_sha1: true, tokens: true, anonymous: true, external: Some("joe".into()), ..offer };
+        let all = Offer {
+            scram_sha1: true,
+            tokens: Some(TokenHint::default()),
+            anonymous: true,
+            external: Some("joe".into()),
+            ..offer
+        };
         assert_eq!(all.names(), NAMES);
         for name in NAMES {
             assert!(all.mechanism(&name.to_lowercase()).is_ok(), "{name}");

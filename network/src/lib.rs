@@ -1,4 +1,5 @@
-//! Networks as an administrator writes them.
+//! Networks as an administrator writes them: what a listener trusts, what a password is bound to. A crate of its own because
+//! sockets and the directory both need it, and neither may know the other.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,0 +1,134 @@
+//! App passwords and the history of logins, as an administrator makes and reads them.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test reports trouble by panicking")]
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use harness::transcript::Protocol;
+use harness::{Home, Imap, PASSWORD, Pop3, Server};
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
+
+fn objects(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn code(home: &Home, arguments: &[&str]) -> Option<i32> {
+    home.run(arguments, b"").status.code()
+}
+
+fn imap(server: &Server, password: &str) -> bool {
+    Imap::login(server.address(Protocol::Imap), "joe", password).is_ok()
+}
+
+fn pop3(server: &Server, password: &str) -> bool {
+    let connected = Pop3::open(server.address(Protocol::Pop3)).expect("a greeting");
+    connected.login("joe", password).is_ok()
+}
+
+#[test]
+fn an_app_password_from_its_making_to_its_end() {
+    let home = Home::new(PROGRAM, &[]);
+    home.add_user("joe");
+    let add = ["user", "app-password", "add", "joe"];
+    let made_alone = home.must_run(&[&add[..], &["old phone", "--network", "198.51.100.0/24"]].concat(), b"");
+    let server = home.start();
+    let made = home.run(&[&add[..], &["phone", "--protocol", "imap", "--expires", "90d"]].concat(), b"");
+    let password = String::from_utf8(made.stdout).expect("UTF-8").trim_end().to_owned();
+    assert_eq!((password.len(), made.status.code()), (29, Some(0)), "{password:?}");
+    assert!(String::from_utf8_lossy(&made.stderr).contains("only time"));
+    for (arguments, expected) in [
+        (&["phone"][..], 73),
+        (&["x", "--protocol", "smtp"], 64),
+        (&["x", "--network", "192.0.2.1/24"], 64),
+        (&["x", "--expires", "soon"], 64),
+        (&[" x"], 64),
+    ] {
+        assert_eq!(code(&home, &[&add[..], arguments].concat()), Some(expected), "{arguments:?}");
+    }
+    assert_eq!(code(&home, &["user", "app-password", "add", "nobody", "x"]), Some(67));
+
+    let never = &objects(&home.must_run(&["user", "app-password", "list", "joe", "--json"], b""))[1];
+    assert_eq!((&never["name"], &never["last_used"]), (&"phone".into(), &Value::Null));
+    assert!(imap(&server, &password) && imap(&server, &password.replace('-', "")));
+    let mut client = Imap::open(server.address(Protocol::Imap)).expect("a greeting");
+    let response = STANDARD.encode(format!("\0joe\0{password}"));
+    client.must(&format!("AUTHENTICATE PLAIN {response}")).expect("it is right");
+    assert!(!pop3(&server, &password), "it is for IMAP");
+    assert!(pop3(&server, PASSWORD) && !imap(&server, made_alone.trim_end()));
+    let log = server.log();
+    for reason in ["app-protocol", "app-network"] {
+        let told = log.lines().any(|line| line.contains("login.app.refused") && line.contains(reason));
+        assert!(told, "{reason} is not in\n{log}");
+    }
+    assert!(!log.contains(&password));
+    let rows = objects(&home.must_run(&["user", "app-password", "list", "joe", "--json"], b""));
+    assert_eq!(rows.len(), 2);
+    assert_eq!((&rows[0]["name"], &rows[0]["networks"][0]), (&"old phone".into(), &"198.51.100.0/24".into()));
+    assert_eq!((&rows[1]["protocols"][0], rows[1]["last_used"].is_string()), (&"imap".into(), true));
+    let table = home.must_run(&["user", "app-password", "list", "joe"], b"");
+    assert!(table.contains("phone") && table.contains("never used") && table.contains("last used 2"), "{table}");
+
+    home.must_run(&["user", "passwd", "joe", "--password-stdin"], b"another\n");
+    assert!(imap(&server, &password) && imap(&server, "another"));
+    server.stop(&[]);
+    let server = home.start();
+    assert!(imap(&server, &password), "it outlives a restart");
+    home.must_run(&["user", "app-password", "remove", "joe", "phone"], b"");
+    assert!(!imap(&server, &password), "taken back at once, however often it was right");
+    assert_eq!(code(&home, &["user", "app-password", "remove", "joe", "phone"]), Some(66));
+    assert_eq!(code(&home, &["user", "app-password", "remove", "joe"]), Some(64), "all of them is to be said");
+    home.must_run(&["user", "app-password", "remove", "joe", "--all"], b"");
+    assert_eq!(home.must_run(&["user", "app-password", "list", "joe"], b""), "");
+    server.stop(&[]);
+}
+
+#[test]
+fn who_has_logged_in() {
+    let home = Home::new(PROGRAM, &["limits.login_history = 10".to_owned()]);
+    home.add_user("joe");
+    home.add_user("admin");
+    let logins = |user: &str| objects(&home.must_run(&["user", "logins", user, "--json"], b""));
+    assert_eq!(logins("joe"), Vec::<Value>::new());
+    assert!(home.must_run(&["user", "show", "joe"], b"").contains("last login     none known"));
+    let server = home.start();
+    let mut client = Imap::login(server.address(Protocol::Imap), "joe", PASSWORD).expect("joe logs in");
+    client.must("ID (\"name\" \"Rider\" \"version\" \"1.0\")").expect("told");
+    assert!(!pop3(&server, "wrong"));
+    let mut client = Imap::open(server.address(Protocol::Imap)).expect("a greeting");
+    let response = STANDARD.encode(format!("joe\0admin\0{PASSWORD}"));
+    client.must(&format!("AUTHENTICATE PLAIN {response}")).expect("an administrator may");
+    let check = |rows: &[Value]| {
+        assert_eq!(rows.len(), 3, "{rows:?}");
+        let row = |protocol: &str, mechanism: &str| {
+            rows.iter().find(|row| row["protocol"] == protocol && row["mechanism"] == mechanism).expect("a row")
+        };
+        let own = row("imap", "password");
+        assert_eq!(
+            (&own["client"], &own["from"], &own["result"]),
+            (&"Rider 1.0".into(), &"127.0.0.1".into(), &"ok".into())
+        );
+        assert_eq!(row("pop3", "password")["reason"], "password");
+        assert_eq!(row("imap", "PLAIN")["by"], "admin");
+    };
+    check(&logins("joe"));
+    assert_eq!(logins("admin")[0]["acting_as"], "joe");
+    let shown: Value = serde_json::from_str(&home.must_run(&["user", "show", "joe", "--json"], b"")).expect("JSON");
+    assert_eq!((&shown["uid"], shown["last_login"].is_string()), (&"joe".into(), true));
+    assert_eq!(code(&home, &["user", "logins", "nobody"]), Some(67));
+    assert_eq!(code(&home, &["user", "show", "nobody"]), Some(67));
+    server.stop(&[]);
+    check(&logins("joe"));
+    let table = home.must_run(&["user", "logins", "joe"], b"");
+    assert!(table.lines().count() == 4 && table.contains("client \"Rider 1.0\""), "{table}");
+    let server = home.start();
+    check(&logins("joe"));
+    // Whatever lies there costs the history and nothing else.
+    server.kill();
+    std::fs::remove_dir_all(home.config_dir().join("logins")).expect("removed");
+    std::fs::write(home.config_dir().join("logins"), "rubbish").expect("written");
+    let server = home.start();
+    assert!(imap(&server, PASSWORD));
+    server.stop(&["logins.write.failed".to_owned()]);
+}
