@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub(crate) use check::Problem;
-pub(crate) use options::{Imap, Limits, Lmtp, Log, Metrics, Performance, Pop3, Quota, Scrub, Server, Store, Tls};
+pub(crate) use options::{
+    Imap, Limits, Lmtp, Log, Metrics, OAuth, Performance, Pop3, Quota, Scrub, Server, Store, Tls,
+};
 use section::Section;
 
 /// Where a configuration is looked for when none is named.
@@ -33,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) lmtp: Lmtp,
     pub(crate) quota: Quota,
     pub(crate) tls: Tls,
+    pub(crate) oauth: OAuth,
     pub(crate) limits: Limits,
     pub(crate) performance: Performance,
     pub(crate) scrub: Scrub,
@@ -53,6 +56,7 @@ macro_rules! for_each_section {
         $each!(lmtp: crate::config::Lmtp);
         $each!(quota: crate::config::Quota);
         $each!(tls: crate::config::Tls);
+        $each!(oauth: crate::config::OAuth);
         $each!(limits: crate::config::Limits);
         $each!(performance: crate::config::Performance);
         $each!(scrub: crate::config::Scrub);

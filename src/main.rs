@@ -16,6 +16,7 @@ mod privileges;
 mod server;
 mod services;
 mod terminal;
+mod tokens;
 
 use std::process::ExitCode;
 

@@ -61,7 +61,7 @@ fn run_here(
     matches: &ArgMatches,
     mut console: Terminal,
 ) -> Result<u8, Failure> {
-    let services = Services::open(config)?;
+    let services = Services::open(config, None)?;
     let exit = (command.run)(matches, &services, &mut console);
     let closed = services.close();
     leave(services);

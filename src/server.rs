@@ -35,6 +35,7 @@ use crate::metrics::{self, Metrics};
 use crate::notify::notify;
 use crate::privileges;
 use crate::services::{Services, leave};
+use crate::tokens;
 
 /// Mode of the LMTP socket: the directory above decides who may deliver.
 const LMTP_SOCKET_MODE: u32 = 0o666;
@@ -55,7 +56,8 @@ pub(crate) fn run(config: Config, caller: Caller) -> Result<Exit, Failure> {
     privileges::become_user(&config)?;
     create_directories(&config)?;
     privileges::give_up(&config)?;
-    let services = Arc::new(Services::open(&config)?);
+    let tokens = tokens::check(&config)?;
+    let services = Arc::new(Services::open(&config, tokens)?);
     let runtime = threads(&config)?;
     let result = runtime.block_on(serve(config, caller, logging, ports, Arc::clone(&services)));
     runtime.shutdown_timeout(LAST_WAIT);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use directory::{Directory, DomainName, Embedded, HashCost, Logins, UserId};
+use directory::{Directory, DomainName, Embedded, HashCost, Logins, TokenCheck, UserId};
 use durable::disk::{Disk, RealDisk};
 use mailstore::{Layout, Store, StoreOptions};
 use tools::Exit;
@@ -29,11 +29,12 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Opens both, and makes them if there is no trace of either. Blocks.
+    /// Opens both, and makes them if there is no trace of either. `tokens` says whose a token is: nobody but a server needs
+    /// that. Blocks.
     ///
     /// # Errors
     /// Another process owns the store, or something in it must be repaired first; nothing was changed then.
-    pub(crate) fn open(config: &Config) -> Result<Self, Failure> {
+    pub(crate) fn open(config: &Config, tokens: Option<Arc<dyn TokenCheck>>) -> Result<Self, Failure> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (store, report) = Store::open(store_options(config), Arc::clone(&disk)).map_err(store_failure)?;
         if report.created {
@@ -47,7 +48,7 @@ impl Services {
         }
         // A first start that ended between the two left a store without a single mailbox, hence without users.
         let first = report.created || store.mailbox_count() == 0;
-        match open_directory(config, disk, &store, first) {
+        match open_directory(config, disk, &store, first, tokens) {
             Ok(directory) => Ok(Self { store, directory, sessions: Arc::default(), metrics: OnceLock::new() }),
             Err(failure) => {
                 // What failed first is what to say; a store that is not closed repairs itself.
@@ -90,6 +91,7 @@ fn open_directory(
     disk: Arc<dyn Disk>,
     store: &Store,
     create: bool,
+    tokens: Option<Arc<dyn TokenCheck>>,
 ) -> Result<Arc<dyn Directory>, Failure> {
     let wrong =
         |option: &str, problem: directory::Error| Failure::new(Exit::Config, format!("[server] {option}: {problem}"));
@@ -104,6 +106,9 @@ fn open_directory(
     if config.limits.login_history > 0 {
         let history = Logins::new(place, disk, config.limits.login_history as usize);
         directory = directory.with_logins(history);
+    }
+    if let Some(tokens) = tokens {
+        directory = directory.with_tokens(tokens);
     }
     Ok(Arc::new(directory))
 }

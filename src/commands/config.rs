@@ -89,6 +89,7 @@ fn meaning(config: &Config, section: &str, option: &str) -> Option<String> {
         ("store", "config_dir") => path(config.config_dir()),
         ("store", "spool") => path(config.spool()),
         ("lmtp", "socket") => path(config.lmtp_socket()),
+        ("oauth", "openid_configuration") => crate::tokens::openid_configuration(config),
         ("tls", "certificate") => path(config.certificate().0),
         ("tls", "key") => path(config.certificate().1),
         _ => None,

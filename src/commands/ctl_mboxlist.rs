@@ -112,7 +112,7 @@ fn online(matches: &ArgMatches, services: &Services, console: &mut dyn Console) 
 fn alone(matches: &ArgMatches, config: &Config, console: &mut dyn Console) -> Result<Exit, Failure> {
     if matches.get_flag("undump") {
         // A list is loaded into a store that may be new; nothing else here makes one.
-        let services = Services::open(config)?;
+        let services = Services::open(config, None)?;
         let done = online(matches, &services, console);
         let closed = services.close();
         leave(services);

@@ -175,7 +175,7 @@ mod tests {
         check(
             "[webmail]\n",
             &[
-                "1: unknown section [webmail]; the sections are server, store, imap, pop3, lmtp, quota, tls, limits, performance, scrub, metrics, log",
+                "1: unknown section [webmail]; the sections are server, store, imap, pop3, lmtp, quota, tls, oauth, limits, performance, scrub, metrics, log",
             ],
         );
         check(

@@ -181,6 +181,37 @@ section! {
 }
 
 section! {
+    /// Logins with tokens of an authorization server, OAUTHBEARER (RFC 7628) and XOAUTH2: offered when jwks or introspection
+    /// is set (docs/security.md).
+    struct OAuth in "oauth" {
+        /// The authorization server, as its tokens name it (iss). Needed with jwks.
+        issuer: Option<String> = None => r#""https://login.example.com""#,
+        /// Whom tokens must be for (aud), one of these. Needed with jwks: else a token for any other service would open the
+        /// mailbox.
+        audience: Vec<String> = Vec::new(),
+        /// What tokens must allow (scope), all of these.
+        scope: Vec<String> = Vec::new(),
+        /// The public keys that signed tokens are checked with: a file, or an address that begins with https:// (http:// on
+        /// this machine only).
+        jwks: Option<String> = None => r#""https://login.example.com/keys""#,
+        /// Where to ask about tokens that are not signed, or about all of them if jwks is unset (RFC 7662).
+        introspection: Option<String> = None => r#""https://login.example.com/introspect""#,
+        /// Who asks there.
+        client_id: Option<String> = None => r#""mail""#,
+        /// The file with the password to ask with, readable by the server only.
+        client_secret: Option<PathBuf> = None => r#""/etc/angarium/oauth.secret""#,
+        /// What says whose a token is: the user's address if there is an @ in it, else the user ID. An address must be
+        /// the user's own, an alias does not do.
+        user_claim: String = "email".to_owned(),
+        /// Certificates of the authorities (PEM) that those servers' must be signed by. Unset: those that the system trusts.
+        authorities: Option<PathBuf> = None => r#""/etc/ssl/internal.pem""#,
+        /// Where clients learn how to get a token; they are told when theirs is no good. Unset: where OpenID Connect
+        /// has it, below the issuer.
+        openid_configuration: Option<String> = None => r#""https://login.example.com/.well-known/openid-configuration""#,
+    }
+}
+
+section! {
     /// What a client may cost. The defaults suit a server for some thousand users; the reasons are in wire/src/limits.rs.
     struct Limits in "limits" {
         /// Largest message.

@@ -20,6 +20,7 @@ mod log;
 mod pop3;
 mod server;
 mod tls;
+mod web;
 
 pub mod corpus;
 pub mod load;
@@ -33,3 +34,4 @@ pub use log::unannounced;
 pub use pop3::Pop3;
 pub use server::{ADMIN, DOMAIN, Home, PASSWORD, Server};
 pub use tls::any_certificate;
+pub use web::{Asked, Web};

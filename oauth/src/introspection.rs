@@ -1,0 +1,143 @@
+//! Asking the authorization server what a token is worth (RFC 7662).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use directory::{Result, Secret, TokenProblem};
+use parking_lot::Mutex;
+use serde_json::Value;
+use tracing::warn;
+
+use crate::claims::{self, Claims, Rules, Wrong};
+use crate::fetch::Fetcher;
+use crate::{Introspection, unavailable};
+
+/// An answer is good for a minute, or until the token ends: one that was revoked is good no longer than that.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// Answers that are remembered; all are forgotten when there are too many.
+const MOST: usize = 10_000;
+/// After a request that failed nobody is asked for so long: the server has enough to do, and clients wait.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Asks, and remembers.
+pub(crate) struct Introspector {
+    settings: Introspection,
+    fetcher: Arc<Fetcher>,
+    known: Mutex<HashMap<[u8; 32], (Instant, Verdict)>>,
+    failed: Mutex<Option<Instant>>,
+}
+
+/// What was found out about a token.
+type Verdict = std::result::Result<String, (TokenProblem, &'static str)>;
+
+impl Introspector {
+    pub(crate) fn new(settings: Introspection, fetcher: Arc<Fetcher>) -> Introspector {
+        Introspector { settings, fetcher, known: Mutex::default(), failed: Mutex::default() }
+    }
+
+    /// The user whose token it is.
+    ///
+    /// # Errors
+    /// [`directory::Error::Unavailable`] when the server gives no answer.
+    pub(crate) fn ask(&self, token: &Secret, rules: &Rules, now: u64) -> Result<std::result::Result<String, Wrong>> {
+        // The token itself is not kept.
+        let name = *blake3::hash(token.expose()).as_bytes();
+        let begin = Instant::now();
+        if let Some((end, verdict)) = self.known.lock().get(&name).cloned()
+            && begin < end
+        {
+            return Ok(verdict.map_err(|(problem, why)| Wrong { problem, why }));
+        }
+        if self.failed.lock().is_some_and(|last| begin.duration_since(last) < PAUSE) {
+            return Err(unavailable(WHO, &"it gave no answer a moment ago"));
+        }
+        let claims = self.request(token).map_err(|problem| {
+            warn!(event = "oauth.introspection.failed", url = %self.settings.url, error = %problem);
+            *self.failed.lock() = Some(Instant::now());
+            unavailable(WHO, &problem)
+        })?;
+        let verdict = judge(&claims, rules, now);
+        let mut known = self.known.lock();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        let kept = verdict.as_ref().map(String::clone).map_err(|wrong| (wrong.problem, wrong.why));
+        known.insert(name, (begin + lifetime(&claims, now), kept));
+        Ok(verdict)
+    }
+
+    /// RFC 7662, 2.1: a form with the token, and who asks.
+    fn request(&self, token: &Secret) -> std::result::Result<Claims, String> {
+        let Introspection { url, client_id, client_secret } = &self.settings;
+        let form = format!("token={}&token_type_hint=access_token", escape(token.expose()));
+        // RFC 6749, 2.3.1: both are escaped before they become Basic credentials.
+        let credentials = format!("{}:{}", escape(client_id.as_bytes()), escape(client_secret.expose()));
+        let credentials = format!("Basic {}", STANDARD.encode(credentials));
+        let answer = self.fetcher.post(url, form, &credentials).map_err(|problem| problem.to_string())?;
+        serde_json::from_slice(&answer).map_err(|_| "the answer is no JSON object".to_owned())
+    }
+}
+
+impl std::fmt::Debug for Introspector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Introspector").field("url", &self.settings.url).finish_non_exhaustive()
+    }
+}
+
+const WHO: &str = "the authorization server";
+
+fn judge(claims: &Claims, rules: &Rules, now: u64) -> std::result::Result<String, Wrong> {
+    match claims.get("active") {
+        Some(Value::Bool(true)) => rules.answered(claims, now),
+        _ => Err(Wrong::invalid("it is not active")),
+    }
+}
+
+/// How long the answer is good.
+fn lifetime(claims: &Claims, now: u64) -> Duration {
+    let end = claims::time(claims, "exp").ok().flatten();
+    let left = end.map_or(REMEMBERED.as_secs_f64(), |end| end - now as f64);
+    Duration::from_secs_f64(left.clamp(0.0, REMEMBERED.as_secs_f64()))
+}
+
+/// A value of a form (application/x-www-form-urlencoded).
+fn escape(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(octets.len());
+    for &octet in octets {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => text.push(octet.into()),
+            b' ' => text.push('+'),
+            _ => text.push_str(&format!("%{octet:02X}")),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        assert_eq!(escape(b"a-Z.0_*"), "a-Z.0_*");
+        assert_eq!(escape("a b+c&d=\u{e4}:/~".as_bytes()), "a+b%2Bc%26d%3D%C3%A4%3A%2F%7E");
+    }
+
+    #[test]
+    fn answers_are_good_for_a_minute_at_most() {
+        let claims = |text: &str| claims::parse(text.as_bytes()).unwrap();
+        for (text, expected) in [
+            ("{}", 60),
+            (r#"{"exp":1010}"#, 10),
+            (r#"{"exp":5000}"#, 60),
+            (r#"{"exp":1}"#, 0),
+            (r#"{"exp":-1e300}"#, 0),
+            (r#"{"exp":"soon"}"#, 60),
+        ] {
+            assert_eq!(lifetime(&claims(text), 1000).as_secs(), expected, "{text}");
+        }
+    }
+}
