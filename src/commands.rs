@@ -16,11 +16,13 @@ mod deliver;
 mod domain;
 mod ipurge;
 mod kick;
+mod lockout;
 mod man;
 mod mbexamine;
 mod mbpath;
 mod metrics;
 mod mkimap;
+mod motd;
 pub(crate) mod names;
 mod quota;
 mod reconstruct;
@@ -98,6 +100,8 @@ pub(crate) const TABLE: &[Command] = &[
     status::COMMAND,
     who::COMMAND,
     kick::COMMAND,
+    lockout::COMMAND,
+    motd::COMMAND,
     metrics::COMMAND,
     config::COMMAND,
     domain::COMMAND,

@@ -10,6 +10,7 @@ mod config;
 mod failure;
 mod logging;
 mod metrics;
+mod notices;
 mod notify;
 mod owner;
 mod privileges;

@@ -32,6 +32,7 @@ use crate::config::options::{BareLineEnds, Deletion, Heal};
 use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::metrics::{self, Metrics};
+use crate::notices;
 use crate::notify::notify;
 use crate::privileges;
 use crate::services::{Services, leave};
@@ -100,6 +101,7 @@ async fn serve(
     // Only now: a start that fails on the way must not make a password that nobody gets to see.
     let password = first_start::ensure_admin(&services)?;
     announce::listening(&config, &listeners)?;
+    notices::read_again(&services.sessions, &config.config_dir());
     let mut live = reload::Live {
         config,
         caller,
@@ -107,6 +109,7 @@ async fn serve(
         tls,
         limits: Arc::clone(&reception.limits),
         gate: Arc::clone(&reception.gate),
+        sessions: Arc::clone(&reception.sessions),
     };
     listeners.serve(&live.config, &live.tls, &services, &reception);
     if live.config.store.heal == Heal::On {

@@ -375,6 +375,11 @@ fn finish(context: &mut Context, tag: Option<&Tag>, outcome: Outcome) -> Result<
             answer(Status::Bad, None, text);
             Err(End::Fatal(text))
         }
+        Err(CommandError::LockedOut(text)) => {
+            // RFC 5530: a client that is told UNAVAILABLE does not ask for another password.
+            answer(Status::No, Some(&Code::Unavailable), &text);
+            Err(End::Bye(text.into_owned()))
+        }
         Err(CommandError::Bye(text)) => Err(End::Bye(text.into_owned())),
         Err(CommandError::Gone(error)) => Err(gone(error)),
     }
@@ -386,7 +391,11 @@ fn verdict(outcome: &Outcome) -> Verdict {
         Ok(_) => Verdict::Ok,
         Err(CommandError::Bad(_) | CommandError::TooBig(_) | CommandError::Fatal(_)) => Verdict::Bad,
         Err(
-            CommandError::Refused(..) | CommandError::Server(_) | CommandError::Directory(_) | CommandError::Task(_),
+            CommandError::Refused(..)
+            | CommandError::LockedOut(_)
+            | CommandError::Server(_)
+            | CommandError::Directory(_)
+            | CommandError::Task(_),
         ) => Verdict::No,
         Err(CommandError::Bye(_) | CommandError::Gone(_)) => Verdict::Gone,
     }
@@ -404,7 +413,7 @@ fn log(context: &Context, session: &Session, name: &str, outcome: &Outcome, star
     let result = match outcome {
         Ok(_) => "ok",
         Err(CommandError::Bad(_) | CommandError::TooBig(_) | CommandError::Fatal(_)) => "bad",
-        Err(CommandError::Refused(..)) => "no",
+        Err(CommandError::Refused(..) | CommandError::LockedOut(_)) => "no",
         Err(CommandError::Server(error)) => {
             error!(event = "imap.command.failed", conn, user, mailbox, command = name, error = %error);
             "failed"

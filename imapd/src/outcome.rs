@@ -83,6 +83,8 @@ pub(crate) enum CommandError {
     Task(tokio::task::JoinError),
     /// The client wrote something after which nothing it sends can be trusted: BAD, then the end.
     Fatal(&'static str),
+    /// Users are kept out now: NO and `* BYE` with the administrator's words, then the end.
+    LockedOut(Cow<'static, str>),
     /// The session cannot go on: `* BYE` with this text, then the end.
     Bye(Cow<'static, str>),
     /// The connection is gone; nobody is there to be told.

@@ -204,6 +204,8 @@ impl<D: Deposit> Session<D> {
             return Ok(());
         }
         self.conn.no_login_needed();
+        // A lockout from now on ends it; during one it gets as far as MAIL.
+        let _ = self.conn.admit(false);
         self.conn.set_idle(self.shared.settings.timeout);
         let greeting = format!("{} LMTP Angarium ready", self.shared.settings.host_name);
         self.put(&Reply::new(220, "", greeting));
@@ -276,7 +278,15 @@ impl<D: Deposit> Session<D> {
         }
         match (verb, state) {
             (Verb::Lhlo, state) => self.lhlo(state, arguments),
-            (Verb::Mail, State::Greeted(greeted)) => self.mail(greeted, arguments).await,
+            (Verb::Mail, State::Greeted(greeted)) => match self.conn.admit(false) {
+                Ok(()) => self.mail(greeted, arguments).await,
+                // Here, not in the greeting: a monitor goes no further than LHLO, and must not take this for a failure.
+                Err(notice) => {
+                    info!(event = "lmtp.mail.locked_out", conn = self.conn.info().id);
+                    let reply = Reply::closing("4.3.2", notice.text().to_owned());
+                    (State::Greeted(greeted), Next::Close(reply))
+                }
+            },
             (Verb::Rcpt, State::Sender(sender)) => {
                 self.rcpt(Recipients { sender, accepted: Vec::new() }, arguments).await
             }

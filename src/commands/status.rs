@@ -20,10 +20,12 @@ use mailstore::disk::RealDisk;
 use serde_json::json;
 use tools::scrub::State;
 use tools::{Console, Exit, Progress};
+use wire::notices::Notice;
 
 use super::{Caller, Command, Run};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::notices::Kind;
 use crate::terminal;
 
 pub(super) const COMMAND: Command = Command { spec, links: &[], run: Run::Here(run) };
@@ -38,7 +40,8 @@ fn spec() -> clap::Command {
         .about("Say whether the server runs, and how well")
         .long_about(
             "Say whether the server of this configuration runs. Exits with 0 if it does, with 69 if none runs, and with \
-             1 if there is one that does not do what it should.",
+             1 if there is one that does not do what it should. While users are kept out (`angarium lockout`) it runs \
+             all the same, and the probe user does not log in.",
         )
         .arg(
             Arg::new("depth")
@@ -71,11 +74,13 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
         (Some(user), Some(file)) => Some(Probe { user: user.clone(), password: password(Path::new(file))? }),
         _ => None,
     };
-    let looked = look(&config, depth, probe.as_ref());
+    // Users who are kept out on purpose are no failure.
+    let lockout = Kind::Lockout.read(&config.config_dir()).ok().flatten();
+    let looked = look(&config, depth, probe.as_ref().filter(|_| lockout.is_none()));
     let pid = owner(&config);
     let scrubbed = State::read(&RealDisk, &config.config_dir());
     let (exit, text) = match &looked {
-        Ok(places) => (Exit::Ok, running(pid, places, &scrubbed)),
+        Ok(places) => (Exit::Ok, running(pid, places, &scrubbed, lockout.as_ref())),
         Err(Trouble::NotRunning) => {
             (Exit::Unavailable, format!("no server runs for {}", config.config_dir().display()))
         }
@@ -93,6 +98,7 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
             "problem": problem,
             "metrics": metrics,
             "scrub": scrubbed,
+            "lockout": lockout.as_ref().map(Notice::text),
         })
         .to_string()
     } else {
@@ -292,11 +298,12 @@ fn owner(config: &Config) -> Option<u32> {
     note.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok())
 }
 
-fn running(pid: Option<u32>, places: &Places, scrub: &State) -> String {
+fn running(pid: Option<u32>, places: &Places, scrub: &State, lockout: Option<&Notice>) -> String {
     let places = places.iter().flat_map(|(name, places)| places.iter().map(move |place| format!("  {name:8} {place}")));
     let pid = pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
-    let lines =
-        [format!("running, process {pid}")].into_iter().chain(places).chain([format!("  scrub    {}", told(scrub))]);
+    let scrub = format!("  scrub    {}", told(scrub));
+    let lockout = lockout.map(|notice| format!("  lockout  only administrators can log in: {}", notice.text()));
+    let lines = [format!("running, process {pid}")].into_iter().chain(places).chain([scrub]).chain(lockout);
     lines.collect::<Vec<_>>().join("\n")
 }
 

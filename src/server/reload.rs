@@ -1,4 +1,4 @@
-//! SIGHUP: certificates and configuration are read again. What can change under a running server does; what cannot is
+//! SIGHUP: certificates, notices and configuration are read again. What can change under a running server does; what cannot is
 //! named in the log, so that nobody believes it has.
 
 use std::sync::Arc;
@@ -6,11 +6,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 use wire::listen::Gate;
-use wire::{Limits, Tls};
+use wire::{Limits, Sessions, Tls};
 
 use crate::commands::Caller;
 use crate::config::{Config, SectionValues};
 use crate::logging::Logging;
+use crate::notices;
 
 /// Options that take effect at once: new connections get new limits.
 const LIVE: &[&str] = &[
@@ -37,6 +38,7 @@ pub(super) struct Live {
     pub(super) tls: Tls,
     pub(super) limits: Arc<ArcSwap<Limits>>,
     pub(super) gate: Arc<Gate>,
+    pub(super) sessions: Arc<Sessions>,
 }
 
 impl Live {
@@ -46,6 +48,7 @@ impl Live {
             Ok(()) => info!(event = "tls.certificate.reloaded"),
             Err(problem) => error!(event = "tls.certificate.kept", error = %problem),
         }
+        notices::read_again(&self.sessions, &self.config.config_dir());
         let config = match self.caller.config() {
             Ok(config) => config,
             Err(problem) => {

@@ -48,6 +48,7 @@ use tracing::warn;
 use crate::attempts::Consequence;
 use crate::framing::{CommandFramer, CommandLimits, DotStuffer, LineFramer};
 use crate::listen::Refusal;
+use crate::notices::Notice;
 use crate::output::{self, Output, WriteError};
 use crate::proxy::{self, ProxyError};
 use crate::stream::{Plain, Stream};
@@ -181,6 +182,20 @@ impl Connection {
     /// What the client calls itself, if it has said so.
     pub fn client(&self) -> Option<Arc<str>> {
         self.entry.as_ref().and_then(|entry| entry.client())
+    }
+
+    /// What everybody is told who logs in, if there is something to tell.
+    #[must_use]
+    pub fn motd(&self) -> Option<Notice> {
+        self.entry.as_ref().and_then(crate::sessions::Entry::motd)
+    }
+
+    /// To be asked when somebody has proved who he is, before he is let in.
+    ///
+    /// # Errors
+    /// Users are kept out now, for the reason returned; administrators are not.
+    pub fn admit(&self, admin: bool) -> Result<(), Notice> {
+        self.entry.as_ref().map_or(Ok(()), |entry| entry.admit(admin))
     }
 
     /// Who is connected to what.

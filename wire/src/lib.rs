@@ -8,6 +8,7 @@
 //! - [`attempts`] turns away who guesses passwords.
 //! - [`sessions`] is who is connected now, for administrators to see and to end.
 //! - [`meter`] counts commands and their times.
+//! - [`notices`] is what administrators tell everybody.
 //!
 //! Nothing here knows a mailbox, a user or a protocol's replies.
 
@@ -17,6 +18,7 @@ pub mod framing;
 pub mod limits;
 pub mod listen;
 pub mod meter;
+pub mod notices;
 pub mod output;
 pub mod proxy;
 pub mod sasl;

@@ -4,7 +4,7 @@
 //! learns (user, mailbox, what the client calls itself); nothing of it is looked at until somebody asks.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::SystemTime;
@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use atomic_waker::AtomicWaker;
 
 use crate::connection::{ConnectionInfo, Peer};
+use crate::notices::{Notice, Notices};
 
 /// Characters of a client's name or mailbox that are kept: more is of no use to anybody who looks.
 const LABEL: usize = 200;
@@ -20,6 +21,8 @@ const LABEL: usize = 200;
 #[derive(Debug, Default)]
 pub struct Sessions {
     rows: Mutex<BTreeMap<u64, Arc<Row>>>,
+    /// Locked before `rows`.
+    notices: Mutex<Notices>,
 }
 
 /// What is known of a session at one moment.
@@ -56,6 +59,8 @@ struct Row {
     labels: Mutex<Labels>,
     octets_in: AtomicU64,
     octets_out: AtomicU64,
+    /// Somebody is in who is no administrator. Changed under the lock of the notices.
+    is_user: AtomicBool,
     /// What is said to the client in the end; set when an administrator ends the session.
     reason: OnceLock<Arc<str>>,
     /// Whoever waits for that: the session's task, and nobody else.
@@ -83,14 +88,36 @@ impl Sessions {
     pub fn end(&self, reason: &str, mut chosen: impl FnMut(&SessionView) -> bool) -> usize {
         let reason: Arc<str> = reason.into();
         let rows = self.rows();
-        let ended = rows.values().filter(|row| chosen(&row.view()));
+        let mut ended = 0;
+        for row in rows.values().filter(|row| chosen(&row.view())) {
+            row.end(&reason);
+            ended += 1;
+        }
         ended
-            .map(|row| {
-                // Who is ended twice hears the first reason.
-                let _ = row.reason.set(Arc::clone(&reason));
-                row.waiting.wake();
-            })
-            .count()
+    }
+
+    /// Sets what everybody is told who logs in. Whether that is a change.
+    pub fn set_motd(&self, motd: Option<Notice>) -> bool {
+        let mut notices = self.notices();
+        let changed = notices.motd != motd;
+        notices.motd = motd;
+        changed
+    }
+
+    /// Keeps out everybody who is no administrator, or lets them in again. The sessions of those who are in end like those
+    /// of [`Sessions::end`]. Returns how many these are; `None` if nothing has changed.
+    pub fn lock_out(&self, notice: Option<Notice>) -> Option<usize> {
+        let mut notices = self.notices();
+        if notices.lockout == notice {
+            return None;
+        }
+        notices.lockout.clone_from(&notice);
+        let Some(notice) = notice else { return Some(0) };
+        let reason: Arc<str> = notice.text().into();
+        // Whoever logs in now is either here already or told.
+        let rows = self.rows();
+        let users = rows.values().filter(|row| row.is_user.load(Ordering::Relaxed));
+        Some(users.map(|row| usize::from(row.end(&reason))).sum())
     }
 
     pub(crate) fn enter(self: &Arc<Self>, info: &ConnectionInfo) -> Entry {
@@ -101,6 +128,7 @@ impl Sessions {
             labels: Mutex::new(Labels { peer: info.peer, tls: None, user: None, mailbox: None, client: None }),
             octets_in: AtomicU64::new(0),
             octets_out: AtomicU64::new(0),
+            is_user: AtomicBool::new(false),
             reason: OnceLock::new(),
             waiting: AtomicWaker::new(),
         });
@@ -111,6 +139,10 @@ impl Sessions {
     fn rows(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Row>>> {
         // A row is put in or taken out whole, whatever panics.
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn notices(&self) -> MutexGuard<'_, Notices> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,6 +161,13 @@ impl Row {
             octets_in: self.octets_in.load(Ordering::Relaxed),
             octets_out: self.octets_out.load(Ordering::Relaxed),
         }
+    }
+
+    /// Ends the session; whether it was not ended before. Who is ended twice hears the first reason.
+    fn end(&self, reason: &Arc<str>) -> bool {
+        let first = self.reason.set(Arc::clone(reason)).is_ok();
+        self.waiting.wake();
+        first
     }
 
     fn labels(&self) -> MutexGuard<'_, Labels> {
@@ -172,6 +211,23 @@ impl Entry {
     pub(crate) fn set_octets(&self, octets_in: u64, octets_out: u64) {
         self.row.octets_in.store(octets_in, Ordering::Relaxed);
         self.row.octets_out.store(octets_out, Ordering::Relaxed);
+    }
+
+    /// What everybody is told who logs in.
+    pub(crate) fn motd(&self) -> Option<Notice> {
+        self.sessions.notices().motd.clone()
+    }
+
+    /// Somebody is in, unless users are kept out.
+    pub(crate) fn admit(&self, admin: bool) -> Result<(), Notice> {
+        let notices = self.sessions.notices();
+        match &notices.lockout {
+            Some(notice) if !admin => Err(notice.clone()),
+            _ => {
+                self.row.is_user.store(!admin, Ordering::Relaxed);
+                Ok(())
+            }
+        }
     }
 
     /// Completes when an administrator ends the session; with what he says.
@@ -227,5 +283,31 @@ mod tests {
         assert_eq!(sessions.list().len(), 1);
         drop(two);
         assert!(sessions.list().is_empty());
+    }
+
+    #[tokio::test]
+    async fn users_are_kept_out_and_administrators_are_not() {
+        let sessions = Arc::new(Sessions::default());
+        let enter = || sessions.enter(&ConnectionInfo::memory());
+        let (user, admin, stranger, late) = (enter(), enter(), enter(), enter());
+        assert_eq!(user.admit(false), Ok(()));
+        assert_eq!(admin.admit(true), Ok(()));
+        let noon = Notice::new("Back at noon");
+        assert_eq!(sessions.lock_out(noon.clone()), Some(1));
+        assert_eq!(sessions.lock_out(noon.clone()), None, "no change");
+        assert_eq!(&*user.ended().await, "Back at noon");
+        for other in [&admin, &stranger, &late] {
+            assert!(tokio::time::timeout(std::time::Duration::ZERO, other.ended()).await.is_err());
+        }
+        assert_eq!(stranger.admit(false).err(), noon);
+        assert_eq!(late.admit(true), Ok(()));
+        // Another reason ends nobody twice.
+        assert_eq!(sessions.lock_out(Notice::new("Back at one")), Some(0));
+        assert_eq!(sessions.lock_out(None), Some(0));
+        assert_eq!(stranger.admit(false), Ok(()));
+
+        assert_eq!(stranger.motd(), None);
+        assert!(sessions.set_motd(noon.clone()) && !sessions.set_motd(noon.clone()));
+        assert_eq!(stranger.motd(), noon);
     }
 }

@@ -51,6 +51,16 @@ pub(crate) async fn enter(
         Err(Failure::Task(error)) => return Err(error.into()),
     };
     let Entered { account, proxy, app, .. } = entered;
+    // An administrator who acts as a user is one.
+    if let Err(notice) = context.connection.admit(account.admin || proxy.is_some()) {
+        let info = context.connection.info();
+        info!(event = "imap.login.locked_out", conn = info.id, user = account.user.as_str(), peer = %info.peer);
+        return Err(CommandError::LockedOut(notice.text().to_owned().into()));
+    }
+    if let Some(motd) = context.connection.motd() {
+        // RFC 9051, 7.1: the client must show it.
+        context.tell_code(&Code::Alert, motd.text());
+    }
     let info = context.connection.info();
     let (tls, proxy) = (info.tls.map(|tls| tls.version), proxy.map(|proxy| proxy.to_string()));
     info!(event = "imap.login.succeeded", conn = info.id, user = account.user.as_str(), proxy, app, peer = %info.peer, tls);

@@ -8,7 +8,7 @@ use crate::ahead::Ahead;
 use crate::context::Context;
 use crate::maildrop::Maildrop;
 use crate::outcome::{Done, Outcome, Refused};
-use crate::reply::Code;
+use crate::reply::{self, Code};
 use crate::session::{Authorization, Transaction};
 use crate::syntax::Line;
 
@@ -45,6 +45,13 @@ pub(crate) async fn enter(
         Err(Failure::Task(error)) => return Err(Refused::Task(error)),
     };
     let user = entered.account.user.as_str().to_owned();
+    // An administrator who acts as a user is one.
+    if let Err(notice) = context.connection.admit(entered.account.admin || entered.proxy.is_some()) {
+        let info = context.connection.info();
+        info!(event = "pop3.login.locked_out", conn = info.id, user, peer = %info.peer);
+        reply::err(context.connection.output(), Some(Code::SysTemp), notice.text());
+        return Err(Refused::Ended);
+    }
     if !context.server.pace.admit(&user, context.server.options.login_delay) {
         return Err(Refused::with(Code::LoginDelay, "You have logged in too short a time ago"));
     }
