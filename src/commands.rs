@@ -31,6 +31,7 @@ mod scrub;
 mod serve;
 mod status;
 mod subs;
+mod trace;
 mod unexpunge;
 mod user;
 mod who;
@@ -102,6 +103,7 @@ pub(crate) const TABLE: &[Command] = &[
     kick::COMMAND,
     lockout::COMMAND,
     motd::COMMAND,
+    trace::COMMAND,
     metrics::COMMAND,
     config::COMMAND,
     domain::COMMAND,

@@ -18,6 +18,7 @@ mod server;
 mod services;
 mod terminal;
 mod tokens;
+mod trace;
 
 use std::process::ExitCode;
 

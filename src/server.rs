@@ -37,6 +37,7 @@ use crate::notify::notify;
 use crate::privileges;
 use crate::services::{Services, leave};
 use crate::tokens;
+use crate::trace;
 
 /// Mode of the LMTP socket: the directory above decides who may deliver.
 const LMTP_SOCKET_MODE: u32 = 0o666;
@@ -129,6 +130,8 @@ async fn serve(
     }
     notify("STOPPING=1");
     info!(event = "server.stopping", connections = reception.gate.connections());
+    // Those who follow one on a terminal would keep us waiting.
+    trace::end(&reception.sessions, |_| true);
     drain(&reception, live.config.server.shutdown_wait.0, &mut signals).await;
     announce::gone(&live.config);
     info!(event = "server.stopped");

@@ -53,6 +53,7 @@ use crate::output::{self, Output, WriteError};
 use crate::proxy::{self, ProxyError};
 use crate::stream::{Plain, Stream};
 use crate::tls::{ChannelBinding, HandshakeError, Tls};
+use crate::trace::Heard;
 use crate::{Limits, limits};
 
 pub use info::{ConnectionInfo, Peer, Proxy};
@@ -160,6 +161,7 @@ impl Connection {
     }
 
     pub(crate) fn admitted(mut self, slot: crate::listen::Slot, entry: crate::sessions::Entry) -> Self {
+        self.output.tapped_by(entry.row());
         (self.slot, self.entry) = (Some(slot), Some(entry));
         self
     }
@@ -277,6 +279,13 @@ impl Connection {
         self.octets_out += (waiting - self.output.len()) as u64;
         self.show_octets();
         result
+    }
+
+    /// Tells whoever traces the session what the client has said.
+    fn heard(&self, what: Heard<'_>) {
+        if let Some(tap) = self.entry.as_ref().and_then(crate::sessions::Entry::tap) {
+            tap.heard(what, self.output.len());
+        }
     }
 
     fn show_octets(&self) {

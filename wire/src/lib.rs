@@ -7,10 +7,11 @@
 //! - [`limits`] holds every number a peer is held to, with its reason.
 //! - [`attempts`] turns away who guesses passwords.
 //! - [`sessions`] is who is connected now, for administrators to see and to end.
+//! - [`trace`] is what a client says and is told, for an administrator who looks for its trouble.
 //! - [`meter`] counts commands and their times.
 //! - [`notices`] is what administrators tell everybody.
 //!
-//! Nothing here knows a mailbox, a user or a protocol's replies.
+//! Nothing here knows a mailbox, a user or a protocol's replies, but for what a trace must leave out.
 
 pub mod attempts;
 pub mod connection;
@@ -26,6 +27,7 @@ pub mod secret;
 pub mod sessions;
 pub mod stream;
 pub mod tls;
+pub mod trace;
 
 pub use connection::{Connection, ConnectionInfo, Peer, ReadError, StartTlsError};
 pub use limits::Limits;

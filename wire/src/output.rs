@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::IoSlice;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -13,6 +14,8 @@ use thiserror::Error;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::limits;
+use crate::sessions::Row;
+use crate::trace::Tap;
 
 pub(crate) use file::{read_window, send_file};
 
@@ -56,6 +59,8 @@ pub struct Output {
     len: usize,
     /// The stream has taken octets that it may still hold: TLS says that it has written what it has only encrypted.
     unflushed: bool,
+    /// The session's row, through which it may be traced.
+    row: Option<Arc<Row>>,
 }
 
 impl Output {
@@ -125,12 +130,37 @@ impl Output {
             if written == 0 {
                 return Err(WriteError::Io(std::io::ErrorKind::WriteZero.into()));
             }
+            if let Some(tap) = self.tap() {
+                self.tell(tap, written);
+            }
             self.advance(written);
         }
         (self.chunks, self.tail) = Default::default();
         in_time(stalled, to.flush()).await?;
         self.unflushed = false;
         Ok(())
+    }
+
+    /// What is sent is the session's with this row.
+    pub(crate) fn tapped_by(&mut self, row: Arc<Row>) {
+        self.row = Some(row);
+    }
+
+    /// What listens to what is sent, if somebody does.
+    pub(crate) fn tap(&self) -> Option<&Tap> {
+        self.row.as_ref().and_then(|row| row.tap())
+    }
+
+    /// Tells whoever traces the session that the first `written` octets were sent.
+    fn tell(&self, tap: &Tap, mut written: usize) {
+        for chunk in &self.chunks {
+            let part = written.min(chunk.len());
+            if part == 0 {
+                break;
+            }
+            tap.said(&chunk[..part]);
+            written -= part;
+        }
     }
 
     /// Whether anything waits, here or in the stream.

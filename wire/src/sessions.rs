@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::SystemTime;
@@ -13,6 +14,7 @@ use atomic_waker::AtomicWaker;
 
 use crate::connection::{ConnectionInfo, Peer};
 use crate::notices::{Notice, Notices};
+use crate::trace::{Order, Record, Tap, Trace, Traces};
 
 /// Characters of a client's name or mailbox that are kept: more is of no use to anybody who looks.
 const LABEL: usize = 200;
@@ -23,6 +25,7 @@ pub struct Sessions {
     rows: Mutex<BTreeMap<u64, Arc<Row>>>,
     /// Locked before `rows`.
     notices: Mutex<Notices>,
+    traces: Traces,
 }
 
 /// What is known of a session at one moment.
@@ -52,7 +55,7 @@ pub struct SessionView {
 
 /// A connection's row.
 #[derive(Debug)]
-struct Row {
+pub(crate) struct Row {
     id: u64,
     service: &'static str,
     since: SystemTime,
@@ -65,6 +68,7 @@ struct Row {
     reason: OnceLock<Arc<str>>,
     /// Whoever waits for that: the session's task, and nobody else.
     waiting: AtomicWaker,
+    tap: Tap,
 }
 
 #[derive(Debug)]
@@ -120,6 +124,46 @@ impl Sessions {
         Some(users.map(|row| usize::from(row.end(&reason))).sum())
     }
 
+    /// Begins to trace: sessions that have logged in from their next command on, others when they do, new ones from the
+    /// beginning. Records must be taken as they come; who takes no more ends the trace.
+    pub fn trace(&self, order: Order) -> (Arc<Trace>, Receiver<Record>) {
+        let (trace, records) = self.traces.begin(order);
+        for row in self.rows().values() {
+            // In the middle of a login nobody knows what is a secret.
+            if row.labels().user.is_some() {
+                self.tap(row, false);
+            }
+        }
+        (trace, records)
+    }
+
+    /// Ends the traces that `chosen` picks, and returns them.
+    pub fn end_traces(&self, chosen: impl FnMut(&Trace) -> bool) -> Vec<Arc<Trace>> {
+        let ended = self.traces.end(chosen);
+        if !ended.is_empty() {
+            let rows = self.rows();
+            rows.values().for_each(|row| ended.iter().for_each(|trace| row.tap.take_off(trace.id())));
+        }
+        ended
+    }
+
+    /// The traces that are on.
+    #[must_use]
+    pub fn traces(&self) -> Vec<Arc<Trace>> {
+        self.traces.list()
+    }
+
+    /// Taps a session if a trace fits.
+    fn tap(&self, row: &Row, fresh: bool) {
+        let (user, peer) = {
+            let labels = row.labels();
+            (labels.user.clone(), labels.peer)
+        };
+        if let Some(sink) = self.traces.find(user.as_deref(), &peer) {
+            row.tap.put_on(sink, row.id, row.service, peer, fresh);
+        }
+    }
+
     pub(crate) fn enter(self: &Arc<Self>, info: &ConnectionInfo) -> Entry {
         let row = Arc::new(Row {
             id: info.id,
@@ -131,8 +175,10 @@ impl Sessions {
             is_user: AtomicBool::new(false),
             reason: OnceLock::new(),
             waiting: AtomicWaker::new(),
+            tap: Tap::default(),
         });
         self.rows().insert(info.id, Arc::clone(&row));
+        self.tap(&row, true);
         Entry { sessions: Arc::clone(self), row }
     }
 
@@ -147,6 +193,11 @@ impl Sessions {
 }
 
 impl Row {
+    /// What listens, if somebody does.
+    pub(crate) fn tap(&self) -> Option<&Tap> {
+        Some(&self.tap).filter(|tap| tap.is_on())
+    }
+
     fn view(&self) -> SessionView {
         let labels = self.labels();
         SessionView {
@@ -185,6 +236,7 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn set_peer(&self, peer: Peer) {
         self.row.labels().peer = peer;
+        self.sessions.tap(&self.row, true);
     }
 
     pub(crate) fn set_tls(&self, version: Option<&'static str>) {
@@ -193,6 +245,7 @@ impl Entry {
 
     pub(crate) fn set_user(&self, user: &str) {
         self.row.labels().user = Some(label(user));
+        self.sessions.tap(&self.row, false);
     }
 
     pub(crate) fn set_mailbox(&self, mailbox: Option<&str>) {
@@ -211,6 +264,16 @@ impl Entry {
     pub(crate) fn set_octets(&self, octets_in: u64, octets_out: u64) {
         self.row.octets_in.store(octets_in, Ordering::Relaxed);
         self.row.octets_out.store(octets_out, Ordering::Relaxed);
+    }
+
+    /// The row, for what is sent.
+    pub(crate) fn row(&self) -> Arc<Row> {
+        Arc::clone(&self.row)
+    }
+
+    /// What listens, if somebody does.
+    pub(crate) fn tap(&self) -> Option<&Tap> {
+        self.row.tap()
     }
 
     /// What everybody is told who logs in.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::Connection;
 use crate::framing::{BadCommand, DotFramer, DotPiece, Fragment, FrameError, LiteralStep};
 use crate::output::WriteError;
+use crate::trace::Heard;
 
 /// Octets read at a time while waiting for a line, on the stack of the poll: 8 KiB, more than nearly any command.
 const SCRATCH: usize = 8 * 1024;
@@ -65,11 +66,13 @@ impl Connection {
                 Ok(Some(fragment)) => {
                     self.line_by = None;
                     self.continued = false;
+                    self.heard(Heard::Fragment(&fragment.text, fragment.literal));
                     return Ok(fragment);
                 }
                 Ok(None) => self.fill_line().await?,
                 Err(bad) => {
                     self.line_by = None;
+                    self.heard(Heard::Refused);
                     return Err(bad.into());
                 }
             }
@@ -90,6 +93,7 @@ impl Connection {
             let whole = self.commands.literal_whole(&mut self.input);
             self.release_input();
             if let Some(literal) = whole? {
+                self.heard(Heard::Literal(&literal));
                 return Ok(literal);
             }
             let wanted = self.commands.literal_left() - self.input.len() as u64;
@@ -108,6 +112,7 @@ impl Connection {
             match self.commands.literal_piece(&mut self.input) {
                 LiteralStep::Data(data) => {
                     self.release_input();
+                    self.heard(Heard::Body(&data));
                     return Ok(Some(data));
                 }
                 LiteralStep::Done => return Ok(None),
@@ -148,11 +153,13 @@ impl Connection {
             match next {
                 Ok(Some(line)) => {
                     self.line_by = None;
+                    self.heard(Heard::Line(&line));
                     return Ok(line);
                 }
                 Ok(None) => self.fill_line().await?,
                 Err(error) => {
                     self.line_by = None;
+                    self.heard(Heard::Refused);
                     return Err(error.into());
                 }
             }
@@ -171,6 +178,7 @@ impl Connection {
         let take = usize::try_from(max).unwrap_or(usize::MAX).min(self.input.len());
         let data = self.input.split_to(take).freeze();
         self.release_input();
+        self.heard(Heard::Body(&data));
         Ok(data)
     }
 
@@ -183,7 +191,12 @@ impl Connection {
             let piece = body.next(&mut self.input);
             self.release_input();
             match piece {
-                Some(piece) => return Ok(piece),
+                Some(piece) => {
+                    if let DotPiece::Data(data) = &piece {
+                        self.heard(Heard::Body(data));
+                    }
+                    return Ok(piece);
+                }
                 None => self.fill_body(u64::MAX).await?,
             }
         }

@@ -43,6 +43,9 @@ pub(crate) async fn send_file(
         match stream {
             Stream::Plain(socket @ (Plain::Tcp(_) | Plain::Unix(_))) if is_cached(file, at, window) => {
                 send_window(socket, file, at, window, stalled).await?;
+                if let Some(tap) = output.tap() {
+                    tap.said_of_file(window);
+                }
             }
             _ => {
                 let data = read_window(file, at, window as usize).await.map_err(missing)?;

@@ -1,0 +1,172 @@
+//! Conversations, and what is left of them.
+
+use super::*;
+
+/// Runs a conversation: `C:` lines as the framing hands them out, `S:` as octets.
+struct Conversation {
+    mask: Mask,
+    texts: Texts,
+}
+
+impl Conversation {
+    fn new(service: &str, bodies: bool) -> Self {
+        Self { mask: Mask::new(service, bodies, true).expect("a mail protocol"), texts: Texts::new() }
+    }
+
+    fn client(&mut self, what: Heard<'_>) -> &mut Self {
+        self.mask.heard(what, 0, &mut self.texts);
+        self
+    }
+
+    fn line(&mut self, line: &str) -> &mut Self {
+        self.client(Heard::Line(line.as_bytes()))
+    }
+
+    fn fragment(&mut self, text: &str, literal: Option<u64>) -> &mut Self {
+        let literal = literal.map(|len| Literal { len, sync: true, binary: false });
+        self.client(Heard::Fragment(text.as_bytes(), literal))
+    }
+
+    fn server(&mut self, octets: impl AsRef<[u8]>) -> &mut Self {
+        self.mask.said(octets.as_ref(), &mut self.texts);
+        self
+    }
+
+    #[track_caller]
+    fn shows(&mut self, expected: &[&str]) -> &mut Self {
+        let texts = std::mem::take(&mut self.texts).into_iter().map(|(side, text)| match side {
+            Side::Client => format!("C: {text}"),
+            Side::Server => format!("S: {text}"),
+        });
+        assert_eq!(texts.collect::<Vec<_>>(), expected);
+        self
+    }
+}
+
+#[test]
+fn imap_logins() {
+    let mut imap = Conversation::new("imap", true);
+    imap.server("* OK ready\r\n").fragment("a LOGIN joe secret", None).shows(&["S: * OK ready", "C: a LOGIN [hidden]"]);
+    imap.fragment("b login ", Some(3)).client(Heard::Literal(b"joe")).fragment(" ", Some(6));
+    imap.client(Heard::Literal(b"secret")).fragment("", None);
+    imap.shows(&["C: b login{3}", "C: [hidden]", "C: [hidden]{6}", "C: [hidden]", "C: [hidden]"]);
+    imap.fragment("c AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=", None).shows(&["C: c AUTHENTICATE PLAIN [hidden]"]);
+    imap.fragment("d AUTHENTICATE PLAIN", None).server("+ \r\n").line("AGpvZQBzZWNyZXQ=").server("d OK\r\n");
+    imap.shows(&["C: d AUTHENTICATE PLAIN", "S: + ", "C: [hidden]", "S: d OK"]);
+    // What might be one.
+    imap.fragment("LOGIN joe secret", None).fragment("a LOGON joe secret", None).fragment("secret", None);
+    imap.fragment("a  LOGIN joe secret", None).line("secret").client(Heard::Refused);
+    imap.shows(&["C: [hidden]", "C: [hidden]", "C: [hidden]", "C: [hidden]", "C: [hidden]", "C: [a malformed line]"]);
+    imap.fragment("e IDLE", None).line("DONE").shows(&["C: e IDLE", "C: DONE"]);
+}
+
+#[test]
+fn imap_literals_of_clients() {
+    let mut imap = Conversation::new("imaps", false);
+    imap.fragment("a SEARCH SUBJECT ", Some(4)).client(Heard::Literal(b"ab\r\n")).fragment("", None);
+    imap.shows(&["C: a SEARCH SUBJECT {4}", "C: ab\\r\\n", "C: "]);
+    imap.fragment("a SEARCH SUBJECT ", Some(300)).client(Heard::Literal(&[b'x'; 300])).fragment(" 1", None);
+    imap.shows(&["C: a SEARCH SUBJECT {300}", "C: [300 octets]", "C:  1"]);
+    imap.fragment("a APPEND INBOX ", Some(6)).client(Heard::Body(b"abc")).client(Heard::Body(b"def"));
+    imap.server("a OK\r\n").shows(&["C: a APPEND INBOX {6}", "C: [6 octets]", "S: a OK"]);
+}
+
+#[test]
+fn imap_literals_of_ours() {
+    let mut imap = Conversation::new("imap", false);
+    let message = "x".repeat(300) + "a OK secret {3}\r\n";
+    let fetch = format!("* 1 FETCH (BODY[] {{{}}}\r\n{message} UID 1)\r\na OK done\r\n", message.len());
+    let expected = ["S: * 1 FETCH (BODY[] {317}", "S: [317 octets]", "S:  UID 1)", "S: a OK done"];
+    imap.server(&fetch).shows(&expected);
+    for octet in fetch.bytes() {
+        imap.server([octet]);
+    }
+    imap.shows(&expected);
+    imap.server("* LIST () \"/\" {3}\r\na\nb\r\n* OK [ALERT] not one {3}\r\nb OK {2}\r\n").shows(&[
+        "S: * LIST () \"/\" {3}",
+        "S: a\\nb",
+        "S: ",
+        "S: * OK [ALERT] not one {3}",
+        "S: b OK {2}",
+    ]);
+    // A line too long to be kept still announces its literal.
+    let long = "y".repeat(2 * LINE);
+    imap.server(format!("* 1 FETCH (ENVELOPE {long} BODY[] {{300}}\r\n{})\r\n", "z".repeat(300)));
+    assert_eq!(imap.texts.len(), 3);
+    assert!(!imap.texts.iter().any(|(_, text)| text.contains('z')));
+    imap.texts.clear();
+    // Sent by the kernel.
+    imap.server("* 2 FETCH (BODY[] {100000}\r\n");
+    imap.mask.said_of_file(100_000, &mut imap.texts);
+    imap.server(")\r\n").shows(&["S: * 2 FETCH (BODY[] {100000}", "S: [100000 octets]", "S: )"]);
+
+    let mut all = Conversation::new("imap", true);
+    all.server(&fetch);
+    assert!(all.texts.iter().any(|(_, text)| text.contains("secret")));
+}
+
+#[test]
+fn pop3() {
+    let mut pop3 = Conversation::new("pop3", false);
+    pop3.server("+OK ready\r\n").line("USER joe").server("+OK\r\n").line("pass secret").server("+OK\r\n");
+    pop3.shows(&["S: +OK ready", "C: USER joe", "S: +OK", "C: pass [hidden]", "S: +OK"]);
+    // Pipelined, and a message that looks like replies.
+    pop3.line("LIST").line("RETR 1").line("RETR 2").line("NOOP");
+    pop3.server("+OK\r\n1 5\r\n.\r\n+OK\r\n+OK secret\r\n..\r\n.\r\n-ERR no\r\n+OK idle\r\n");
+    pop3.shows(&[
+        "C: LIST",
+        "C: RETR 1",
+        "C: RETR 2",
+        "C: NOOP",
+        "S: +OK",
+        "S: 1 5",
+        "S: .",
+        "S: +OK",
+        "S: [16 octets]",
+        "S: .",
+        "S: -ERR no",
+        "S: +OK idle",
+    ]);
+    pop3.line("AUTH PLAIN").server("+ \r\n").line("AGpvZQBzZWNyZXQ=").server("-ERR\r\n").line("QUIT");
+    pop3.shows(&["C: AUTH PLAIN", "S: + ", "C: [hidden]", "S: -ERR", "C: QUIT"]);
+    pop3.line("AUTH PLAIN AGpvZQBzZWNyZXQ=").server("+OK\r\n").line("secret").line("APOP joe abc");
+    pop3.shows(&["C: AUTH PLAIN [hidden]", "S: +OK", "C: [hidden]", "C: APOP [hidden]"]);
+}
+
+#[test]
+fn lmtp() {
+    let mut lmtp = Conversation::new("lmtp", false);
+    lmtp.line("LHLO mx").server("250-mail\r\n250 SIZE\r\n").line("AUTH PLAIN AGpvZQBzZWNyZXQ=").server("235 ok\r\n");
+    lmtp.line("AUTH LOGIN").server("334 VXNlcm5hbWU6\r\n").line("am9l").server("334 x\r\n").line("c2VjcmV0");
+    lmtp.server("235 ok\r\n").line("MAIL FROM:<a@example.org>").line("DATA").server("354 go\r\n");
+    lmtp.client(Heard::Body(b"secret\r\n")).server("250 ok\r\n");
+    lmtp.shows(&[
+        "C: LHLO mx",
+        "S: 250-mail",
+        "S: 250 SIZE",
+        "C: AUTH PLAIN [hidden]",
+        "S: 235 ok",
+        "C: AUTH LOGIN",
+        "S: 334 VXNlcm5hbWU6",
+        "C: [hidden]",
+        "S: 334 x",
+        "C: [hidden]",
+        "S: 235 ok",
+        "C: MAIL FROM:<a@example.org>",
+        "C: DATA",
+        "S: 354 go",
+        "C: [8 octets]",
+        "S: 250 ok",
+    ]);
+}
+
+#[test]
+fn a_trace_that_begins_in_the_middle() {
+    let mut mask = Mask::new("pop3", false, false).expect("a mail protocol");
+    let mut texts = Texts::new();
+    // The end of a message that nobody knows to be one.
+    mask.said(b"secret\r\n", &mut texts);
+    mask.heard(Heard::Line(b"NOOP"), 11, &mut texts);
+    mask.said(b"secret\r\n.\r\n+OK idle\r\n", &mut texts);
+    assert_eq!(texts, [(Side::Client, "NOOP".to_owned()), (Side::Server, "+OK idle".to_owned())]);
+}
