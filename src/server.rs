@@ -7,6 +7,7 @@
 mod announce;
 mod control;
 mod first_start;
+mod memory;
 mod reload;
 mod scrub;
 mod upkeep;
@@ -98,6 +99,7 @@ async fn serve(
         shutdown: CancellationToken::new(),
     };
     reception.gate.attempts().set_policy(config.login_policy());
+    memory::limit(&reception.gate, &config);
     let listeners = Listeners::listen(ports, &config)?;
     // Only now: a start that fails on the way must not make a password that nobody gets to see.
     let password = first_start::ensure_admin(&services)?;

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 
 use mailstore::ErrorKind;
+use wire::framing::{BadCommand, FrameError};
+use wire::memory::NoMemory;
 use wire::{ReadError, WriteError};
 
 use crate::namespace::BadName;
@@ -183,6 +185,7 @@ impl From<ReadError> for CommandError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Command(bad) if bad.fatal => CommandError::Bye(bad.error.to_string().into()),
+            ReadError::Command(BadCommand { error: FrameError::NoMemory(why), .. }) => why.into(),
             ReadError::Command(bad) if bad.error.is_too_big() => CommandError::TooBig(bad.error.to_string().into()),
             ReadError::Command(bad) => CommandError::bad(bad.error.to_string()),
             ReadError::Line(error) => CommandError::bad(error.to_string()),
@@ -190,6 +193,17 @@ impl From<ReadError> for CommandError {
             ReadError::Ended(reason) => CommandError::Bye(reason.to_string().into()),
             gone => CommandError::Gone(gone),
         }
+    }
+}
+
+/// RFC 5530: UNAVAILABLE passes, LIMIT does not.
+impl From<NoMemory> for CommandError {
+    fn from(why: NoMemory) -> Self {
+        let code = match why {
+            NoMemory::Now => Code::Unavailable,
+            NoMemory::Ever => Code::Limit,
+        };
+        CommandError::refused(code, why.to_string())
     }
 }
 

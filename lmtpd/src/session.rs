@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use mailstore::Access;
+use mailstore::{Access, StageWriter};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use wire::meter::Verdict;
@@ -231,6 +231,9 @@ impl<D: Deposit> Session<D> {
         let heard = matches!(line, Ok(_) | Err(ReadError::Line(_)));
         self.verdict = Verdict::Ok;
         let done = self.done(state, line).await;
+        if let Ok(State::Connected | State::Greeted(_)) = &done {
+            self.conn.release();
+        }
         if heard {
             let verdict = if matches!(done, Err(End::Broken(_))) { Verdict::Gone } else { self.verdict };
             self.shared.meters.commands.note(name, verdict, started.elapsed());
@@ -279,7 +282,10 @@ impl<D: Deposit> Session<D> {
         match (verb, state) {
             (Verb::Lhlo, state) => self.lhlo(state, arguments),
             (Verb::Mail, State::Greeted(greeted)) => match self.conn.admit(false) {
-                Ok(()) => self.mail(greeted, arguments).await,
+                Ok(()) => match self.conn.set_aside(StageWriter::IN_MEMORY) {
+                    Ok(()) => self.mail(greeted, arguments).await,
+                    Err(why) => (State::Greeted(greeted), Next::Reply(Reply::new(452, "4.3.1", why.to_string()))),
+                },
                 // Here, not in the greeting: a monitor goes no further than LHLO, and must not take this for a failure.
                 Err(notice) => {
                     info!(event = "lmtp.mail.locked_out", conn = self.conn.info().id);

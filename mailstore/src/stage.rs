@@ -37,6 +37,9 @@ pub struct StageWriter {
 }
 
 impl StageWriter {
+    /// What is kept in memory of a message that is being received, at most.
+    pub const IN_MEMORY: u64 = IN_MEMORY as u64;
+
     /// A new message below `directory`, of at most `limit` bytes.
     pub(crate) fn new(disk: Arc<dyn Disk>, directory: &Path, limit: u64, counters: Arc<Counters>) -> StageWriter {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);

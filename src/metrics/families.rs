@@ -109,8 +109,30 @@ pub(super) const FAMILIES: &[Family] = &[
             for (service, traffic) in metrics.gate.traffic() {
                 out.number(&[service, "total"], Number::Whole(traffic.refused(Refusal::Total)));
                 out.number(&[service, "address"], Number::Whole(traffic.refused(Refusal::Address)));
+                out.number(&[service, "memory"], Number::Whole(traffic.refused(Refusal::Memory)));
             }
         },
+    },
+    Family {
+        name: "angarium_buffer_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "What all connections together hold in buffers",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.gate.memory().used())),
+    },
+    Family {
+        name: "angarium_buffer_limit_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "What they may hold",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.gate.memory().limit())),
+    },
+    Family {
+        name: "angarium_buffer_refusals",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Commands that were refused because they needed more",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.gate.memory().refused())),
     },
     Family {
         name: "angarium_command_duration_seconds",

@@ -16,6 +16,8 @@ use crate::notices;
 /// Options that take effect at once: new connections get new limits.
 const LIVE: &[&str] = &[
     "limits.connections",
+    "limits.memory",
+    "limits.connection_memory",
     "limits.connections_per_address",
     "limits.login_timeout",
     "limits.failed_logins",
@@ -62,6 +64,7 @@ impl Live {
         }
         self.limits.store(Arc::new(config.wire_limits()));
         self.gate.attempts().set_policy(config.login_policy());
+        super::memory::limit(&self.gate, &config);
         let waiting = changed(&self.config.values(), &config.values());
         let waiting: Vec<_> = waiting.into_iter().filter(|name| !is_live(name)).collect();
         if waiting.is_empty() {

@@ -48,6 +48,7 @@ use tracing::warn;
 use crate::attempts::Consequence;
 use crate::framing::{CommandFramer, CommandLimits, DotStuffer, LineFramer};
 use crate::listen::Refusal;
+use crate::memory::NoMemory;
 use crate::notices::Notice;
 use crate::output::{self, Output, WriteError};
 use crate::proxy::{self, ProxyError};
@@ -119,6 +120,10 @@ pub struct Connection {
     continued: bool,
     octets_in: u64,
     octets_out: u64,
+    /// Octets of the arguments of the command under way that were or are being read as literals.
+    arguments: u64,
+    /// What the session has set aside.
+    aside: u64,
     /// Gives the slot back to the listener when the connection is dropped.
     slot: Option<crate::listen::Slot>,
     /// The row that administrators see; a connection inside the process has none.
@@ -147,6 +152,8 @@ impl Connection {
             continued: false,
             octets_in: 0,
             octets_out: 0,
+            arguments: 0,
+            aside: 0,
             slot: None,
             entry: None,
         }
@@ -262,7 +269,8 @@ impl Connection {
             return Ok(());
         }
         let waiting = self.output.len();
-        let login_by = self.login_by;
+        let (login_by, holds) = (self.login_by, self.holds());
+        let mut held = self.slot.as_mut().map(crate::listen::Slot::held);
         let flush = async {
             let flush = self.output.flush(&mut self.stream, self.times.output);
             match login_by {
@@ -273,11 +281,13 @@ impl Connection {
         let result = tokio::select! {
             // First, so that a goodbye still goes out to whoever reads.
             biased;
-            result = flush => result,
+            // What the peer takes at once is not worth an entry.
+            result = when_pending(flush, || held.iter_mut().for_each(|held| held.set(holds))) => result,
             reason = ended(self.entry.as_ref()) => Err(WriteError::Ended(reason)),
         };
         self.octets_out += (waiting - self.output.len()) as u64;
         self.show_octets();
+        self.settle();
         result
     }
 
@@ -297,7 +307,54 @@ impl Connection {
     /// # Errors
     /// As [`Connection::flush`].
     pub async fn relieve(&mut self) -> Result<(), WriteError> {
-        if self.output.is_full() { self.flush().await } else { Ok(()) }
+        let len = self.output.len();
+        let full = self.output.is_full() || (len >= limits::OUTPUT_WHEN_TIGHT && self.is_tight());
+        if full { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sets memory aside for what the session keeps besides the connection's buffers; replaces what was set aside before.
+    ///
+    /// # Errors
+    /// [`NoMemory`], and what was set aside before stays so. Never for less than that.
+    pub fn set_aside(&mut self, octets: u64) -> Result<(), NoMemory> {
+        let wanted = self.holds() - self.aside + octets;
+        if octets > self.aside
+            && let Some(slot) = &mut self.slot
+        {
+            slot.held().may_hold(wanted)?;
+        }
+        self.aside = octets;
+        self.settle();
+        Ok(())
+    }
+
+    /// Gives back what was set aside.
+    pub fn release(&mut self) {
+        if self.aside > 0 {
+            self.aside = 0;
+            self.settle();
+        }
+    }
+
+    /// Whether memory is short, and what can be done with less should be.
+    #[must_use]
+    pub fn is_tight(&self) -> bool {
+        self.slot.as_ref().is_some_and(crate::listen::Slot::is_tight)
+    }
+
+    /// What it holds now.
+    fn holds(&self) -> u64 {
+        // A literal that is being read whole counts from its announcement on, not as input too.
+        let input = (self.input.capacity() as u64).saturating_sub(self.arguments);
+        input + self.arguments + self.output.len() as u64 + self.aside
+    }
+
+    /// Tells the account what it holds now. Costs a comparison where nothing has changed.
+    fn settle(&mut self) {
+        let holds = self.holds();
+        if let Some(slot) = &mut self.slot {
+            slot.held().set(holds);
+        }
     }
 
     /// Sends `len` octets of a file from `offset`, behind what waits to be sent. Small files join the queue; large ones
@@ -308,12 +365,19 @@ impl Connection {
     pub async fn write_file(&mut self, file: &File, offset: u64, len: u64) -> Result<(), WriteError> {
         let waiting = self.output.len() as u64;
         let stalled = self.times.output;
-        let sent = output::send_file(&mut self.output, &mut self.stream, file, offset, len, stalled);
-        tokio::select! {
+        let most = if self.is_tight() { limits::OUTPUT_WHEN_TIGHT as u64 } else { u64::MAX };
+        // Without TLS the kernel sends what it has in its own cache.
+        let window = if self.info.tls.is_some() { len.min(most).min(output::WINDOW_TO_ENCRYPT) } else { 0 };
+        let holds = self.holds() + window;
+        let mut held = self.slot.as_mut().map(crate::listen::Slot::held);
+        let sent = output::send_file(&mut self.output, &mut self.stream, file, (offset, len), most, stalled);
+        let result = tokio::select! {
             biased;
-            result = sent => result?,
-            reason = ended(self.entry.as_ref()) => return Err(WriteError::Ended(reason)),
-        }
+            result = when_pending(sent, || held.iter_mut().for_each(|held| held.set(holds))) => result,
+            reason = ended(self.entry.as_ref()) => Err(WriteError::Ended(reason)),
+        };
+        self.settle();
+        result?;
         self.octets_out += waiting + len - self.output.len() as u64;
         self.show_octets();
         Ok(())
@@ -333,7 +397,8 @@ impl Connection {
     ) -> Result<(), WriteError> {
         let mut sent = 0;
         while sent < len && !stuffer.is_full() {
-            let window = STUFFED_WINDOW.min(len - sent);
+            let most = if self.is_tight() { limits::OUTPUT_WHEN_TIGHT as u64 } else { STUFFED_WINDOW };
+            let window = most.min(len - sent);
             let read = output::read_window(file, offset + sent, window as usize).await;
             let data = read.map_err(|problem| WriteError::File { missing: len - sent, problem })?;
             stuffer.put(data, &mut self.output);
@@ -418,6 +483,19 @@ impl Connection {
         // A peer that does not read must not hold us: it gets a moment, not the five minutes of a working session.
         let _ = tokio::time::timeout(limits::TLS_HANDSHAKE, say).await;
     }
+}
+
+/// Runs `future`, and `wait` whenever it has to wait.
+async fn when_pending<F: Future>(future: F, mut wait: impl FnMut()) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending() {
+            wait();
+        }
+        polled
+    })
+    .await
 }
 
 /// Completes when an administrator ends the session, with what he says; never where there is no row.

@@ -19,6 +19,8 @@ pub use line::LineFramer;
 pub use literal::Literal;
 pub use stuff::DotStuffer;
 
+use crate::memory::NoMemory;
+
 /// What is wrong with a line or literal, worded so that it can follow `BAD ` or `500 5.5.2 `.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FrameError {
@@ -71,6 +73,9 @@ pub enum FrameError {
         /// The limit, octets.
         limit: u64,
     },
+    /// There is no memory for the command's arguments.
+    #[error(transparent)]
+    NoMemory(NoMemory),
     /// A refused command went on for longer than we read for nothing.
     #[error("Refused command is too large to skip")]
     DiscardTooBig,

@@ -8,6 +8,7 @@
 //! - [`attempts`] turns away who guesses passwords.
 //! - [`sessions`] is who is connected now, for administrators to see and to end.
 //! - [`trace`] is what a client says and is told, for an administrator who looks for its trouble.
+//! - [`memory`] is what all connections hold in buffers, and what is done about it.
 //! - [`meter`] counts commands and their times.
 //! - [`notices`] is what administrators tell everybody.
 //!
@@ -18,6 +19,7 @@ pub mod connection;
 pub mod framing;
 pub mod limits;
 pub mod listen;
+pub mod memory;
 pub mod meter;
 pub mod notices;
 pub mod output;

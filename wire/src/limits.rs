@@ -40,6 +40,11 @@ pub const MESSAGE_SIZE: u64 = 50 * 1024 * 1024;
 /// Output waiting for a peer above which a session must wait before producing more: 64 KiB, about what the kernel takes
 /// at once; more would only be memory standing still.
 pub const OUTPUT_HIGH_WATER: usize = 64 * 1024;
+/// The same, and what is read at a time of a message, when connections hold half of the memory they may: 8 KiB.
+pub const OUTPUT_WHEN_TIGHT: usize = 8 * 1024;
+/// Memory of one connection: 4 MiB, the largest arguments of a command twice ([`COMMAND_ARGUMENTS`]), a message's beginning
+/// and a reply.
+pub const CONNECTION_MEMORY: u64 = 4 * 1024 * 1024;
 /// A peer that takes no byte of our output for this long is gone: 5 minutes.
 pub const OUTPUT_STALLED: Duration = Duration::from_secs(5 * 60);
 /// A TLS handshake has 30 seconds: slow phones need 5, half-open handshakes must not pile up.

@@ -17,7 +17,7 @@ use crate::limits;
 use crate::sessions::Row;
 use crate::trace::Tap;
 
-pub(crate) use file::{read_window, send_file};
+pub(crate) use file::{WINDOW_TO_ENCRYPT, read_window, send_file};
 
 /// Why a peer could not be written to. In each case the connection is of no more use.
 #[derive(Debug, Error)]

@@ -34,6 +34,12 @@ const MAX_MESSAGES: usize = 100;
 
 /// Runs APPEND. `fragment` ends where the first message begins.
 pub(crate) async fn run(context: &mut Context, user: &mut Authenticated, fragment: Fragment) -> Outcome {
+    let outcome = append_all(context, user, fragment).await;
+    context.connection.release();
+    outcome
+}
+
+async fn append_all(context: &mut Context, user: &mut Authenticated, fragment: Fragment) -> Outcome {
     let prefix = parse_append_prefix(&fragment.text, context.encoding())?;
     let Some(first) = fragment.literal else { return Err(CommandError::bad("Expected a literal")) };
     let name = user.account.name(&prefix.mailbox)?;

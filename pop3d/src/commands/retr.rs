@@ -37,6 +37,7 @@ pub(crate) async fn body(context: &Context, state: &mut Transaction, number: Mes
         Some(body) => body,
         None => {
             let reach = state.ahead.reach(number.get());
+            let reach = if context.connection.is_tight() { 1 } else { reach };
             let wanted: Vec<(u32, Message)> = state.maildrop.from(number.get()).take(reach).collect();
             let mailbox = std::sync::Arc::clone(&state.maildrop.mailbox);
             let bodies = context.blocking(move |_| Ok(ahead::read(&mailbox, &wanted))).await?;

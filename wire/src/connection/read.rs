@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::Connection;
 use crate::framing::{BadCommand, DotFramer, DotPiece, Fragment, FrameError, LiteralStep};
+use crate::limits;
 use crate::output::WriteError;
 use crate::trace::Heard;
 
@@ -59,6 +60,10 @@ impl Connection {
     pub async fn read_fragment(&mut self) -> Result<Fragment, ReadError> {
         self.relieve().await?;
         self.check_login_deadline()?;
+        if self.arguments > 0 && !self.commands.mid_command() {
+            self.arguments = 0;
+            self.settle();
+        }
         loop {
             let next = self.commands.next(&mut self.input);
             self.release_input();
@@ -87,6 +92,11 @@ impl Connection {
     pub async fn read_literal(&mut self) -> Result<Bytes, ReadError> {
         if let Some(literal) = self.commands.announced() {
             self.commands.check_whole(literal)?;
+            // Once: it stays announced until its first octets are looked at, also over dropped reads.
+            if !self.continued {
+                self.hold_argument(literal.len)?;
+                self.continued = !literal.sync;
+            }
         }
         self.request_literal();
         loop {
@@ -202,6 +212,19 @@ impl Connection {
         }
     }
 
+    /// Counts an argument that is to be read whole.
+    fn hold_argument(&mut self, octets: u64) -> Result<(), BadCommand> {
+        let wanted = self.holds() + octets;
+        if let Some(slot) = &mut self.slot
+            && let Err(why) = slot.held().may_hold(wanted)
+        {
+            return self.commands.refuse_for_memory(why);
+        }
+        self.arguments += octets;
+        self.settle();
+        Ok(())
+    }
+
     /// Asks for the announced literal, once, if the peer waits for that.
     fn request_literal(&mut self) {
         if self.commands.announced().is_some_and(|literal| literal.sync) && !self.continued {
@@ -221,6 +244,7 @@ impl Connection {
     /// Waits for more of a line; its deadline began with the first wait for it.
     async fn fill_line(&mut self) -> Result<(), ReadError> {
         self.flush().await?;
+        self.settle();
         let idle = self.times.idle;
         let until = *self.line_by.get_or_insert_with(|| Instant::now() + idle);
         let until = self.login_by.map_or(until, |login| login.min(until));
@@ -248,8 +272,10 @@ impl Connection {
         self.flush().await?;
         let until = Instant::now() + self.times.body;
         let until = self.login_by.map_or(until, |login| login.min(until));
-        let chunk = usize::try_from(wanted).unwrap_or(usize::MAX).min(BODY_CHUNK);
+        let most = if self.is_tight() { limits::OUTPUT_WHEN_TIGHT } else { BODY_CHUNK };
+        let chunk = usize::try_from(wanted).unwrap_or(usize::MAX).min(most);
         self.input.reserve(chunk);
+        self.settle();
         let mut space = bytes::BufMut::limit(&mut self.input, chunk);
         let entry = self.entry.as_ref();
         let read = tokio::select! {

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use super::literal::{Ending, Skip, announced, ending};
 use super::{BadCommand, FrameError, Literal, line};
 use crate::limits;
+use crate::memory::NoMemory;
 
 /// What one command may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,6 +256,17 @@ impl CommandFramer {
         };
         let bad = self.refuse(FrameError::DiscardTooBig, literal);
         if bad.fatal { Err(bad) } else { Ok(()) }
+    }
+
+    /// Refuses the announced literal, and with it the command, for want of memory. Nothing where none is announced.
+    ///
+    /// # Errors
+    /// Always, then: what the client is to be told.
+    pub fn refuse_for_memory(&mut self, why: NoMemory) -> Result<(), BadCommand> {
+        match self.state {
+            State::Announced(literal) => Err(self.refuse(FrameError::NoMemory(why), literal)),
+            _ => Ok(()),
+        }
     }
 
     /// Gives the current command up: what is left of it is skipped by the next read. No effect between commands.

@@ -13,6 +13,7 @@ use super::Traffic;
 use crate::attempts::Attempts;
 use crate::connection::Peer;
 use crate::limits::{self, Limits};
+use crate::memory::{Held, Memory};
 
 /// Why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -23,6 +24,9 @@ pub enum Refusal {
     /// Too many connections from this address.
     #[error("too many connections from this address")]
     Address,
+    /// Connections hold all the memory they may.
+    #[error("out of memory for connections")]
+    Memory,
 }
 
 /// Counts connections; one for all listeners of the process.
@@ -31,6 +35,7 @@ pub struct Gate {
     counts: Mutex<Counts>,
     freed: Notify,
     attempts: Attempts,
+    memory: Arc<Memory>,
     traffic: Mutex<BTreeMap<&'static str, Arc<Traffic>>>,
 }
 
@@ -63,6 +68,11 @@ impl Gate {
         &self.attempts
     }
 
+    /// What connections hold in buffers.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// What the listeners of each service have seen, by its name.
     pub fn traffic(&self) -> Vec<(&'static str, Arc<Traffic>)> {
         let services = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,6 +97,9 @@ impl Gate {
         if !needed && counts.total >= limits.connections.unwrap_or_else(most_connections) {
             return Err(Refusal::Total);
         }
+        if !needed && self.memory.is_full() {
+            return Err(Refusal::Memory);
+        }
         // A proxy or webmail on this machine carries many users; its own limits apply.
         let capped = !peer.is_local() && !limits.is_proxy(peer);
         let address = peer.ip().filter(|_| capped).map(network);
@@ -94,7 +107,7 @@ impl Gate {
             counts.add(address, limits)?;
         }
         counts.total += 1;
-        Ok(Slot { gate: Arc::clone(self), address })
+        Ok(Slot { gate: Arc::clone(self), address, held: Held::new(Arc::clone(&self.memory)) })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -125,9 +138,20 @@ fn most_connections() -> u32 {
 pub(crate) struct Slot {
     gate: Arc<Gate>,
     address: Option<IpAddr>,
+    held: Held,
 }
 
 impl Slot {
+    /// What the connection holds in buffers.
+    pub(crate) fn held(&mut self) -> &mut Held {
+        &mut self.held
+    }
+
+    /// Whether its buffers should be small.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.held.is_tight()
+    }
+
     pub(crate) fn attempts(&self) -> &Attempts {
         &self.gate.attempts
     }

@@ -12,6 +12,7 @@ pub struct Traffic {
     ended: AtomicU64,
     refused_total: AtomicU64,
     refused_address: AtomicU64,
+    refused_memory: AtomicU64,
 }
 
 impl Traffic {
@@ -48,6 +49,7 @@ impl Traffic {
         match why {
             Refusal::Total => &self.refused_total,
             Refusal::Address => &self.refused_address,
+            Refusal::Memory => &self.refused_memory,
         }
     }
 }

@@ -18,18 +18,19 @@ const GATHER_BELOW: u64 = 32 * 1024;
 /// Octets read, or looked for in the page cache, at a time: 256 KiB, one readahead window of a spinning disk.
 const WINDOW: u64 = 256 * 1024;
 /// The same where they are encrypted on the way, 64 KiB: what is read, and what comes of it, stay in the processor's cache.
-const WINDOW_TO_ENCRYPT: u64 = 64 * 1024;
+pub(crate) const WINDOW_TO_ENCRYPT: u64 = 64 * 1024;
 
-/// Sends `len` octets of `file` from `offset`, behind what waits in `output`.
+/// Sends the octets of `file` in `range` (offset and length), behind what waits in `output`; `most` of them in memory at a
+/// time, if that is less than usual.
 pub(crate) async fn send_file(
     output: &mut Output,
     stream: &mut Stream,
     file: &File,
-    offset: u64,
-    len: u64,
+    (offset, len): (u64, u64),
+    most: u64,
     stalled: Duration,
 ) -> Result<(), WriteError> {
-    if len <= GATHER_BELOW {
+    if len <= GATHER_BELOW.min(most) {
         let data = read_window(file, offset, len as usize).await.map_err(|problem| short(len, problem))?;
         output.put_bytes(data);
         return Ok(());
@@ -37,7 +38,7 @@ pub(crate) async fn send_file(
     output.flush(stream, stalled).await?;
     let mut sent = 0;
     while sent < len {
-        let window = if matches!(stream, Stream::Tls(_)) { WINDOW_TO_ENCRYPT } else { WINDOW }.min(len - sent);
+        let window = if matches!(stream, Stream::Tls(_)) { WINDOW_TO_ENCRYPT } else { WINDOW }.min(most).min(len - sent);
         let at = offset + sent;
         let missing = |problem| short(len - sent, problem);
         match stream {

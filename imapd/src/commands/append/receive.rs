@@ -25,6 +25,7 @@ pub(super) async fn receive(
     if literal.len == 0 {
         return Err(CommandError::Refused(None, "An empty message is not stored".into()));
     }
+    context.connection.set_aside(literal.len.min(StageWriter::IN_MEMORY))?;
     let store = &context.server.store;
     // Makes no file yet.
     let mut stage = store.stage(&store.partition_of(&mailbox.name()))?;
