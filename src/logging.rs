@@ -21,6 +21,7 @@ use crate::config::Log;
 use crate::config::options::LogFormat;
 use crate::failure::Failure;
 use tools::Exit;
+use wire::work::Whose;
 
 /// The running log, whose level can be changed.
 #[derive(Debug, Clone)]
@@ -91,6 +92,7 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
+        fields.add_whose(wire::work::whose());
         let time = jiff::Timestamp::now();
         let level = event.metadata().level().as_str();
         match self.format {
@@ -103,6 +105,20 @@ where
 /// An event's fields in the order they were written.
 #[derive(Default)]
 struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    /// Whose work it was, behind the event's name, where the event does not say so itself.
+    fn add_whose(&mut self, whose: Whose) {
+        let conn = whose.conn.map(|conn| ("conn", conn.into()));
+        let delivery = whose.delivery.map(|delivery| ("delivery", delivery.to_string().into()));
+        for (name, value) in delivery.into_iter().chain(conn) {
+            if !self.0.iter().any(|(known, _)| *known == name) {
+                let place = self.0.iter().position(|(known, _)| *known == "event").map_or(0, |place| place + 1);
+                self.0.insert(place, (name, value));
+            }
+        }
+    }
+}
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -118,6 +134,10 @@ impl Visit for Fields {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.push((field.name(), value.into()));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
         self.0.push((field.name(), value.into()));
     }
 
@@ -226,6 +246,22 @@ mod tests {
         assert_eq!(value["target"], "sled");
         assert_eq!(value["n"], 3);
         assert_eq!(out.matches('\n').count(), 1);
+    }
+
+    #[test]
+    fn every_line_tells_whose_work_it_was() {
+        let whose = Whose { conn: Some(7), delivery: Some(wire::work::DeliveryId::now(1)) };
+        let check = |names: &[&'static str], expected: &[&str]| {
+            let mut fields = Fields(names.iter().map(|name| (*name, Value::from(1))).collect());
+            fields.add_whose(whose);
+            assert_eq!(fields.0.iter().map(|(name, _)| *name).collect::<Vec<_>>(), expected, "{names:?}");
+        };
+        check(&["event", "x"], &["event", "conn", "delivery", "x"]);
+        check(&["event", "x", "conn"], &["event", "delivery", "x", "conn"]);
+        check(&["message"], &["conn", "delivery", "message"]);
+        let mut nobody = Fields(vec![("event", 1.into())]);
+        nobody.add_whose(Whose::default());
+        assert_eq!(nobody.0.len(), 1);
     }
 
     #[test]

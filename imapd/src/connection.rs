@@ -7,16 +7,18 @@
 //!
 //! Between commands nothing is held but this loop's small future: a command's future is boxed, the input has no buffer.
 
+mod finished;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use mailstore::MailboxName;
-use tracing::{debug, error, info};
+use tracing::info;
 use wire::framing::{CommandLimits, Fragment};
-use wire::meter::Verdict;
 use wire::{Connection, ReadError, StartTlsError};
 
+use self::finished::{log_failure, log_finished, verdict};
 use crate::commands::{self, Command, Effect, Run, States, capability};
 use crate::context::{Context, Enabled, Imap};
 use crate::outcome::{CommandError, Done, Outcome, Then, server_reply};
@@ -32,7 +34,7 @@ const MAX_BAD: u32 = 20;
 
 /// Runs a session until the client or the server ends it.
 pub async fn serve(server: Arc<Imap>, connection: Connection) {
-    let mut context = Context { server, connection, enabled: Enabled::default(), tag: None };
+    let mut context = Context { server, connection, enabled: Enabled::default(), tag: None, counted: (0, 0) };
     let mut session = Session::NotAuthenticated(NotAuthenticated::default());
     greet(&mut context);
     let end = run(&mut context, &mut session).await;
@@ -111,7 +113,17 @@ async fn run(context: &mut Context, session: &mut Session) -> End {
             }
             Err(error) => return gone(error),
         };
-        let outcome = Box::pin(command(context, session, fragment)).await;
+        let before_login = matches!(session, Session::NotAuthenticated(_));
+        let running = Box::pin(command(context, session, fragment));
+        let outcome = match before_login {
+            false => running.await,
+            true => tokio::select! {
+                biased;
+                outcome = running => outcome,
+                // Nobody waits for an exchange that goes slowly, nor for the delay behind a wrong password.
+                () = shutdown.cancelled() => return End::Shutdown,
+            },
+        };
         match outcome {
             Ok(Ran { bad: true, .. }) => bad += 1,
             Ok(Ran { then: Then::Close, .. }) => return End::Logout,
@@ -149,7 +161,11 @@ async fn start_tls(context: &mut Context) -> Result<(), End> {
         return Err(End::Bye("TLS is not available".into()));
     };
     context.enabled = Enabled::default();
-    Box::pin(context.connection.start_tls(&tls)).await.map_err(End::Tls)
+    let shutdown = context.server.shutdown.clone();
+    tokio::select! {
+        started = Box::pin(context.connection.start_tls(&tls)) => started.map_err(End::Tls),
+        () = shutdown.cancelled() => Err(End::Shutdown),
+    }
 }
 
 /// What a command leaves the loop to do.
@@ -179,8 +195,9 @@ async fn command(context: &mut Context, session: &mut Session, fragment: Fragmen
     {
         return Err(End::Bye(refused.error.to_string()));
     }
-    log(context, session, name, &outcome, started);
-    context.server.commands.note(name, verdict(&outcome), started.elapsed());
+    log_failure(context, session, name, &outcome);
+    let (verdict, took) = (verdict(&outcome), started.elapsed());
+    context.server.commands.note(name, verdict, took);
     let entered = match outcome {
         Ok(mut done) => {
             let entered = done.enter.take();
@@ -188,11 +205,12 @@ async fn command(context: &mut Context, session: &mut Session, fragment: Fragmen
         }
         Err(error) => (None, Err(error)),
     };
-    let ran = finish(context, tag.as_ref(), entered.1)?;
-    if let Some(state) = entered.0 {
+    let ran = finish(context, tag.as_ref(), entered.1);
+    if let (Ok(_), Some(state)) = (&ran, entered.0) {
         enter(context, session, state);
     }
-    Ok(ran)
+    log_finished(context, session, name, verdict, took);
+    ran
 }
 
 /// What is run: parsed arguments, or the beginning of an APPEND.
@@ -383,51 +401,4 @@ fn finish(context: &mut Context, tag: Option<&Tag>, outcome: Outcome) -> Result<
         Err(CommandError::Bye(text)) => Err(End::Bye(text.into_owned())),
         Err(CommandError::Gone(error)) => Err(gone(error)),
     }
-}
-
-/// How a command that ended so is counted.
-fn verdict(outcome: &Outcome) -> Verdict {
-    match outcome {
-        Ok(_) => Verdict::Ok,
-        Err(CommandError::Bad(_) | CommandError::TooBig(_) | CommandError::Fatal(_)) => Verdict::Bad,
-        Err(
-            CommandError::Refused(..)
-            | CommandError::LockedOut(_)
-            | CommandError::Server(_)
-            | CommandError::Directory(_)
-            | CommandError::Task(_),
-        ) => Verdict::No,
-        Err(CommandError::Bye(_) | CommandError::Gone(_)) => Verdict::Gone,
-    }
-}
-
-/// One finished-event for each command; failures of ours at a level that an administrator sees.
-fn log(context: &Context, session: &Session, name: &str, outcome: &Outcome, started: Instant) {
-    let conn = context.connection.info().id;
-    let user = session.account().map(|account| account.reader());
-    let mailbox = match session {
-        Session::Selected(selected) => Some(selected.mailbox.name()),
-        _ => None,
-    };
-    let mailbox = mailbox.as_ref().map(|name| name.as_str());
-    let result = match outcome {
-        Ok(_) => "ok",
-        Err(CommandError::Bad(_) | CommandError::TooBig(_) | CommandError::Fatal(_)) => "bad",
-        Err(CommandError::Refused(..) | CommandError::LockedOut(_)) => "no",
-        Err(CommandError::Server(error)) => {
-            error!(event = "imap.command.failed", conn, user, mailbox, command = name, error = %error);
-            "failed"
-        }
-        Err(CommandError::Directory(error)) => {
-            error!(event = "imap.command.failed", conn, user, mailbox, command = name, error = %error);
-            "failed"
-        }
-        Err(CommandError::Task(error)) => {
-            error!(event = "imap.command.failed", conn, user, mailbox, command = name, error = %error);
-            "failed"
-        }
-        Err(CommandError::Bye(_) | CommandError::Gone(_)) => "gone",
-    };
-    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    debug!(event = "imap.command.finished", conn, user, mailbox, command = name, result, micros);
 }

@@ -121,6 +121,8 @@ pub(crate) struct Context {
     pub(crate) enabled: Enabled,
     /// The tag of the command that is running, for ESEARCH.
     pub(crate) tag: Option<Tag>,
+    /// Octets in and out up to the end of the last command, for the log.
+    pub(crate) counted: (u64, u64),
 }
 
 impl Context {
@@ -162,7 +164,7 @@ impl Context {
         CommandError: From<E>,
     {
         let server = Arc::clone(&self.server);
-        Ok(tokio::task::spawn_blocking(move || work(&server)).await??)
+        Ok(wire::work::blocking(move || work(&server)).await??)
     }
 
     /// Mod-sequences are told from now on. If they were not before, the client is told where the selected mailbox stands

@@ -92,7 +92,7 @@ impl<D: Deposit> Incoming<D> {
             return;
         };
         let pieces = std::mem::take(&mut self.filtered);
-        let written = tokio::task::spawn_blocking(move || {
+        let written = wire::work::blocking(move || {
             write_all(&mut stage, pieces.into_iter())?;
             Ok::<_, mailstore::Error>(stage)
         });

@@ -20,12 +20,13 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mailstore::{Access, StageWriter};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{Level, debug, enabled, info, warn};
 use wire::meter::Verdict;
+use wire::work::{self, DeliveryId};
 use wire::{Connection, Peer, ReadError, Tls};
 
 use crate::commands::{self, States, Verb};
@@ -171,11 +172,14 @@ struct Session<D: Deposit> {
     messages: u64,
     /// The worst that the command under way was answered with.
     verdict: Verdict,
+    /// Octets in and out up to the end of the last command, for the log.
+    counted: (u64, u64),
 }
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve<D: Deposit>(shared: Arc<Shared<D>>, conn: Connection, shutdown: CancellationToken) {
-    let mut session = Session { shared, conn, shutdown, errors: 0, commands: 0, messages: 0, verdict: Verdict::Ok };
+    let mut session =
+        Session { shared, conn, shutdown, errors: 0, commands: 0, messages: 0, verdict: Verdict::Ok, counted: (0, 0) };
     let id = session.conn.info().id;
     let end = session.run().await;
     if let Err(End::Broken(ReadError::Timeout)) = &end {
@@ -233,12 +237,27 @@ impl<D: Deposit> Session<D> {
         let done = self.done(state, line).await;
         if let Ok(State::Connected | State::Greeted(_)) = &done {
             self.conn.release();
+            work::set_delivery(None);
         }
         if heard {
             let verdict = if matches!(done, Err(End::Broken(_))) { Verdict::Gone } else { self.verdict };
-            self.shared.meters.commands.note(name, verdict, started.elapsed());
+            let took = started.elapsed();
+            self.shared.meters.commands.note(name, verdict, took);
+            self.log_finished(name, verdict, took);
         }
         done
+    }
+
+    /// One event for each command. Costs two additions if nobody wants to see it.
+    fn log_finished(&mut self, command: &str, verdict: Verdict, took: Duration) {
+        let now = self.conn.taken_and_given();
+        let before = std::mem::replace(&mut self.counted, now);
+        if !enabled!(Level::DEBUG) {
+            return;
+        }
+        let (octets_in, octets_out) = (now.0.saturating_sub(before.0), now.1.saturating_sub(before.1));
+        let (conn, result, ms) = (self.conn.info().id, verdict.name(), took.as_micros() as f64 / 1e3);
+        debug!(event = "lmtp.command.finished", conn, command, result, ms, octets_in, octets_out);
     }
 
     /// Does the command of a line.
@@ -355,7 +374,12 @@ impl<D: Deposit> Session<D> {
     /// RFC 3207: what was said before is forgotten.
     async fn start_tls(&mut self, tls: &Tls) -> Result<State<D>, End> {
         self.put(&Reply::new(220, "2.0.0", "Ready to start TLS"));
-        match self.conn.start_tls(tls).await {
+        let shutdown = self.shutdown.clone();
+        let started = tokio::select! {
+            started = self.conn.start_tls(tls) => started,
+            () = shutdown.cancelled() => return Err(End::Closed),
+        };
+        match started {
             Ok(()) => Ok(State::Connected),
             Err(error) => {
                 info!(event = "lmtp.tls.failed", conn = self.conn.info().id, %error);
@@ -377,10 +401,11 @@ impl<D: Deposit> Session<D> {
         End::Closed
     }
 
-    /// An identifier for the log and `Received:`, unique over the life of the host.
+    /// An identifier for the log, from now on, and `Received:`; unique over the life of the host.
     fn new_delivery(&self) -> String {
-        let serial = self.shared.deliveries.fetch_add(1, Ordering::Relaxed);
-        format!("{:x}-{:x}-{serial:x}", jiff::Timestamp::now().as_second(), std::process::id())
+        let id = DeliveryId::now(self.shared.deliveries.fetch_add(1, Ordering::Relaxed));
+        work::set_delivery(Some(id));
+        id.to_string()
     }
 
     /// Whether the client's word on who submitted a message counts: it came past a Unix socket's permissions.

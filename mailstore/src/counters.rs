@@ -55,6 +55,8 @@ pub struct Counters {
     pub heals: Heals,
     /// Repairs in the background.
     pub healing: Healing,
+    /// Messages that were refused because a quota was full, and questions for room that were answered with no.
+    pub quota_refusals: Counter,
     /// Quota roots whose usage was found wrong.
     pub quota_drifts: Counter,
     /// What the scrubber has done.

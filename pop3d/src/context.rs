@@ -59,6 +59,8 @@ pub(crate) struct Context {
     pub(crate) connection: Connection,
     /// UTF8 was said (RFC 6856, 2).
     pub(crate) utf8: bool,
+    /// Octets in and out up to the end of the last command, for the log.
+    pub(crate) counted: (u64, u64),
 }
 
 impl Context {
@@ -68,7 +70,7 @@ impl Context {
         work: impl FnOnce(&Pop3) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, Refused> {
         let server = Arc::clone(&self.server);
-        tokio::task::spawn_blocking(move || work(&server)).await?
+        wire::work::blocking(move || work(&server)).await?
     }
 
     /// Whether a password may be sent now.

@@ -10,10 +10,10 @@
 //! pipelined commands leave together (RFC 2449, 6.6).
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use login::Failures;
-use tracing::{debug, error, info};
+use tracing::{Level, debug, enabled, error, info};
 use wire::framing::CommandLimits;
 use wire::meter::Verdict;
 use wire::{Connection, ReadError, StartTlsError};
@@ -42,6 +42,16 @@ pub(crate) enum State {
     Authorization(Authorization),
     /// A maildrop is open.
     Transaction(Box<Transaction>),
+}
+
+impl State {
+    /// Whose session it is, once somebody has logged in.
+    fn user(&self) -> Option<&str> {
+        match self {
+            State::Authorization(_) => None,
+            State::Transaction(transaction) => Some(&transaction.user),
+        }
+    }
 }
 
 /// Before login.
@@ -91,17 +101,13 @@ impl End {
 /// Runs a session until the client or the server ends it.
 pub async fn serve(server: Arc<Pop3>, mut connection: Connection) {
     connection.set_idle(server.options.idle.max(IDLE));
-    let mut context = Context { server, connection, utf8: false };
+    let mut context = Context { server, connection, utf8: false, counted: (0, 0) };
     let mut state = State::Authorization(Authorization::default());
     let greeting = format!("{} Angarium ready", context.server.options.host_name);
     reply::ok(context.connection.output(), &greeting);
     let end = run(&mut context, &mut state).await;
     let (octets_in, octets_out) = context.connection.octets();
-    let user = match &state {
-        State::Authorization(_) => None,
-        State::Transaction(transaction) => Some(transaction.user.as_str()),
-    };
-    let conn = context.connection.info().id;
+    let (conn, user) = (context.connection.info().id, state.user());
     info!(event = "pop3.session.ended", conn, user, reason = end.name(), octets_in, octets_out);
     // RFC 1939, 3: a session that timed out ends without a word.
     match &end {
@@ -135,14 +141,21 @@ async fn run(context: &mut Context, state: &mut State) -> End {
             Ok(line) => line,
             Err(end) => return end,
         };
-        let outcome = match &line {
-            Ok(line) => Box::pin(command(context, state, line)).await,
-            Err(refused) => Err(Refused::bad(*refused)),
+        let before_login = matches!(state, State::Authorization(_));
+        let shutdown = context.server.shutdown.clone();
+        let running = Box::pin(command(context, state, line));
+        let ended = match before_login {
+            false => running.await,
+            true => tokio::select! {
+                biased;
+                ended = running => ended,
+                // Nobody waits for an exchange that goes slowly, nor for the delay behind a wrong password.
+                () = shutdown.cancelled() => return End::Shutdown,
+            },
         };
-        let nonsense = matches!(outcome, Err(Refused::Bad(_)));
-        bad = if nonsense { bad + 1 } else { 0 };
-        if let Err(end) = finish(context, state, outcome).await {
-            return end;
+        match ended {
+            Ok(nonsense) => bad = if nonsense { bad + 1 } else { 0 },
+            Err(end) => return end,
         }
         if bad >= MAX_BAD {
             return End::TooManyErrors;
@@ -174,9 +187,28 @@ async fn next_line(context: &mut Context, state: &mut State) -> Result<Result<by
     }
 }
 
-/// Runs a command that was read, and counts it.
-async fn command(context: &mut Context, state: &mut State, line: &[u8]) -> Outcome {
+/// Runs a command that was read, answers it, and counts it. Whether it made no sense.
+async fn command(
+    context: &mut Context,
+    state: &mut State,
+    line: Result<bytes::Bytes, &'static str>,
+) -> Result<bool, End> {
     let started = Instant::now();
+    let (name, outcome) = match &line {
+        Ok(line) => run_line(context, state, line).await,
+        Err(malformed) => ("", Err(Refused::bad(*malformed))),
+    };
+    let (verdict, took) = (verdict(&outcome), started.elapsed());
+    context.server.commands.note(name, verdict, took);
+    log_failure(context, state, name, &outcome);
+    let nonsense = matches!(outcome, Err(Refused::Bad(_)));
+    let ended = finish(context, state, outcome).await;
+    log_finished(context, state, name, verdict, took);
+    ended.map(|()| nonsense)
+}
+
+/// Runs a line; what the command is called, if it is one.
+async fn run_line(context: &mut Context, state: &mut State, line: &[u8]) -> (&'static str, Outcome) {
     let line = Line::parse(line);
     let command = line.and_then(|line| commands::find(line.keyword));
     let outcome = match (line, command) {
@@ -184,10 +216,7 @@ async fn command(context: &mut Context, state: &mut State, line: &[u8]) -> Outco
         (Some(_), None) => Err(Refused::bad("Unknown command")),
         (None, _) => Err(Refused::bad("Command is not UTF-8")),
     };
-    let name = command.map_or("", |command| command.name);
-    context.server.commands.note(name, verdict(&outcome), started.elapsed());
-    log(context, state, name, &outcome, started);
-    outcome
+    (command.map_or("", |command| command.name), outcome)
 }
 
 /// How a command that ended so is counted.
@@ -273,25 +302,34 @@ async fn start_tls(context: &mut Context, state: &mut State) -> Result<(), End> 
     if let State::Authorization(state) = state {
         state.user = None;
     }
-    Box::pin(context.connection.start_tls(&tls)).await.map_err(End::Tls)
+    let shutdown = context.server.shutdown.clone();
+    tokio::select! {
+        started = Box::pin(context.connection.start_tls(&tls)) => started.map_err(End::Tls),
+        () = shutdown.cancelled() => Err(End::Shutdown),
+    }
 }
 
-/// One line for each command at debug level; what is our fault, for the administrator.
-fn log(context: &Context, state: &State, command: &str, outcome: &Outcome, started: Instant) {
-    let conn = context.connection.info().id;
-    let user = match state {
-        State::Authorization(_) => None,
-        State::Transaction(transaction) => Some(transaction.user.as_str()),
+/// A failure of ours, at a level that an administrator sees.
+fn log_failure(context: &Context, state: &State, command: &str, outcome: &Outcome) {
+    let failure: &dyn std::fmt::Display = match outcome {
+        Err(Refused::Server(error)) => error,
+        Err(Refused::Directory(error)) => error,
+        Err(Refused::Task(error)) => error,
+        _ => return,
     };
-    let failure: Option<&dyn std::fmt::Display> = match outcome {
-        Err(Refused::Server(error)) => Some(error),
-        Err(Refused::Directory(error)) => Some(error),
-        Err(Refused::Task(error)) => Some(error),
-        _ => None,
-    };
-    if let Some(error) = failure {
-        error!(event = "pop3.command.failed", conn, user, command, %error);
+    let (conn, user) = (context.connection.info().id, state.user());
+    error!(event = "pop3.command.failed", conn, user, command, error = %failure);
+}
+
+/// One event for each command. Costs two additions if nobody wants to see it.
+fn log_finished(context: &mut Context, state: &State, command: &str, verdict: Verdict, took: Duration) {
+    let now = context.connection.taken_and_given();
+    let before = std::mem::replace(&mut context.counted, now);
+    if !enabled!(Level::DEBUG) {
+        return;
     }
-    let (ok, micros) = (outcome.is_ok(), started.elapsed().as_micros() as u64);
-    debug!(event = "pop3.command.finished", conn, user, command, ok, micros);
+    let (octets_in, octets_out) = (now.0.saturating_sub(before.0), now.1.saturating_sub(before.1));
+    let (conn, user, result) = (context.connection.info().id, state.user(), verdict.name());
+    let ms = took.as_micros() as f64 / 1e3;
+    debug!(event = "pop3.command.finished", conn, user, command, result, ms, octets_in, octets_out);
 }

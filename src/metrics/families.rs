@@ -251,6 +251,13 @@ pub(super) const FAMILIES: &[Family] = &[
         read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().healing.waiting.get())),
     },
     Family {
+        name: "angarium_quota_refusals",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Messages that were refused because a quota was full, or the command that announced them",
+        read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().quota_refusals.get())),
+    },
+    Family {
         name: "angarium_quota_drifts",
         kind: Kind::Counter,
         labels: &[],
@@ -300,6 +307,20 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &[],
         help: "Message files that the scrubber has compared with their hashes",
         read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().scrub.messages.get())),
+    },
+    Family {
+        name: "angarium_blocking_waiting",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Work of sessions that waits for a thread that may block",
+        read: |_, out| out.number(&[], Number::Whole(wire::work::blocking_load().0)),
+    },
+    Family {
+        name: "angarium_blocking_running",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Work of sessions that runs on such a thread",
+        read: |_, out| out.number(&[], Number::Whole(wire::work::blocking_load().1)),
     },
     Family {
         name: "angarium_runtime_threads",

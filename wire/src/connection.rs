@@ -31,10 +31,11 @@
 //! # }
 //! ```
 
+mod account;
 mod info;
 mod read;
+mod write;
 
-use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,11 +47,10 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::attempts::Consequence;
-use crate::framing::{CommandFramer, CommandLimits, DotStuffer, LineFramer};
+use crate::framing::{CommandFramer, CommandLimits, LineFramer};
 use crate::listen::Refusal;
-use crate::memory::NoMemory;
 use crate::notices::Notice;
-use crate::output::{self, Output, WriteError};
+use crate::output::{Output, WriteError};
 use crate::proxy::{self, ProxyError};
 use crate::stream::{Plain, Stream};
 use crate::tls::{ChannelBinding, HandshakeError, Tls};
@@ -75,8 +75,6 @@ pub enum StartTlsError {
     Handshake(#[from] HandshakeError),
 }
 
-/// Octets of a file that are read and stuffed at a time: 64 KiB, which stay in the processor's cache until they are sent.
-const STUFFED_WINDOW: u64 = 64 * 1024;
 /// Why a connection from a load balancer is closed at once.
 #[derive(Debug, Error)]
 pub(crate) enum NoProxyHeader {
@@ -128,6 +126,13 @@ pub struct Connection {
     slot: Option<crate::listen::Slot>,
     /// The row that administrators see; a connection inside the process has none.
     entry: Option<crate::sessions::Entry>,
+}
+
+/// A connection's place among those that are allowed, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    _slot: Option<crate::listen::Slot>,
+    _entry: Option<crate::sessions::Entry>,
 }
 
 impl Connection {
@@ -238,6 +243,11 @@ impl Connection {
         (self.octets_in, self.octets_out)
     }
 
+    /// Octets that were taken from the peer, and that were given to it or wait to be sent: what is not of the next command.
+    pub fn taken_and_given(&self) -> (u64, u64) {
+        (self.octets_in - self.input.len() as u64, self.octets_out + self.output.len() as u64)
+    }
+
     /// The peer has logged in: the deadline for that is off, and these limits hold from now on.
     pub fn logged_in(&mut self, limits: CommandLimits) {
         self.login_by = None;
@@ -260,37 +270,6 @@ impl Connection {
         &mut self.output
     }
 
-    /// Writes all that waits to be sent.
-    ///
-    /// # Errors
-    /// [`WriteError`]; the session is over.
-    pub async fn flush(&mut self) -> Result<(), WriteError> {
-        if !self.output.needs_flush() {
-            return Ok(());
-        }
-        let waiting = self.output.len();
-        let (login_by, holds) = (self.login_by, self.holds());
-        let mut held = self.slot.as_mut().map(crate::listen::Slot::held);
-        let flush = async {
-            let flush = self.output.flush(&mut self.stream, self.times.output);
-            match login_by {
-                Some(login_by) => tokio::time::timeout_at(login_by, flush).await.unwrap_or(Err(WriteError::Stalled)),
-                None => flush.await,
-            }
-        };
-        let result = tokio::select! {
-            // First, so that a goodbye still goes out to whoever reads.
-            biased;
-            // What the peer takes at once is not worth an entry.
-            result = when_pending(flush, || held.iter_mut().for_each(|held| held.set(holds))) => result,
-            reason = ended(self.entry.as_ref()) => Err(WriteError::Ended(reason)),
-        };
-        self.octets_out += (waiting - self.output.len()) as u64;
-        self.show_octets();
-        self.settle();
-        result
-    }
-
     /// Tells whoever traces the session what the client has said.
     fn heard(&self, what: Heard<'_>) {
         if let Some(tap) = self.entry.as_ref().and_then(crate::sessions::Entry::tap) {
@@ -300,112 +279,6 @@ impl Connection {
 
     fn show_octets(&self) {
         self.entry.iter().for_each(|entry| entry.set_octets(self.octets_in, self.octets_out));
-    }
-
-    /// Writes when much waits to be sent: what a session calls between the replies of a long command.
-    ///
-    /// # Errors
-    /// As [`Connection::flush`].
-    pub async fn relieve(&mut self) -> Result<(), WriteError> {
-        let len = self.output.len();
-        let full = self.output.is_full() || (len >= limits::OUTPUT_WHEN_TIGHT && self.is_tight());
-        if full { self.flush().await } else { Ok(()) }
-    }
-
-    /// Sets memory aside for what the session keeps besides the connection's buffers; replaces what was set aside before.
-    ///
-    /// # Errors
-    /// [`NoMemory`], and what was set aside before stays so. Never for less than that.
-    pub fn set_aside(&mut self, octets: u64) -> Result<(), NoMemory> {
-        let wanted = self.holds() - self.aside + octets;
-        if octets > self.aside
-            && let Some(slot) = &mut self.slot
-        {
-            slot.held().may_hold(wanted)?;
-        }
-        self.aside = octets;
-        self.settle();
-        Ok(())
-    }
-
-    /// Gives back what was set aside.
-    pub fn release(&mut self) {
-        if self.aside > 0 {
-            self.aside = 0;
-            self.settle();
-        }
-    }
-
-    /// Whether memory is short, and what can be done with less should be.
-    #[must_use]
-    pub fn is_tight(&self) -> bool {
-        self.slot.as_ref().is_some_and(crate::listen::Slot::is_tight)
-    }
-
-    /// What it holds now.
-    fn holds(&self) -> u64 {
-        // A literal that is being read whole counts from its announcement on, not as input too.
-        let input = (self.input.capacity() as u64).saturating_sub(self.arguments);
-        input + self.arguments + self.output.len() as u64 + self.aside
-    }
-
-    /// Tells the account what it holds now. Costs a comparison where nothing has changed.
-    fn settle(&mut self) {
-        let holds = self.holds();
-        if let Some(slot) = &mut self.slot {
-            slot.held().set(holds);
-        }
-    }
-
-    /// Sends `len` octets of a file from `offset`, behind what waits to be sent. Small files join the queue; large ones
-    /// are written, with sendfile where there is no TLS, and never read on a reactor thread unless they are cached.
-    ///
-    /// # Errors
-    /// [`WriteError`]; [`WriteError::File`] if the file is shorter than that.
-    pub async fn write_file(&mut self, file: &File, offset: u64, len: u64) -> Result<(), WriteError> {
-        let waiting = self.output.len() as u64;
-        let stalled = self.times.output;
-        let most = if self.is_tight() { limits::OUTPUT_WHEN_TIGHT as u64 } else { u64::MAX };
-        // Without TLS the kernel sends what it has in its own cache.
-        let window = if self.info.tls.is_some() { len.min(most).min(output::WINDOW_TO_ENCRYPT) } else { 0 };
-        let holds = self.holds() + window;
-        let mut held = self.slot.as_mut().map(crate::listen::Slot::held);
-        let sent = output::send_file(&mut self.output, &mut self.stream, file, (offset, len), most, stalled);
-        let result = tokio::select! {
-            biased;
-            result = when_pending(sent, || held.iter_mut().for_each(|held| held.set(holds))) => result,
-            reason = ended(self.entry.as_ref()) => Err(WriteError::Ended(reason)),
-        };
-        self.settle();
-        result?;
-        self.octets_out += waiting + len - self.output.len() as u64;
-        self.show_octets();
-        Ok(())
-    }
-
-    /// Sends `len` octets of a file from `offset` through `stuffer`, as part of a multi-line response; stops early when the
-    /// stuffer takes no more lines. The file is never read on a reactor thread unless it is cached.
-    ///
-    /// # Errors
-    /// As [`Connection::write_file`].
-    pub async fn write_stuffed(
-        &mut self,
-        stuffer: &mut DotStuffer,
-        file: &File,
-        offset: u64,
-        len: u64,
-    ) -> Result<(), WriteError> {
-        let mut sent = 0;
-        while sent < len && !stuffer.is_full() {
-            let most = if self.is_tight() { limits::OUTPUT_WHEN_TIGHT as u64 } else { STUFFED_WINDOW };
-            let window = most.min(len - sent);
-            let read = output::read_window(file, offset + sent, window as usize).await;
-            let data = read.map_err(|problem| WriteError::File { missing: len - sent, problem })?;
-            stuffer.put(data, &mut self.output);
-            self.relieve().await?;
-            sent += window;
-        }
-        Ok(())
     }
 
     /// Whether octets of the peer are here that no read has returned: pipelined commands, or part of one.
@@ -474,6 +347,11 @@ impl Connection {
         self.stream
     }
 
+    /// The bare stream, for a protocol that is spoken by others, and the connection's place among those that are allowed.
+    pub fn into_parts(self) -> (Stream, Place) {
+        (self.stream, Place { _slot: self.slot, _entry: self.entry })
+    }
+
     /// Sends what waits and says goodbye on the TLS layer. Errors mean that the peer is gone already.
     pub async fn close(mut self) {
         let say = async {
@@ -483,19 +361,6 @@ impl Connection {
         // A peer that does not read must not hold us: it gets a moment, not the five minutes of a working session.
         let _ = tokio::time::timeout(limits::TLS_HANDSHAKE, say).await;
     }
-}
-
-/// Runs `future`, and `wait` whenever it has to wait.
-async fn when_pending<F: Future>(future: F, mut wait: impl FnMut()) -> F::Output {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|cx| {
-        let polled = future.as_mut().poll(cx);
-        if polled.is_pending() {
-            wait();
-        }
-        polled
-    })
-    .await
 }
 
 /// Completes when an administrator ends the session, with what he says; never where there is no row.

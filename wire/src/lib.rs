@@ -9,6 +9,7 @@
 //! - [`sessions`] is who is connected now, for administrators to see and to end.
 //! - [`trace`] is what a client says and is told, for an administrator who looks for its trouble.
 //! - [`memory`] is what all connections hold in buffers, and what is done about it.
+//! - [`work`] tells whose work a thread does, and hands what may block to other threads.
 //! - [`meter`] counts commands and their times.
 //! - [`notices`] is what administrators tell everybody.
 //!
@@ -30,8 +31,9 @@ pub mod sessions;
 pub mod stream;
 pub mod tls;
 pub mod trace;
+pub mod work;
 
-pub use connection::{Connection, ConnectionInfo, Peer, ReadError, StartTlsError};
+pub use connection::{Connection, ConnectionInfo, Peer, Place, ReadError, StartTlsError};
 pub use limits::Limits;
 pub use network::{Network, NetworkError};
 pub use output::{Output, WriteError};

@@ -39,7 +39,7 @@ pub enum WriteError {
     },
     /// An administrator has ended the session while the peer was not reading.
     #[error("ended by the administrator: {0}")]
-    Ended(std::sync::Arc<str>),
+    Ended(Arc<str>),
 }
 
 /// Below this a byte string is copied behind its neighbours instead of being queued as a slice of its own: 256 octets

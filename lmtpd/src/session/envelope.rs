@@ -81,7 +81,7 @@ impl<D: Deposit> Session<D> {
         }
         let (shared, to, submitter, size) =
             (Arc::clone(&self.shared), to.clone(), sender.submitter.clone(), sender.size);
-        let found = tokio::task::spawn_blocking(move || {
+        let found = wire::work::blocking(move || {
             let routes = route(&shared.deposit, &shared.settings, &to, &submitter);
             with_room(&shared.deposit, routes, size, quota)
         });
@@ -94,7 +94,7 @@ impl<D: Deposit> Session<D> {
     /// The user behind an `AUTH=` identity: an address, or a user ID. One that is not ours is nobody we know.
     async fn submitter(&self, identity: String) -> Access {
         let shared = Arc::clone(&self.shared);
-        let resolved = tokio::task::spawn_blocking(move || {
+        let resolved = wire::work::blocking(move || {
             let (local, domain) = identity.rsplit_once('@').map_or((identity.as_str(), None), |(l, d)| (l, Some(d)));
             match resolve(&shared.deposit, local, domain).as_deref() {
                 Ok([user]) => shared.deposit.access(user),

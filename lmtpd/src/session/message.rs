@@ -105,7 +105,7 @@ impl<D: Deposit> Session<D> {
             Ok(stage) => {
                 let shared = Arc::clone(&self.shared);
                 let count = addressees.len();
-                let delivered = tokio::task::spawn_blocking(move || {
+                let delivered = wire::work::blocking(move || {
                     let suppress = shared.settings.suppress_duplicates;
                     deliver(&shared.deposit, &shared.in_flight, suppress, stage, &addressees)
                 });

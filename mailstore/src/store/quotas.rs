@@ -48,10 +48,9 @@ impl Store {
     /// # Errors
     /// [`Error::OverQuota`].
     pub fn check_quota(&self, name: &MailboxName, bytes: u64, messages: u64, check: QuotaCheck) -> Result<()> {
-        match self.list.root_of(name) {
-            Some(root) => self.load_root(&root)?.map_or(Ok(()), |root| root.check(bytes, messages, check)),
-            None => Ok(()),
-        }
+        let Some(root) = self.list.root_of(name) else { return Ok(()) };
+        let Some(root) = self.load_root(&root)? else { return Ok(()) };
+        root.check(bytes, messages, check).inspect_err(|_| self.counters().quota_refusals.add(1))
     }
 
     /// Sets the limits of the quota root at a mailbox, which becomes one if it was not; without limits (`None`) it is one

@@ -212,19 +212,6 @@ impl Connection {
         }
     }
 
-    /// Counts an argument that is to be read whole.
-    fn hold_argument(&mut self, octets: u64) -> Result<(), BadCommand> {
-        let wanted = self.holds() + octets;
-        if let Some(slot) = &mut self.slot
-            && let Err(why) = slot.held().may_hold(wanted)
-        {
-            return self.commands.refuse_for_memory(why);
-        }
-        self.arguments += octets;
-        self.settle();
-        Ok(())
-    }
-
     /// Asks for the announced literal, once, if the peer waits for that.
     fn request_literal(&mut self) {
         if self.commands.announced().is_some_and(|literal| literal.sync) && !self.continued {

@@ -1,5 +1,6 @@
 //! Connections over memory, sockets and TLS.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -38,7 +38,8 @@ pub(crate) async fn send_file(
     output.flush(stream, stalled).await?;
     let mut sent = 0;
     while sent < len {
-        let window = if matches!(stream, Stream::Tls(_)) { WINDOW_TO_ENCRYPT } else { WINDOW }.min(most).min(len - sent);
+        let window =
+            if matches!(stream, Stream::Tls(_)) { WINDOW_TO_ENCRYPT } else { WINDOW }.min(most).min(len - sent);
         let at = offset + sent;
         let missing = |problem| short(len - sent, problem);
         match stream {
@@ -86,7 +87,7 @@ pub(crate) async fn read_window(file: &File, offset: u64, len: usize) -> io::Res
             // Not cached, or a file system that cannot tell.
             Err(_) => {
                 let file = file.try_clone()?;
-                let cold = tokio::task::spawn_blocking(move || {
+                let cold = crate::work::blocking(move || {
                     file.read_exact_at(&mut buffer[have..], offset + have as u64).map(|()| buffer)
                 });
                 return Ok(Bytes::from(cold.await.map_err(io::Error::other)??));
