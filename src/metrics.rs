@@ -23,7 +23,7 @@ use crate::services::Services;
 
 #[cfg(test)]
 use families::FAMILIES;
-pub(crate) use http::serve;
+pub(crate) use http::{BUSY, CONNECTIONS, serve};
 
 /// Everything that counts.
 pub(crate) struct Metrics {

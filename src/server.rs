@@ -228,34 +228,38 @@ impl Listeners {
         let imap = move |conn: Connection| imapd::serve(Arc::clone(&imap), conn);
         let busy = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
         for listener in self.imap {
-            accept(listener, Service { name: "imap", tls: None, refusal: busy }, reception, imap.clone());
+            accept(listener, Service { name: "imap", tls: None, refusal: busy, most: None }, reception, imap.clone());
         }
         for listener in self.imaps {
             let tls = Some(tls.for_protocol("imap"));
-            accept(listener, Service { name: "imaps", tls, refusal: busy }, reception, imap.clone());
+            accept(listener, Service { name: "imaps", tls, refusal: busy, most: None }, reception, imap.clone());
         }
         let pop3 = move |conn: Connection| pop3d::serve(Arc::clone(&pop3), conn);
         let busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n";
         for listener in self.pop3 {
-            accept(listener, Service { name: "pop3", tls: None, refusal: busy }, reception, pop3.clone());
+            accept(listener, Service { name: "pop3", tls: None, refusal: busy, most: None }, reception, pop3.clone());
         }
         for listener in self.pop3s {
             let tls = Some(tls.for_protocol("pop3"));
-            accept(listener, Service { name: "pop3s", tls, refusal: busy }, reception, pop3.clone());
+            accept(listener, Service { name: "pop3s", tls, refusal: busy, most: None }, reception, pop3.clone());
         }
         let shutdown = reception.shutdown.clone();
         let lmtp = move |conn: Connection| Arc::clone(&lmtp).serve(conn, shutdown.clone());
         let busy = "421 4.3.2 Too many connections, try again later\r\n";
         for listener in self.lmtp {
-            accept(listener, Service { name: "lmtp", tls: None, refusal: busy }, reception, lmtp.clone());
+            accept(listener, Service { name: "lmtp", tls: None, refusal: busy, most: None }, reception, lmtp.clone());
         }
-        let page = move |conn: Connection| metrics::serve(Arc::clone(&metrics), conn);
+        let shutdown = reception.shutdown.clone();
+        let page = move |conn: Connection| metrics::serve(Arc::clone(&metrics), conn, shutdown.clone());
         for listener in self.metrics {
-            accept(listener, Service { name: "metrics", tls: None, refusal: "" }, reception, page.clone());
+            let most = Some(metrics::CONNECTIONS);
+            let service = Service { name: "metrics", tls: None, refusal: metrics::BUSY, most };
+            accept(listener, service, reception, page.clone());
         }
         let services = Arc::clone(services);
-        let control = move |conn: Connection| control::answer(conn, Arc::clone(&services));
-        accept(self.control, Service { name: "control", tls: None, refusal: "" }, reception, control);
+        let shutdown = reception.shutdown.clone();
+        let control = move |conn: Connection| control::answer(conn, Arc::clone(&services), shutdown.clone());
+        accept(self.control, Service { name: "control", tls: None, refusal: "", most: None }, reception, control);
     }
 }
 

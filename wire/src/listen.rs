@@ -5,12 +5,13 @@
 
 mod bind;
 mod gate;
+mod throttle;
 mod traffic;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustix::io::Errno;
@@ -27,13 +28,12 @@ use crate::tls::Tls;
 pub use bind::{BindError, Bound, Listener, Local};
 pub(crate) use gate::Slot;
 pub use gate::{Gate, Refusal};
+use throttle::Throttle;
 pub use traffic::Traffic;
 
 /// How long an accept loop waits when the system has no descriptor or memory for another connection, unless one of ours
 /// closes before: 1 second, which is no load, and soon enough for a client that retries.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
-/// Refusals are logged once in this time, with their number: a flood of connections must not become a flood of lines.
-const REFUSAL_LOG: Duration = Duration::from_secs(10);
 
 /// What is served at a listener.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct Service {
     pub tls: Option<Tls>,
     /// What a refused connection is told before it is closed (`* BYE Too many connections\r\n`); not sent under TLS.
     pub refusal: &'static str,
+    /// How many connections there may be at a time, where that is less than for all services together.
+    pub most: Option<u32>,
 }
 
 /// What all accept loops share.
@@ -69,7 +71,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let session = Arc::new(session);
-    let mut refused = RefusalLog::default();
+    let logs = Arc::new(Logs::default());
     let traffic = reception.gate.traffic_of(service.name);
     loop {
         let accepted = tokio::select! {
@@ -78,16 +80,22 @@ where
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(accepted) => match admit(accepted, &service, &reception) {
-                Ok(conn) => spawn(conn, &service, &reception, traffic.begin(), &session),
+            Ok(accepted) => match admit(accepted, &service, &reception, &traffic) {
+                Ok(conn) => spawn(conn, &service, &reception, traffic.begin(), &logs, &session),
                 Err((refusal, peer)) => {
                     traffic.refuse(refusal);
-                    refused.note(&service, refusal, &peer);
+                    if let Some(count) = logs.refused.pass() {
+                        let service = service.name;
+                        warn!(event = "connection.refused", service, peer = %peer, reason = %refusal, count);
+                    }
                 }
             },
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
-                error!(event = "listener.accept.failed", service = service.name, error = %error);
+                if let Some(count) = logs.failed.pass() {
+                    error!(event = "listener.accept.failed", service = service.name, error = %error, count);
+                }
+                // The connection stays where it is, so to ask again at once would be to ask all the time.
                 tokio::select! {
                     () = reception.gate.freed() => {}
                     () = reception.shutdown.cancelled() => return,
@@ -98,10 +106,25 @@ where
     }
 }
 
-fn admit(accepted: Accepted, service: &Service, reception: &Reception) -> Result<Connection, (Refusal, Peer)> {
+/// What is not said each time.
+#[derive(Debug, Default)]
+struct Logs {
+    refused: Throttle,
+    failed: Throttle,
+    proxy: Throttle,
+}
+
+fn admit(
+    accepted: Accepted,
+    service: &Service,
+    reception: &Reception,
+    traffic: &Traffic,
+) -> Result<Connection, (Refusal, Peer)> {
     let limits = reception.limits.load();
     let Accepted { stream, peer, local } = accepted;
-    let slot = match reception.gate.admit(&peer, &limits) {
+    let full = service.most.is_some_and(|most| traffic.open() >= u64::from(most));
+    let admitted = if full { Err(Refusal::Total) } else { reception.gate.admit(&peer, &limits) };
+    let slot = match admitted {
         Ok(slot) => slot,
         Err(refusal) => {
             if service.tls.is_none() {
@@ -120,36 +143,61 @@ fn admit(accepted: Accepted, service: &Service, reception: &Reception) -> Result
     Ok(Connection::new(Stream::Plain(stream), info, &limits).admitted(slot, entry))
 }
 
-fn spawn<H, F>(mut conn: Connection, service: &Service, reception: &Reception, open: traffic::Open, session: &Arc<H>)
-where
+fn spawn<H, F>(
+    mut conn: Connection,
+    service: &Service,
+    reception: &Reception,
+    open: traffic::Open,
+    logs: &Arc<Logs>,
+    session: &Arc<H>,
+) where
     H: Fn(Connection) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
     let info = conn.info();
     debug!(event = "connection.opened", conn = info.id, service = info.service, peer = %info.peer);
     let guard = PanicLog { conn: info.id, service: info.service };
-    let (tls, session) = (service.tls.clone(), Arc::clone(session));
+    let (tls, session, logs) = (service.tls.clone(), Arc::clone(session), Arc::clone(logs));
+    let shutdown = reception.shutdown.clone();
     let limits = reception.limits.load();
     let proxy = limits.is_proxy(&info.peer).then(|| Arc::clone(&limits));
-    reception.tasks.spawn(async move {
+    let id = info.id;
+    reception.tasks.spawn(crate::work::of_connection(id, async move {
         let _open = open;
         let _guard = guard;
-        if let Some(limits) = proxy
-            && let Err(problem) = Box::pin(conn.meet_proxy(&limits)).await
-        {
-            let info = conn.info();
-            warn!(event = "proxy.refused", conn = info.id, service = info.service, peer = %info.peer, error = %problem);
-            return;
+        let ready = match (proxy, tls) {
+            (None, None) => true,
+            (proxy, tls) => tokio::select! {
+                ready = Box::pin(prepare(&mut conn, proxy, tls, &logs)) => ready,
+                // Nothing was said yet that would have to be ended.
+                () = shutdown.cancelled() => false,
+            },
+        };
+        if ready {
+            session(conn).await;
         }
-        if let Some(tls) = tls
-            && let Err(problem) = Box::pin(conn.upgrade(&tls)).await
-        {
-            let info = conn.info();
-            info!(event = "tls.handshake.failed", conn = info.id, service = info.service, peer = %info.peer, error = %problem);
-            return;
+    }));
+}
+
+/// What comes before the session: the PROXY header, the handshake. Whether there can be a session.
+async fn prepare(conn: &mut Connection, proxy: Option<Arc<Limits>>, tls: Option<Tls>, logs: &Logs) -> bool {
+    if let Some(limits) = proxy
+        && let Err(problem) = conn.meet_proxy(&limits).await
+    {
+        let info = conn.info();
+        if let Some(count) = logs.proxy.pass() {
+            warn!(event = "proxy.refused", conn = info.id, service = info.service, peer = %info.peer, error = %problem, count);
         }
-        session(conn).await;
-    });
+        return false;
+    }
+    if let Some(tls) = tls
+        && let Err(problem) = conn.upgrade(&tls).await
+    {
+        let info = conn.info();
+        info!(event = "tls.handshake.failed", conn = info.id, service = info.service, peer = %info.peer, error = %problem);
+        return false;
+    }
+    true
 }
 
 /// A socket just accepted.
@@ -189,25 +237,6 @@ impl Drop for PanicLog {
         if std::thread::panicking() {
             error!(event = "connection.panicked", conn = self.conn, service = self.service);
         }
-    }
-}
-
-/// Counts refusals between two lines of the log.
-#[derive(Debug, Default)]
-struct RefusalLog {
-    logged: Option<Instant>,
-    unlogged: u64,
-}
-
-impl RefusalLog {
-    fn note(&mut self, service: &Service, refusal: Refusal, peer: &Peer) {
-        self.unlogged += 1;
-        if self.logged.is_some_and(|logged| logged.elapsed() < REFUSAL_LOG) {
-            return;
-        }
-        let (count, service) = (self.unlogged, service.name);
-        warn!(event = "connection.refused", service, peer = %peer, reason = %refusal, count);
-        *self = Self { logged: Some(Instant::now()), unlogged: 0 };
     }
 }
 

@@ -18,7 +18,7 @@ fn reception(limits: Limits) -> Reception {
 }
 
 fn service() -> Service {
-    Service { name: "test", tls: None, refusal: "* BYE Too many connections\r\n" }
+    Service { name: "test", tls: None, refusal: "* BYE Too many connections\r\n", most: None }
 }
 
 fn loopback() -> Listener {
