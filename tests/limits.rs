@@ -286,12 +286,29 @@ fn memory_is_shared_out() {
     assert!(holding[5].line().starts_with("a BAD Select a mailbox first"));
     drop(holding);
     await_until("the account is balanced", || value(&home, "angarium_buffer_bytes") == 0);
+    // Arguments of a command that was refused are forgotten with it.
+    let (small, large) = ("x".repeat(20_000), "x".repeat(2_000_000));
+    let refused = clients[2].say(&format!("e SEARCH TEXT {{20000+}}\r\n{small} TEXT {{2000000+}}\r\n{large}"));
+    assert!(refused.starts_with("e BAD [TOOBIG] "), "{refused}");
+    await_until("they are forgotten", || value(&home, "angarium_buffer_bytes") == 0);
     assert!(clients[0].say("d SEARCH TEXT {900000}").starts_with("+ "));
     assert!(lmtp.say("MAIL FROM:<a@example.org>").starts_with("250 "));
     Talk::login(&server);
     // However much there is for all.
     let refused = clients[1].say("d SEARCH TEXT {1000000}");
     assert!(refused.starts_with("d NO [LIMIT] "), "{refused}");
+    // What a POP3 client will ask for next is read ahead, and counted as long as it is kept.
+    drop((clients.remove(0), lmtp));
+    await_until("nothing is held", || value(&home, "angarium_buffer_bytes") == 0);
+    for _ in 0..3 {
+        assert!(clients[0].say("f APPEND INBOX {8000}").starts_with("+ "));
+        assert!(clients[0].say(&format!("Subject: x\r\n\r\n{}\r\n", "y".repeat(7_984))).starts_with("f OK"));
+    }
+    let mut pop3 = server.pop3("joe");
+    pop3.body("RETR 1").expect("a message");
+    pop3.body("RETR 2").expect("a message");
+    assert!(value(&home, "angarium_buffer_bytes") >= 8_000);
+    await_until("it is given up", || value(&home, "angarium_buffer_bytes") == 0);
     drop(clients);
     server.stop(&["event=connection.refused".to_owned()]);
 }

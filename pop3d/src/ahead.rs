@@ -74,6 +74,15 @@ impl Ahead {
         self.ready.is_empty()
     }
 
+    /// Octets that are held.
+    pub(crate) fn octets(&self) -> u64 {
+        let length = |body: &Result<Body, mailstore::Error>| match body {
+            Ok(Body::Whole(text)) => text.len() as u64,
+            Ok(Body::File(..)) | Err(_) => 0,
+        };
+        self.ready.iter().map(|(_, body)| length(body)).sum()
+    }
+
     /// Gives everything up.
     pub(crate) fn clear(&mut self) {
         self.ready = VecDeque::new();
@@ -132,7 +141,9 @@ mod tests {
     fn messages_are_found_by_number() {
         let mut ahead = filled(&[3, 4, 6]);
         assert!(ahead.take(2).is_none() && !ahead.is_empty());
+        assert_eq!(ahead.octets(), 3);
         assert!(matches!(ahead.take(4), Some(Ok(Body::Whole(text))) if text == "4"));
+        assert_eq!(ahead.octets(), 1);
         assert!(ahead.take(3).is_none(), "what was passed over is gone");
         assert!(ahead.take(5).is_none());
         assert!(ahead.take(6).is_some() && ahead.is_empty());

@@ -176,6 +176,7 @@ async fn next_line(context: &mut Context, state: &mut State) -> Result<Result<by
                 if let State::Transaction(transaction) = state {
                     transaction.ahead.clear();
                 }
+                context.connection.release();
                 continue;
             }
         };

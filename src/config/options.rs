@@ -220,9 +220,9 @@ section! {
         mailboxes_per_user: u32 = mailstore::MAX_MAILBOXES_PER_USER as u32,
         /// Memory for what all connections together hold: commands and messages on their way in, replies that are not taken.
         /// When half of it is used buffers become small; when all of it is, large commands and new connections are refused
-        /// for a while. Unset: a quarter of the memory that the machine, or the control group, has.
+        /// for a while. Unset: a quarter of the memory that the machine, or the control group, has. At least 1 MiB.
         memory: Option<Size> = None => r#""1 GiB""#,
-        /// The same for one connection: a command that needs more is refused.
+        /// The same for one connection: a command that needs more is refused. At least 512 KiB.
         connection_memory: Size = Size(limits::CONNECTION_MEMORY),
         /// Connections in all. Unset: half the descriptors the system allows this process.
         connections: Option<u32> = None => "5000",

@@ -10,13 +10,16 @@ use crate::config::Config;
 /// The share of all memory that connections may have: a quarter. The rest is for the store's maps and caches, the page cache,
 /// and whatever else runs on the machine.
 const SHARE: u64 = 4;
+/// However little is configured: 1 MiB for all, so that somebody can log in, and 512 KiB for each, so that a message can be
+/// received ([`mailstore::StageWriter::IN_MEMORY`]).
+const LEAST: (u64, u64) = (1 << 20, 512 << 10);
 /// Where control groups are (cgroups(7), version 2).
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 
 /// Holds connections to what the configuration says.
 pub(super) fn limit(gate: &Gate, config: &Config) {
     let all = config.limits.memory.map_or_else(|| available() / SHARE, |size| size.0);
-    gate.memory().set_limits(all, config.limits.connection_memory.0);
+    gate.memory().set_limits(all.max(LEAST.0), config.limits.connection_memory.0.max(LEAST.1));
 }
 
 /// The memory that this process may use: the machine's, or less if its control group or one above has less.

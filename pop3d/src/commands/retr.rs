@@ -32,7 +32,11 @@ pub(crate) async fn run(context: &mut Context, state: &mut Transaction, line: &L
 }
 
 /// A message, from what was read ahead or from the disk.
-pub(crate) async fn body(context: &Context, state: &mut Transaction, number: MessageNumber) -> Result<Body, Refused> {
+pub(crate) async fn body(
+    context: &mut Context,
+    state: &mut Transaction,
+    number: MessageNumber,
+) -> Result<Body, Refused> {
     let body = match state.ahead.take(number.get()) {
         Some(body) => body,
         None => {
@@ -42,9 +46,16 @@ pub(crate) async fn body(context: &Context, state: &mut Transaction, number: Mes
             let mailbox = std::sync::Arc::clone(&state.maildrop.mailbox);
             let bodies = context.blocking(move |_| Ok(ahead::read(&mailbox, &wanted))).await?;
             state.ahead.fill(bodies);
-            state.ahead.take(number.get()).ok_or_else(Refused::gone)?
+            let body = state.ahead.take(number.get()).ok_or_else(Refused::gone)?;
+            if context.connection.set_aside(state.ahead.octets()).is_err() {
+                state.ahead.clear();
+            }
+            body
         }
     };
+    if state.ahead.is_empty() {
+        context.connection.release();
+    }
     Ok(body?)
 }
 

@@ -51,6 +51,14 @@ impl Connection {
         }
     }
 
+    /// Between commands there are no arguments.
+    pub(super) fn forget_arguments(&mut self) {
+        if self.arguments > 0 && !self.commands.mid_command() {
+            self.arguments = 0;
+            self.settle();
+        }
+    }
+
     /// Counts an argument that is to be read whole.
     pub(super) fn hold_argument(&mut self, octets: u64) -> Result<(), BadCommand> {
         let wanted = self.holds() + octets;

@@ -60,10 +60,7 @@ impl Connection {
     pub async fn read_fragment(&mut self) -> Result<Fragment, ReadError> {
         self.relieve().await?;
         self.check_login_deadline()?;
-        if self.arguments > 0 && !self.commands.mid_command() {
-            self.arguments = 0;
-            self.settle();
-        }
+        self.forget_arguments();
         loop {
             let next = self.commands.next(&mut self.input);
             self.release_input();
@@ -74,7 +71,11 @@ impl Connection {
                     self.heard(Heard::Fragment(&fragment.text, fragment.literal));
                     return Ok(fragment);
                 }
-                Ok(None) => self.fill_line().await?,
+                Ok(None) => {
+                    // A refused command may only now have come to its end.
+                    self.forget_arguments();
+                    self.fill_line().await?;
+                }
                 Err(bad) => {
                     self.line_by = None;
                     self.heard(Heard::Refused);

@@ -102,6 +102,44 @@ async fn refuses_above_the_limit_and_recovers() {
     assert_eq!(ask(&mut three, "y\r\n").await, "y\r\n");
 }
 
+/// What a peer does not take counts, and no more when it has, or is gone.
+#[tokio::test]
+async fn replies_that_are_not_taken_are_on_the_account() {
+    const REPLY: usize = 20_000_000;
+    let reception = reception(Limits::default());
+    let listener = loopback();
+    let to = address(&listener);
+    tokio::spawn(serve(listener, service(), reception.clone(), |mut conn: Connection| async move {
+        while let Ok(line) = conn.read_line(100).await {
+            conn.output().put(vec![b'x'; REPLY]);
+            let _ = conn.flush().await;
+            assert_eq!(line, "go");
+        }
+    }));
+    let memory = reception.gate.memory();
+    let until = async |wanted: fn(u64) -> bool| {
+        while !wanted(memory.used()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut peer = TcpStream::connect(to).await.unwrap();
+    peer.write_all(b"go\r\n").await.unwrap();
+    until(|used| used >= REPLY as u64).await;
+    let mut reply = vec![0; REPLY];
+    peer.read_exact(&mut reply).await.unwrap();
+    until(|used| used == 0).await;
+    peer.write_all(b"go\r\n").await.unwrap();
+    until(|used| used >= REPLY as u64).await;
+    // Whoever comes now is turned away; when the peer has gone, nobody is.
+    memory.set_limits(1000, 1000);
+    assert_eq!(rest(&mut TcpStream::connect(to).await.unwrap()).await, "* BYE Too many connections\r\n");
+    drop(peer);
+    until(|used| used == 0).await;
+    let mut late = TcpStream::connect(to).await.unwrap();
+    late.write_all(b"go\r\n").await.unwrap();
+    late.read_exact(&mut reply).await.unwrap();
+}
+
 #[tokio::test]
 async fn unix_socket_knows_its_peer() {
     let dir = tempfile::tempdir().unwrap();
