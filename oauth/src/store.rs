@@ -21,7 +21,7 @@ const FRESH: Duration = Duration::from_secs(60 * 60);
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Between two attempts: a token with a key that does not exist must not cause a request each time.
 const PAUSE: Duration = Duration::from_secs(60);
-/// The same after an attempt that failed.
+/// The same after an attempt that failed, for those who cannot do without.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// The keys of the authorization server.
@@ -66,7 +66,14 @@ impl KeyStore {
         if let Some(settled) = self.state.lock().settled(header, now) {
             return settled;
         }
-        let _reading = self.reading.lock();
+        let _reading = match self.reading.try_lock() {
+            Some(reading) => reading,
+            // Somebody reads them already, and who has the key that is needed need not wait for that.
+            None => match self.state.lock().usable(header, now) {
+                Some(set) => return Ok(set),
+                None => self.reading.lock(),
+            },
+        };
         // Somebody else may have read them meanwhile.
         if let Some(settled) = self.state.lock().settled(header, now) {
             return settled;
@@ -112,23 +119,31 @@ impl State {
             return Some(Ok(Arc::clone(set)));
         }
         let (last, failed) = self.tried.as_ref()?;
-        let pause = if failed.is_some() { PAUSE_AFTER_FAILURE } else { PAUSE };
+        let urgent = failed.is_some() && self.usable(header, now).is_none();
+        let pause = if urgent { PAUSE_AFTER_FAILURE } else { PAUSE };
         (now.duration_since(*last) < pause).then(|| self.answer(header, now))
     }
 
     /// What is to be said after the last attempt.
     fn answer(&self, header: &Header, now: Instant) -> Result<Arc<KeySet>> {
+        if let Some(set) = self.usable(header, now) {
+            return Ok(set);
+        }
         let failed = self.tried.as_ref().and_then(|(_, failed)| failed.as_deref());
         match (&self.known, failed) {
-            (Some((set, read)), failed)
-                if now.duration_since(*read) < STALE && (failed.is_none() || set.key_for(header).is_some()) =>
-            {
-                Ok(Arc::clone(set))
-            }
+            // There is no such key.
+            (Some((set, read)), None) if now.duration_since(*read) < STALE => Ok(Arc::clone(set)),
             (_, failed) => {
                 Err(unavailable("the keys of the authorization server", &failed.unwrap_or("they are too old")))
             }
         }
+    }
+
+    /// The keys, if the one that is needed is among them and they are not too old to be believed.
+    fn usable(&self, header: &Header, now: Instant) -> Option<Arc<KeySet>> {
+        let (set, read) = self.known.as_ref()?;
+        let good = now.duration_since(*read) < STALE && set.key_for(header).is_some();
+        good.then(|| Arc::clone(set))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Signed tokens.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::keys::KeySet;
 
@@ -233,4 +235,30 @@ fn claims_that_are_good_or_not() {
     check(&subject, claims(), Err("it does not say whose it is"));
     check(&Rules { issuer: None, ..rules() }, claims(), Err("issuer"));
     check(&Rules { audiences: Vec::new(), ..rules() }, claims(), Err("audience"));
+}
+
+proptest! {
+    /// Whatever comes, it is refused in words.
+    #[test]
+    fn nothing_that_a_client_sends_or_a_server_publishes_breaks_it(
+        octets in proptest::collection::vec(any::<u8>(), 0..200),
+        header in "\\{\"alg\":\"(RS256|ES256|EdDSA|none|HS256)\"(,\"kid\":\"(rsa|p256|ed)\")?\\}",
+        payload in any::<String>(),
+        signature in proptest::collection::vec(any::<u8>(), 0..300),
+        kind in "(RSA|EC|OKP|oct)",
+    ) {
+        let keys = Signer::new().keys();
+        let forged = format!("{}.{}.{}", b64(&header), b64(&payload), b64(&signature));
+        prop_assert!(judge(&keys, &rules(), &forged).is_err());
+        prop_assert!(Jws::parse(&octets).is_err());
+        prop_assert!(KeySet::parse(&octets).is_err());
+        let text = b64(&octets);
+        for curve in ["P-256", "P-384", "Ed25519"] {
+            let key = json!({"kty": &kind, "crv": curve, "n": text, "e": text, "x": text, "y": text});
+            // A key may be made of anything; nothing fits it.
+            if KeySet::parse(json!({"keys": [key]}).to_string().as_bytes()).is_ok() {
+                prop_assert!(judge(&[key], &rules(), &forged).is_err());
+            }
+        }
+    }
 }

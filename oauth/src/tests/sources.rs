@@ -98,6 +98,30 @@ fn a_server_that_gives_no_keys_is_no_wrong_token() {
     assert_eq!(has(&store, "one", after(1000 + 25 * 3600)), Some(true));
 }
 
+/// Only those wait for a server who need what it has not told yet.
+#[test]
+fn who_has_the_key_does_not_wait_for_others() {
+    let web = Web::new();
+    web.answer("/keys", 200, &set("one"));
+    let store = store(&web);
+    let begin = Instant::now();
+    assert_eq!(has(&store, "one", begin), Some(true));
+    web.answer("/keys", 0, "");
+    let later = begin + Duration::from_secs(7200);
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| has(&store, "one", later));
+        while web.asked().len() < 2 {
+            std::thread::yield_now();
+        }
+        let asked = Instant::now();
+        assert_eq!(has(&store, "one", later), Some(true));
+        assert!(asked.elapsed() < Duration::from_secs(4), "the other one still waits");
+        assert_eq!(slow.join().unwrap(), Some(true), "it failed, and the key is believed for a day");
+    });
+    assert_eq!(has(&store, "one", later + Duration::from_secs(59)), Some(true));
+    assert_eq!(web.asked().len(), 2, "nobody waits again at once");
+}
+
 #[test]
 fn a_server_that_hangs_or_is_gone() {
     let web = Web::new();
