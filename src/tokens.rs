@@ -64,3 +64,51 @@ fn introspection(config: &Config, url: &str) -> Result<Introspection, Failure> {
 fn wrong(problem: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Config, format!("[oauth] {problem}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_that_make_no_sense() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("empty"), "\n").unwrap();
+        std::fs::write(dir.path().join("secret"), "wonderland\n").unwrap();
+        let says = |section: &str, expected: &str| {
+            let file = dir.path().join("angarium.toml");
+            std::fs::write(&file, format!("[oauth]\n{section}\n")).unwrap();
+            let found = match check(&Config::read(&file).unwrap()) {
+                Ok(check) => if check.is_some() { "some" } else { "none" }.to_owned(),
+                Err(failure) => failure.to_string(),
+            };
+            assert!(found.contains(expected), "{section}: {found}");
+        };
+        let who = "issuer = 'https://login.example.com'\naudience = ['mail']\n";
+        says("", "none");
+        says(who, "none");
+        says(&format!("{who}jwks = 'http://127.0.0.1:1/keys'"), "some");
+        says("jwks = 'http://127.0.0.1:1/keys'", "issuer and audience");
+        says(&format!("{who}jwks = 'http://login.example.com/keys'"), "jwks: \"http://login.example.com/keys\"");
+        says(&format!("{who}jwks = 'keys.json'"), "keys.json: No such file");
+        let ask = "introspection = 'http://[::1]:1/ask'\nclient_id = 'mail'\n";
+        says(ask, "needs client_id and client_secret");
+        says(&format!("{ask}client_secret = 'secret'"), "some");
+        says(&format!("{ask}client_secret = 'empty'"), "it is empty");
+        says(&format!("{ask}client_secret = 'none'"), "No such file");
+    }
+
+    #[test]
+    fn where_clients_learn_more() {
+        let check = |issuer: Option<&str>, named: Option<&str>, expected: Option<&str>| {
+            let mut config = Config::default();
+            config.oauth.issuer = issuer.map(str::to_owned);
+            config.oauth.openid_configuration = named.map(str::to_owned);
+            assert_eq!(openid_configuration(&config).as_deref(), expected);
+        };
+        check(None, None, None);
+        check(Some("https://a.example/"), None, Some("https://a.example/.well-known/openid-configuration"));
+        check(Some("https://a.example/b"), None, Some("https://a.example/b/.well-known/openid-configuration"));
+        check(Some("our server"), None, None);
+        check(Some("https://a.example"), Some("https://b.example/c"), Some("https://b.example/c"));
+    }
+}

@@ -68,7 +68,7 @@ fn an_app_password_from_its_making_to_its_end() {
     assert_eq!((&rows[0]["name"], &rows[0]["networks"][0]), (&"old phone".into(), &"198.51.100.0/24".into()));
     assert_eq!((&rows[1]["protocols"][0], rows[1]["last_used"].is_string()), (&"imap".into(), true));
     let table = home.must_run(&["user", "app-password", "list", "joe"], b"");
-    assert!(table.contains("phone") && table.contains("never used") && table.contains("last used 2"), "{table}");
+    assert!(table.contains("phone") && table.contains("no use known") && table.contains("last used 2"), "{table}");
 
     home.must_run(&["user", "passwd", "joe", "--password-stdin"], b"another\n");
     assert!(imap(&server, &password) && imap(&server, "another"));

@@ -9,7 +9,7 @@ use tools::Exit;
 use super::{Caller, Command, Run};
 use crate::config::{Config, sample};
 use crate::failure::Failure;
-use crate::terminal;
+use crate::{terminal, tokens};
 
 pub(super) const COMMAND: Command = Command { spec, links: &[], run: Run::Here(run) };
 
@@ -35,6 +35,7 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
                 Some(file) => Config::read(file)?,
                 None => caller.config()?,
             };
+            tokens::check(&config)?;
             match config.file {
                 Some(file) => format!("{}: good", file.display()),
                 None => "no configuration file; the defaults are in effect".to_owned(),
@@ -89,7 +90,7 @@ fn meaning(config: &Config, section: &str, option: &str) -> Option<String> {
         ("store", "config_dir") => path(config.config_dir()),
         ("store", "spool") => path(config.spool()),
         ("lmtp", "socket") => path(config.lmtp_socket()),
-        ("oauth", "openid_configuration") => crate::tokens::openid_configuration(config),
+        ("oauth", "openid_configuration") => tokens::openid_configuration(config),
         ("tls", "certificate") => path(config.certificate().0),
         ("tls", "key") => path(config.certificate().1),
         _ => None,

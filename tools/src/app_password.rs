@@ -106,7 +106,7 @@ fn line(app: &AppPassword, used: Option<u64>, now: u64) -> String {
         Some(end) => line += &format!(" until {}", moment(end)),
         None => {}
     }
-    line + &used.map_or_else(|| ", never used".to_owned(), |last| format!(", last used {}", moment(last)))
+    line + &used.map_or_else(|| ", no use known".to_owned(), |last| format!(", last used {}", moment(last)))
 }
 
 fn object(app: &AppPassword, used: Option<u64>) -> String {
