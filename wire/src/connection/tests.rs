@@ -376,3 +376,14 @@ async fn the_time_for_login_ends_for_the_talkative_too() {
     conn.logged_in(CommandLimits::POST_AUTH);
     assert_eq!(conn.read_line(100).await.unwrap(), "USER joe");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_not_waited_for_again() {
+    let (mut conn, _peer) = Connection::memory(16);
+    conn.output().put(vec![b'x'; 1000]);
+    assert!(matches!(conn.flush().await, Err(WriteError::Stalled)));
+    let begin = Instant::now();
+    conn.output().put("* BYE\r\n");
+    conn.close().await;
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+}

@@ -8,6 +8,7 @@ use crate::framing::DotStuffer;
 use crate::limits;
 use crate::listen::Slot;
 use crate::output::{self, WriteError};
+use crate::stream::Stream;
 
 /// Octets of a file that are read and stuffed at a time: 64 KiB, which stay in the processor's cache until they are sent.
 const STUFFED_WINDOW: u64 = 64 * 1024;
@@ -40,8 +41,17 @@ impl Connection {
         };
         self.octets_out += (waiting - self.output.len()) as u64;
         self.show_octets();
+        self.leave_if_stalled(&result);
         self.settle();
         result
+    }
+
+    /// A peer that has taken nothing for so long is not waited for again, not even with a goodbye: the socket goes, and with
+    /// it what was not taken.
+    fn leave_if_stalled(&mut self, result: &Result<(), WriteError>) {
+        if matches!(result, Err(WriteError::Stalled)) {
+            self.stream = Stream::Closed;
+        }
     }
 
     /// Writes when much waits to be sent: what a session calls between the replies of a long command.
@@ -73,6 +83,7 @@ impl Connection {
             result = when_pending(sent, || held.iter_mut().for_each(|held| held.set(holds))) => result,
             reason = ended(self.entry.as_ref()) => Err(WriteError::Ended(reason)),
         };
+        self.leave_if_stalled(&result);
         self.settle();
         result?;
         self.octets_out += waiting + len - self.output.len() as u64;
