@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use mailstore::{Access, StageWriter};
 use tokio_util::sync::CancellationToken;
 use tracing::{Level, debug, enabled, info, warn};
+use wire::framing::FrameError;
 use wire::meter::Verdict;
 use wire::work::{self, DeliveryId};
 use wire::{Connection, Peer, ReadError, Tls};
@@ -267,6 +268,9 @@ impl<D: Deposit> Session<D> {
                 Ok(line) => self.command(state, line).await,
                 Err(_) => (state, Next::Reply(Reply::new(500, "5.5.2", "Command is not UTF-8"))),
             },
+            Err(ReadError::Line(error @ FrameError::HttpRequest)) => {
+                (state, Next::Close(Reply::closing("5.5.1", error.to_string())))
+            }
             Err(ReadError::Line(error)) => (state, Next::Reply(Reply::new(500, "5.5.2", error.to_string()))),
             Err(error) => return Err(error.into()),
         };

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use login::Failures;
 use tracing::{Level, debug, enabled, error, info};
-use wire::framing::CommandLimits;
+use wire::framing::{CommandLimits, FrameError};
 use wire::meter::Verdict;
 use wire::{Connection, ReadError, StartTlsError};
 
@@ -182,6 +182,10 @@ async fn next_line(context: &mut Context, state: &mut State) -> Result<Result<by
         };
         return match read {
             Ok(line) => Ok(Ok(line)),
+            Err(ReadError::Line(error @ FrameError::HttpRequest)) => {
+                reply::err(context.connection.output(), None, &error.to_string());
+                Err(End::Fatal("HTTP request"))
+            }
             Err(ReadError::Line(_)) => Ok(Err("Malformed line")),
             Err(error) => Err(End::Gone(error)),
         };

@@ -6,6 +6,7 @@
 
 mod command;
 mod dot;
+mod http;
 mod line;
 mod literal;
 mod stuff;
@@ -76,6 +77,9 @@ pub enum FrameError {
     /// There is no memory for the command's arguments.
     #[error(transparent)]
     NoMemory(NoMemory),
+    /// The first line of the connection is that of an HTTP request: its body would be taken for commands.
+    #[error("This is not an HTTP server")]
+    HttpRequest,
     /// A refused command went on for longer than we read for nothing.
     #[error("Refused command is too large to skip")]
     DiscardTooBig,

@@ -61,6 +61,11 @@ impl Connection {
         self.relieve().await?;
         self.check_login_deadline()?;
         self.forget_arguments();
+        // What is left of a line that `read_line` refused (a SASL response, the DONE of IDLE) is no command.
+        while !self.lines.skip_refused(&mut self.input) {
+            self.release_input();
+            self.fill_line().await?;
+        }
         loop {
             let next = self.commands.next(&mut self.input);
             self.release_input();

@@ -6,6 +6,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::http::FirstLine;
 use super::literal::{Ending, Skip, announced, ending};
 use super::{BadCommand, FrameError, Literal, line};
 use crate::limits;
@@ -88,6 +89,7 @@ pub struct CommandFramer {
     scanned: usize,
     literals: u32,
     arguments: u64,
+    first_line: FirstLine,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +140,15 @@ impl Tail {
 impl CommandFramer {
     /// A framer at the start of a command.
     pub fn new(limits: CommandLimits) -> Self {
-        Self { limits, state: State::Line, first: None, scanned: 0, literals: 0, arguments: 0 }
+        Self {
+            limits,
+            state: State::Line,
+            first: None,
+            scanned: 0,
+            literals: 0,
+            arguments: 0,
+            first_line: FirstLine::default(),
+        }
     }
 
     /// Changes the limits, from the next line or literal on (after login).
@@ -294,7 +304,9 @@ impl CommandFramer {
         let Some(lf) = memchr::memchr(b'\n', &buffer[from..]).map(|at| from + at) else {
             self.scanned = buffer.len();
             if buffer.len() > limit + 1 {
-                let bad = self.bad(FrameError::LineTooLong { limit }, buffer, false);
+                let http = self.first_line.is_request(buffer);
+                let error = if http { FrameError::HttpRequest } else { FrameError::LineTooLong { limit } };
+                let bad = self.bad(error, buffer, http);
                 self.skip(0);
                 return Err(bad);
             }
@@ -302,6 +314,9 @@ impl CommandFramer {
         };
         self.scanned = 0;
         let line = buffer.split_to(lf + 1).freeze();
+        if self.first_line.is_request(&line) {
+            return Err(self.bad(FrameError::HttpRequest, &line, true));
+        }
         match line::check_line(line.clone(), limit) {
             Ok(text) => self.fragment(text).map(Some),
             Err(error) => Err(self.bad_line(error, &line[..lf], announced(&line[..lf]))),

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::FrameError;
+use super::http::FirstLine;
 
 /// Cuts CRLF-terminated lines off a buffer.
 ///
@@ -13,6 +14,7 @@ pub struct LineFramer {
     /// Octets at the start of the buffer known to hold no LF.
     scanned: usize,
     skipping: bool,
+    first: FirstLine,
 }
 
 impl LineFramer {
@@ -30,7 +32,8 @@ impl LineFramer {
                 } else if buffer.len() > limit + 1 {
                     // One more than the limit may still be the CR of a line that just fits.
                     self.skipping = true;
-                    return Err(FrameError::LineTooLong { limit });
+                    let http = self.first.is_request(buffer);
+                    return Err(if http { FrameError::HttpRequest } else { FrameError::LineTooLong { limit } });
                 }
                 return Ok(None);
             };
@@ -39,8 +42,27 @@ impl LineFramer {
             if std::mem::take(&mut self.skipping) {
                 continue;
             }
+            if self.first.is_request(&line) {
+                return Err(FrameError::HttpRequest);
+            }
             return check_line(line, limit).map(Some);
         }
+    }
+
+    /// Goes behind a line that was too long, for a caller that reads something else than a line next. Whether its end was
+    /// found; more octets are needed otherwise.
+    pub fn skip_refused(&mut self, buffer: &mut BytesMut) -> bool {
+        if !self.skipping {
+            return true;
+        }
+        self.scanned = 0;
+        let Some(lf) = memchr::memchr(b'\n', buffer) else {
+            buffer.clear();
+            return false;
+        };
+        bytes::Buf::advance(buffer, lf + 1);
+        self.skipping = false;
+        true
     }
 
     fn find_lf(&mut self, buffer: &BytesMut) -> Option<usize> {
@@ -104,6 +126,25 @@ mod tests {
         check(b"\r\n", 10, &[Ok(b"")]);
         check(b"0123456789\r\nx\r\n", 10, &[Ok(b"0123456789"), Ok(b"x")]);
         check(b"unfinished", 10, &[]);
+    }
+
+    #[test]
+    fn what_follows_a_refused_line_is_found() {
+        let mut framer = LineFramer::default();
+        let mut buffer = BytesMut::from("0123456789ABCDEF");
+        assert!(framer.next(&mut buffer, 10).is_err());
+        assert!(!framer.skip_refused(&mut buffer) && buffer.is_empty());
+        buffer.extend_from_slice(b"GHI\r\na NOOP\r\n");
+        assert!(framer.skip_refused(&mut buffer) && framer.skip_refused(&mut buffer));
+        assert_eq!(buffer, "a NOOP\r\n");
+        assert_eq!(framer.next(&mut buffer, 10).unwrap().unwrap(), "a NOOP");
+    }
+
+    #[test]
+    fn http_requests_are_known_by_their_first_line() {
+        check(b"GET / HTTP\r\n", 10, &[Err(FrameError::HttpRequest)]);
+        check(b"GET /0123456789\r\n", 10, &[Err(FrameError::HttpRequest)]);
+        check(b"CAPA\r\nGET /\r\n", 10, &[Ok(b"CAPA"), Ok(b"GET /")]);
     }
 
     #[test]
