@@ -50,6 +50,10 @@ impl<D: Deposit> Session<D> {
         let mut left = chunk.size;
         if message.incoming.size().saturating_add(left) > self.shared.settings.message_size {
             message.incoming.refuse(Refusal::TooBig);
+            // Not after the first 256 MiB of it.
+            if left > limits::DISCARD {
+                return Err(self.close(&Reply::closing("4.3.0", "Message is refused, and too large to discard")));
+            }
         }
         while left > 0 {
             let octets = tokio::time::timeout_at(deadline, self.conn.read_some(left));
