@@ -178,6 +178,16 @@ impl Embedded {
         Ok(Verdict::Accepted(Accepted { account, app: app.map(|app| app.name.clone()) }))
     }
 
+    /// [`Embedded::accept`] for a password that was just right. One that is refused all the same (of a disabled user, or for
+    /// another protocol) is not remembered: the next answer would be a quick one, and tell that it is right.
+    fn accept_or_forget(&self, slot: &Slot, app: Option<&AppPassword>, origin: &Origin<'_>) -> Result<Verdict> {
+        let verdict = self.accept(&slot.user, app, origin)?;
+        if !matches!(verdict, Verdict::Accepted(_)) {
+            self.hasher.forget_slot(slot);
+        }
+        Ok(verdict)
+    }
+
     /// Changes a user's app passwords.
     fn change_apps<T>(&self, user: &UserId, change: impl FnOnce(&mut Vec<StoredApp>) -> Result<T>) -> Result<T> {
         let mut done = None;
@@ -224,7 +234,7 @@ impl Directory for Embedded {
         if let (Some(app), Some(written)) = (app, &written) {
             let slot = Slot { user, app: Some(app.selector) };
             return match self.hasher.verify(&slot, Some(&app.hash), &written.letters) {
-                true => self.accept(&slot.user, Some(&app.app), origin),
+                true => self.accept_or_forget(&slot, Some(&app.app), origin),
                 false => Ok(Verdict::Refused(Refusal::Wrong)),
             };
         }
@@ -232,7 +242,7 @@ impl Directory for Embedded {
         if !self.hasher.verify(&slot, stored.as_ref().map(|stored| &*stored.hash), password) {
             return Ok(Verdict::Refused(Refusal::Wrong));
         }
-        let verdict = self.accept(&slot.user, None, origin)?;
+        let verdict = self.accept_or_forget(&slot, None, origin)?;
         if let (Some(stored), Verdict::Accepted(_)) = (&stored, &verdict) {
             self.renew_password(&slot.user, stored, password);
         }

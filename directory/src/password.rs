@@ -230,6 +230,11 @@ impl Hasher {
         self.remembered.lock().retain(|slot, _| slot.user != *user);
     }
 
+    /// This password was right, and let nobody in.
+    pub(crate) fn forget_slot(&self, slot: &Slot) {
+        self.remembered.lock().remove(slot);
+    }
+
     /// The hash is part of it, so that a changed password is noticed even if nobody calls `forget`.
     fn fingerprint(&self, hash: &str, password: &Secret) -> [u8; 32] {
         let mut state = blake3::Hasher::new_keyed(&self.key);

@@ -222,6 +222,12 @@ fn the_work_of_a_failed_login_does_not_tell_who_exists() {
     }
     assert_eq!(work("joe", "joe-pw"), 1);
     assert_eq!(work("joe", "joe-pw"), 0, "remembered");
+    add(&directory, "off", "off@example.com");
+    let off = directory.user(&UserId::parse("off").unwrap()).unwrap().unwrap();
+    directory.update_user(&User { state: UserState::Disabled, ..off }).unwrap();
+    for _ in 0..2 {
+        assert_eq!((work("off", "wrong"), work("off", "off-pw")), (1, 1), "a disabled user's password is not told");
+    }
     let recognised = |login: &str, password: &str| {
         directory.recognise(login, &Secret::new(password), &imap()).map(|a| a.account.user)
     };
