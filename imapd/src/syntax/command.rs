@@ -52,7 +52,10 @@ pub fn salvage_tag(head: &[u8]) -> Option<Tag> {
 /// ```
 fn request<'a>(input: Input<'a>, encoding: Encoding, seen: &mut Option<Tag>) -> Parsed<'a, Request> {
     let (rest, tag) = tag(input)?;
-    *seen = Some(tag.clone());
+    // The beginning of something else (`a+b`) is no tag: it may be that of another command in flight.
+    if rest.is_empty() || rest.starts_with(b" ") {
+        *seen = Some(tag.clone());
+    }
     let (rest, ()) = sp(rest)?;
     let (rest, arguments) = arguments(rest, encoding)?;
     let (rest, ()) = end(rest)?;

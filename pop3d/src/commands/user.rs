@@ -9,7 +9,7 @@ pub(crate) fn run(context: &Context, state: &mut Authorization, line: &Line<'_>)
     if !context.may_log_in() {
         return Err(Refused::No(None, "Use STLS first".into()));
     }
-    match line.argument.map(str::trim_end) {
+    match line.argument.map(|name| name.trim_end_matches(' ')) {
         Some(name) if !name.is_empty() => {
             state.user = Some(name.to_owned());
             Done::ok("Send PASS")
