@@ -7,7 +7,6 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use harness::transcript::Protocol;
 use harness::{Connection, Home, Imap, Server, corpus};
 
 /// The memory an attack may make the server use, in KiB. Nothing here needs more than a few command lines' worth; a debug
@@ -73,13 +72,6 @@ impl Attack {
         Self { home, server, bystander: Some(bystander), over: Some(over) }
     }
 
-    /// A raw connection for IMAP, its greeting read.
-    pub(crate) fn stranger(&self) -> Connection {
-        let mut connection = self.raw(Protocol::Imap);
-        connection.reply().unwrap().expect("a greeting");
-        connection
-    }
-
     /// A raw connection on which `joe` is logged in and has selected his INBOX.
     pub(crate) fn insider(&self) -> Connection {
         let mut imap = self.joe();
@@ -92,19 +84,9 @@ impl Attack {
         self.server.imap("joe")
     }
 
-    /// A connection on which nothing has been read.
-    pub(crate) fn raw(&self, protocol: Protocol) -> Connection {
-        Connection::open(self.server.address(protocol), protocol.is_imap()).unwrap()
-    }
-
     /// How many files and sockets the server has open.
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.server.pid())).expect("the server runs").count()
-    }
-
-    /// How many messages lie in `stage./`, where they are written before they are anybody's.
-    pub(crate) fn staged(&self) -> usize {
-        fs::read_dir(self.home.spool().join("stage.")).map_or(0, Iterator::count)
     }
 
     /// The look at the server afterwards, and its stop. Warnings are what attacks are for; errors and panics are not.
@@ -167,11 +149,6 @@ pub(crate) enum Reaction {
 pub(crate) fn provoke(connection: &mut Connection, bytes: &[u8], tag: &str) -> Reaction {
     // A server that has heard enough may close while we still talk.
     let sent = connection.send(bytes);
-    react(connection, tag, sent)
-}
-
-/// The second half of [`provoke`].
-pub(crate) fn react(connection: &mut Connection, tag: &str, sent: io::Result<()>) -> Reaction {
     let prefix = format!("{tag} ");
     loop {
         match connection.reply() {

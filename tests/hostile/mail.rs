@@ -161,35 +161,6 @@ fn a_message_larger_than_allowed() {
     attack.survived();
 }
 
-#[test]
-fn dates_that_are_none() {
-    let attack = Attack::begin();
-    let mut joe = attack.joe();
-    for date in [
-        "31-Feb-2026 00:00:00 +0000",
-        "00-Jan-2026 00:00:00 +0000",
-        "01-Jan-2026 24:00:00 +0000",
-        "01-Jan-2026 00:60:00 +0000",
-        "01-Foo-2026 00:00:00 +0000",
-        "01-Jan-2026 00:00:00",
-        "01-Jan-99999 00:00:00 +0000",
-    ] {
-        let answer = joe.append("INBOX", &format!("\"{date}\""), &corpus::small(1)).unwrap();
-        assert!(!answer.ok(), "{date}");
-    }
-    for date in [
-        "01-Jan-1970 00:00:00 +0000",
-        "19-Jan-2038 03:14:08 +0000",
-        "31-Dec-2105 23:59:59 +0000",
-        " 1-Feb-2026 00:00:00 -1200",
-    ] {
-        let answer = joe.append("INBOX", &format!("\"{date}\""), &corpus::small(1)).unwrap();
-        assert!(answer.ok(), "{date}: {}", answer.status);
-    }
-    drop(joe);
-    attack.survived();
-}
-
 /// Bounces, mailing lists' mail, encrypted and broken mail: whatever it is, it is kept as it came and can be asked about.
 #[test]
 fn real_mail_comes_back_as_it_came() {

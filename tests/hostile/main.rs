@@ -1,5 +1,6 @@
-//! Hostile clients and hostile mail against a running server. Whatever they send: the server lives, its memory stays
-//! bounded, other sessions are answered meanwhile, and the answer is the right one.
+//! Crowds, fights, damaged files, full disks and hostile mail, each against a server of its own. Whatever happens: the server
+//! lives, its memory stays bounded, other sessions are answered meanwhile. What one connection may send is in
+//! `tests/inputs/`.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -10,16 +11,10 @@
 
 mod attack;
 mod caps;
-mod connections;
 mod crowds;
 mod files;
 mod full_disk;
 mod in_use;
-mod lines;
-mod lmtp;
 mod mail;
 mod names;
-mod pop3;
-mod ranges;
 mod tools;
-mod vanishing;

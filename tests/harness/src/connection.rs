@@ -36,7 +36,14 @@ impl Connection {
     /// # Errors
     /// Whatever the connection attempt says.
     pub fn open(address: SocketAddr, literals: bool) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        Self::over(TcpStream::connect_timeout(&address, PATIENCE)?, literals)
+    }
+
+    /// Takes a socket over that is connected already.
+    ///
+    /// # Errors
+    /// When the socket refuses its options.
+    pub fn over(stream: TcpStream, literals: bool) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -57,11 +64,19 @@ impl Connection {
     /// # Errors
     /// When the handshake fails.
     pub fn start_tls(&mut self) -> io::Result<()> {
+        self.start_tls_as("localhost")
+    }
+
+    /// [`Connection::start_tls`], asking for the server called `name` (SNI).
+    ///
+    /// # Errors
+    /// When the name is none, or the handshake fails.
+    pub fn start_tls_as(&mut self, name: &str) -> io::Result<()> {
         let Stream::Plain(socket) = std::mem::replace(&mut self.stream, Stream::Nothing) else {
             return Err(io::Error::other("TLS is already on"));
         };
         self.buffer.clear();
-        let mut tls = StreamOwned::new(tls::client(), socket);
+        let mut tls = StreamOwned::new(tls::client(name)?, socket);
         tls.conn.complete_io(&mut tls.sock)?;
         self.stream = Stream::Tls(Box::new(tls));
         Ok(())

@@ -235,6 +235,29 @@ impl Server {
         self.status("VmHWM:")
     }
 
+    /// How much the log has grown, for [`Server::log_from`].
+    pub fn log_size(&self) -> usize {
+        fs::metadata(&self.log).map_or(0, |metadata| metadata.len() as usize)
+    }
+
+    /// What the server has written since the log had that size.
+    pub fn log_from(&self, size: usize) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&text[size.min(text.len())..]).into_owned()
+    }
+
+    /// A mark for [`Server::grown_since`], in KiB. The kernel begins to look for the peak anew where it lets us say so; where
+    /// it does not, only growth beyond the highest peak so far is seen.
+    pub fn memory_mark(&self) -> u64 {
+        let anew = fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").is_ok();
+        if anew { self.resident() } else { self.peak_resident() }
+    }
+
+    /// By how much the memory in use exceeded a mark at its worst moment since then, in KiB.
+    pub fn grown_since(&self, mark: u64) -> u64 {
+        self.peak_resident().saturating_sub(mark)
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
