@@ -114,6 +114,13 @@ impl Home {
         output
     }
 
+    /// Begins to run the program with `arguments` and nothing on its standard input. What it says must fit into a pipe.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the program starts")
+    }
+
     /// [`Home::run`], where anything but exit code 0 fails the test.
     pub fn must_run(&self, arguments: &[&str], input: &[u8]) -> String {
         let output = self.run(arguments, input);

@@ -1,76 +1,31 @@
-//! Power cuts. kill -9 proves little about durability, because the kernel keeps what a killed process wrote; so here the
-//! store lies on a file system of its own in an image file, the server is frozen under load, the image is copied - which
-//! is what a disk would hold after a power cut - and a server is started on the copy.
-//!
-//! Needs root and loop devices; without them the test says that it is skipped.
-
-#![allow(clippy::expect_used, clippy::panic, reason = "a test reports trouble by panicking")]
+//! A file system of its own, in a file, that can be copied at any moment.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::load::Tally;
-use harness::trial::Trial;
-use harness::{Home, Server};
-use rustix::process::{Signal, geteuid};
-use tempfile::TempDir;
-
-const ROUNDS: usize = 40;
-
-/// Large enough for forty rounds of mail, small enough to be copied in no time.
-const IMAGE_SIZE: u64 = 256 << 20;
+use rustix::process::geteuid;
 
 /// How often a copy is taken again because something was written to the disk meanwhile.
 const COPIES: usize = 50;
 
-#[test]
-fn what_was_acknowledged_survives_a_power_cut() {
-    let directory = TempDir::with_prefix("angarium-powercut-").expect("a temporary directory");
-    let Some(mut disk) = Disk::create(directory.path()) else {
-        println!("SKIPPED what_was_acknowledged_survives_a_power_cut: needs root and loop devices");
-        return;
-    };
-    let mut trial = Trial::begin(Home::at(env!("CARGO_BIN_EXE_angarium"), &disk.mounted, &[]));
-    for round in 0..ROUNDS {
-        // Flags are synced within a second, so a cut may take the last ones.
-        let flags = false;
-        let cut = |server: Server| {
-            server.signal(Signal::STOP);
-            let after_the_cut = disk.copy();
-            server.kill();
-            disk.replace_by(&after_the_cut);
-        };
-        // What was expunged last may come back: nothing promised that it is gone for good.
-        trial = trial.round(10 + round * 11 % 60, flags, cut, |tally| Tally { risen: 0, ..tally });
-    }
-    // What was not promised may be torn: seen state is synced within a second, cache and index are made again from the
-    // messages, sled's own files from the journal.
-    trial.end(&[
-        "mailbox.index.repaired",
-        "mailbox.cache.healed",
-        "mailbox.seen.damaged",
-        "store.recovered",
-        "ledger.tail.cut",
-        "sled::config",
-    ]);
-}
-
 /// A file system in a file.
-struct Disk {
+pub(crate) struct Disk {
     image: PathBuf,
-    mounted: PathBuf,
+    /// Where it is mounted.
+    pub(crate) mounted: PathBuf,
     device: String,
     is_mounted: bool,
 }
 
 impl Disk {
-    fn create(directory: &Path) -> Option<Self> {
+    /// A new one of `size` bytes, whose image lies in `directory`; nothing where that is not possible.
+    pub(crate) fn create(directory: &Path, size: u64) -> Option<Self> {
         if !geteuid().is_root() {
             return None;
         }
         let image = directory.join("disk-0");
-        fs::File::create(&image).and_then(|file| file.set_len(IMAGE_SIZE)).expect("the image can be written");
+        fs::File::create(&image).and_then(|file| file.set_len(size)).expect("the image can be written");
         let made = run("mkfs.ext4", &["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", text(&image)]);
         made.ok()?;
         let mounted = directory.join("mounted");
@@ -87,7 +42,7 @@ impl Disk {
     }
 
     /// A copy of the image as it was at one moment: taken again when the kernel wrote to it meanwhile.
-    fn copy(&self) -> PathBuf {
+    pub(crate) fn copy(&self) -> PathBuf {
         let copy = self.image.with_file_name(if self.image.ends_with("disk-0") { "disk-1" } else { "disk-0" });
         for _ in 0..COPIES {
             let before = self.writes();
@@ -99,11 +54,37 @@ impl Disk {
         panic!("the disk does not come to rest although the server is stopped");
     }
 
-    fn replace_by(&mut self, copy: &Path) {
+    /// From here on the disk is what the copy holds.
+    pub(crate) fn replace_by(&mut self, copy: &Path) {
         self.unmount();
         fs::remove_file(&self.image).expect("the old image can go");
         let mounted = Self::mount(copy.to_owned(), self.mounted.clone());
         *self = mounted.expect("the copy can be mounted: its journal is replayed");
+    }
+
+    /// Keeps what is on it now, for [`Disk::go_back_to`].
+    pub(crate) fn keep(&mut self, name: &str) -> PathBuf {
+        let kept = self.image.with_file_name(name);
+        self.sync();
+        fs::rename(self.copy(), &kept).expect("the copy can have another name");
+        kept
+    }
+
+    /// Everything that was written so far survives a power cut.
+    pub(crate) fn sync(&self) {
+        run("sync", &["--file-system", text(&self.mounted)]).expect("the disk can be synced");
+    }
+
+    /// The disk is again what it was when that was kept.
+    pub(crate) fn go_back_to(&mut self, kept: &Path) {
+        let copy = self.image.with_file_name(if self.image.ends_with("disk-0") { "disk-1" } else { "disk-0" });
+        run("cp", &["--sparse=always", text(kept), text(&copy)]).expect("the image can be copied");
+        self.replace_by(&copy);
+    }
+
+    /// How many writes have reached the device.
+    pub(crate) fn written(&self) -> u64 {
+        self.writes().0.parse().expect("a number")
     }
 
     /// How many writes the device has seen, and how many are on their way.
