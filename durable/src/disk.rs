@@ -76,6 +76,10 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     /// Makes the entries of a directory durable.
     fn sync_dir(&self, path: &Path) -> Result<()>;
 
+    /// Makes everything on the file system of the directory `path` durable (`syncfs`): for work that makes many files and
+    /// is of use only whole.
+    fn sync_everything(&self, path: &Path) -> Result<()>;
+
     /// Gives a file a second name; fails if `to` exists.
     fn link(&self, from: &Path, to: &Path) -> Result<()>;
 

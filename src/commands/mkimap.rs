@@ -1,25 +1,16 @@
 //! `angarium mkimap`: the directories of a new store. Cyrus' `mkimap`.
 
-use std::fs::DirBuilder;
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
-
 use clap::ArgMatches;
-use tools::Exit;
+use durable::disk::RealDisk;
+use tools::mkimap::make_directories;
+use tools::{Console, Exit};
 
 use super::{Caller, Command, Run};
 use crate::failure::Failure;
 use crate::services::store_options;
-use crate::terminal;
+use crate::terminal::Terminal;
 
 pub(super) const COMMAND: Command = Command { spec, links: &[], run: Run::Here(run) };
-
-/// The owner's, and his group's to look at (as Cyrus has it).
-const MODE: u32 = 0o750;
-
-/// Directories of the configuration directory.
-const INSIDE: [&str; 7] = ["copies", "log", "quota", "sieve", "socket", "tls", "user"];
 
 fn spec() -> clap::Command {
     clap::Command::new("mkimap")
@@ -34,36 +25,13 @@ fn spec() -> clap::Command {
 
 fn run(_: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
     let config = caller.config()?;
+    let mut console = Terminal::new(admin::control::Input::None);
+    let unsaid = |problem: std::io::Error| Failure::new(Exit::Io, problem);
     if let Some(file) = &config.file {
-        say(&format!("reading configure file {}", file.display()))?;
+        console.out(&format!("reading configure file {}", file.display())).map_err(unsaid)?;
     }
-    let layout = store_options(&config).layout;
-    make(layout.config())?;
-    for inside in INSIDE {
-        make(&layout.config().join(inside))?;
-    }
-    for (_, partition) in layout.partitions() {
-        make(partition)?;
-        make(&partition.join("stage."))?;
-    }
-    say("done")?;
+    make_directories(&RealDisk, &store_options(&config).layout, &mut console)
+        .map_err(|problem| Failure::new(problem.exit(), problem))?;
+    console.out("done").map_err(unsaid)?;
     Ok(Exit::Ok)
-}
-
-fn make(path: &Path) -> Result<(), Failure> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    say(&format!("creating {}...", path.display()))?;
-    DirBuilder::new().recursive(true).mode(MODE).create(path).map_err(|problem| {
-        let exit = match problem.kind() {
-            io::ErrorKind::PermissionDenied => Exit::NoPermission,
-            _ => Exit::CantCreate,
-        };
-        Failure::new(exit, format!("{}: {problem}", path.display()))
-    })
-}
-
-fn say(line: &str) -> Result<(), Failure> {
-    terminal::out(line).map_err(|problem| Failure::new(Exit::Io, problem))
 }

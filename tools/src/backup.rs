@@ -12,12 +12,14 @@
 
 pub(crate) mod manifest;
 mod target;
+#[cfg(test)]
+mod tests;
 mod verify;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +39,9 @@ pub use self::verify::verify_backup;
 /// What of the configuration directory belongs into a backup, as far as it is there. Keys and passwords of services are
 /// left to those who manage the machine.
 const CONFIGURATION: [&str; 4] = ["copies", "user", "sieve", "quota"];
+
+/// How often a directory is listed again because files have come meanwhile. One that still grows has all that matters.
+const LISTINGS: usize = 16;
 
 /// A message file that is longer than its record says is copied all the same, for it may be of use, up to this size.
 const MAX_STRANGE: u32 = 64 << 20;
@@ -81,8 +86,10 @@ pub fn backup(
         None => Previous::default(),
     };
     let mut target: Box<dyn Target> = match &request.to {
-        Destination::Directory(path) => Box::new(target::Directory::create(&absolute(path))?),
-        Destination::Archive(path) => Box::new(Archive::create(&absolute(path), store.layout().config())?),
+        Destination::Directory(path) => Box::new(target::Directory::create(Arc::clone(store.disk()), &absolute(path))?),
+        Destination::Archive(path) => {
+            Box::new(Archive::create(Arc::clone(store.disk()), &absolute(path), store.layout().config())?)
+        }
         Destination::Stdout => Box::new(Archive::stdout(store.layout().config())),
     };
     let manifest = Writer::new(target.manifest()?);
@@ -103,7 +110,8 @@ pub fn backup(
     }
     let Backup { target, mut manifest, mailboxes, messages, octets, linked, bad, .. } = backup;
     manifest.add(&Entry::End { mailboxes, messages, octets })?;
-    target.finish(manifest.finish()?, console)?;
+    manifest.finish()?;
+    target.finish(console)?;
     tracing::info!(event = "backup.finished", to = ?request.to, mailboxes, messages, octets, linked, bad);
     let summary = if request.json {
         json!({"mailboxes": mailboxes, "messages": messages, "octets": octets, "linked": linked, "bad": bad})
@@ -236,27 +244,45 @@ impl Backup {
         Ok(())
     }
 
-    /// Copies the regular files below a directory of the configuration.
+    /// Copies the regular files below a directory of the configuration. What is there only when the others are copied is
+    /// copied too: a journal that was rotated meanwhile is in two files, and one without the other proves nothing.
     fn tree(&mut self, from: &Path, path: &str, console: &mut dyn Console) -> Result<(), CommandError> {
         self.target.directory(path)?;
-        let mut entries: Vec<_> = fs::read_dir(from)?.collect::<Result<_, _>>()?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let Some(name) = entry.file_name().to_str().map(|name| format!("{path}/{name}")) else { continue };
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                self.tree(&entry.path(), &name, console)?;
-            } else if kind.is_file() {
-                let bytes = match fs::read(entry.path()) {
-                    Ok(bytes) => bytes,
-                    // A copy that was rotated away meanwhile.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    Err(error) => return Err(error.into()),
-                };
-                self.file(name, &bytes, entry.metadata()?.modified()?, console)?;
+        let mut known = HashSet::new();
+        for _ in 0..LISTINGS {
+            let mut entries: Vec<_> = fs::read_dir(from)?.collect::<Result<_, _>>()?;
+            entries.retain(|entry| known.insert(entry.file_name()));
+            if entries.is_empty() {
+                break;
+            }
+            entries.sort_by_key(fs::DirEntry::file_name);
+            for entry in entries {
+                self.entry(&entry, path, console)?;
             }
         }
         Ok(())
+    }
+
+    fn entry(&mut self, entry: &fs::DirEntry, path: &str, console: &mut dyn Console) -> Result<(), CommandError> {
+        let Some(name) = entry.file_name().to_str().map(|name| format!("{path}/{name}")) else { return Ok(()) };
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            return self.tree(&entry.path(), &name, console);
+        }
+        if !kind.is_file() {
+            return Ok(());
+        }
+        let read = File::open(entry.path()).and_then(|mut file| {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok((bytes, file.metadata()?.modified()?))
+        });
+        match read {
+            Ok((bytes, modified)) => self.file(name, &bytes, modified, console),
+            // A copy that was rotated away meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Puts a small file into the backup.

@@ -18,6 +18,7 @@ mod import;
 pub mod interval;
 pub mod logins;
 pub mod mboxlist;
+pub mod mkimap;
 pub mod paths;
 pub mod quota;
 pub mod reconstruct;

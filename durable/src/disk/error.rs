@@ -50,7 +50,7 @@ pub enum Cause {
 
 /// A disk operation, as named in errors and in the trace of [`FaultyDisk`](super::FaultyDisk).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the method of the same name")]
+#[expect(missing_docs, reason = "each is the method of the same name, or nearly so")]
 pub enum Op {
     OpenRead,
     OpenRw,
@@ -63,6 +63,7 @@ pub enum Op {
     Copy,
     Sync,
     SyncDir,
+    SyncAll,
     Link,
     Rename,
     Unlink,
@@ -111,6 +112,13 @@ impl Error {
         matches!(self.cause, Cause::NotRegular(_))
     }
 
+    /// The same for whoever knows the system's errors only.
+    #[must_use]
+    pub fn into_io(self) -> std::io::Error {
+        let kind = self.errno().map_or(std::io::ErrorKind::Other, |errno| std::io::Error::from(errno).kind());
+        std::io::Error::new(kind, self)
+    }
+
     /// [`FaultyDisk`](super::FaultyDisk) stopped here.
     #[must_use]
     pub fn is_simulated_crash(&self) -> bool {
@@ -131,6 +139,7 @@ impl std::fmt::Display for Op {
             Self::Copy => "copy",
             Self::Sync => "sync",
             Self::SyncDir => "sync directory",
+            Self::SyncAll => "sync the file system of",
             Self::Link => "link",
             Self::Rename => "rename",
             Self::Unlink => "unlink",

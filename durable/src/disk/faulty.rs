@@ -282,6 +282,15 @@ impl Disk for FaultyDisk {
         }
     }
 
+    fn sync_everything(&self, path: &Path) -> Result<()> {
+        let mark = self.begin_whole(Op::SyncAll, path)?.unsynced.as_ref().map(Unsynced::mark);
+        self.inner.sync_everything(path)?;
+        if let (Some(mark), Some(unsynced)) = (mark, &mut self.state.lock().unsynced) {
+            unsynced.synced_everything(mark);
+        }
+        Ok(())
+    }
+
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
         let mut state = self.begin_whole(Op::Link, to)?;
         self.inner.link(from, to)?;

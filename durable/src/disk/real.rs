@@ -14,7 +14,7 @@ use std::{
 use rustix::{
     fs::{
         AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, chmodat, chownat, fdatasync,
-        fstat, fsync, ftruncate, futimens, linkat, mkdirat, open, renameat, renameat_with, statat, unlinkat,
+        fstat, fsync, ftruncate, futimens, linkat, mkdirat, open, renameat, renameat_with, statat, syncfs, unlinkat,
     },
     io::{Errno, pwrite, pwritev, retry_on_intr},
 };
@@ -174,6 +174,11 @@ impl Disk for RealDisk {
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let dir = Self::open_dir(Op::SyncDir, path)?;
         retry_on_intr(|| fsync(&dir)).map_err(|errno| Error::os(Op::SyncDir, path, errno))
+    }
+
+    fn sync_everything(&self, path: &Path) -> Result<()> {
+        let dir = Self::open_dir(Op::SyncAll, path)?;
+        retry_on_intr(|| syncfs(&dir)).map_err(|errno| Error::os(Op::SyncAll, path, errno))
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {

@@ -8,7 +8,6 @@
 //! {"kind":"end","mailboxes":1,"messages":2,"octets":2468}
 //! ```
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -74,11 +73,11 @@ pub(crate) enum Entry {
 
 /// A manifest being written.
 pub(super) struct Writer {
-    out: BufWriter<File>,
+    out: BufWriter<Box<dyn Write>>,
 }
 
 impl Writer {
-    pub(super) fn new(to: File) -> Self {
+    pub(super) fn new(to: Box<dyn Write>) -> Self {
         Self { out: BufWriter::new(to) }
     }
 
@@ -87,9 +86,9 @@ impl Writer {
         self.out.write_all(b"\n")
     }
 
-    /// The file, whole.
-    pub(super) fn finish(self) -> io::Result<File> {
-        self.out.into_inner().map_err(io::IntoInnerError::into_error)
+    /// All of it is written.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

@@ -1,18 +1,20 @@
 //! Where the files of a backup go: a directory, or a tar archive that is written as it is made.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use mailstore::disk::{Disk, DiskFile, UnixTime, parent};
 
 use super::manifest;
 use crate::Console;
 use crate::error::CommandError;
 
-/// The mode of files: mail is nobody else's business, whatever the umask.
+/// The mode of files in an archive: mail is nobody else's business.
 const FILE_MODE: u32 = 0o600;
-/// The mode of directories.
+/// And that of directories.
 const DIRECTORY_MODE: u32 = 0o700;
 
 /// A backup's place. Paths are relative to it, and each is written once.
@@ -27,7 +29,7 @@ pub(super) trait Target {
     fn link(&mut self, from: &Path, path: &str) -> bool;
 
     /// Where the manifest is collected.
-    fn manifest(&mut self) -> io::Result<File>;
+    fn manifest(&mut self) -> io::Result<Box<dyn Write>>;
 
     /// Passes on what was collected so far; called after each file.
     fn pass_on(&mut self, _: &mut dyn Console) -> io::Result<()> {
@@ -35,61 +37,105 @@ pub(super) trait Target {
     }
 
     /// Makes the backup whole, with the manifest that was collected.
-    fn finish(self: Box<Self>, manifest: File, console: &mut dyn Console) -> io::Result<()>;
+    fn finish(self: Box<Self>, console: &mut dyn Console) -> io::Result<()>;
 }
 
 /// A directory that is empty at the beginning.
 pub(super) struct Directory {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
 }
 
 impl Directory {
     /// Makes the directory, or takes one that is empty.
-    pub(super) fn create(path: &Path) -> Result<Self, CommandError> {
+    pub(super) fn create(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, CommandError> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
+        match disk.mkdir(path) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if fs::read_dir(path).map_err(named)?.next().is_some() {
+            Err(error) if error.is_exists() => {
+                let names = fs::read_dir(path).map_err(named)?.collect::<Result<Vec<_>, _>>().map_err(named)?;
+                if names.iter().any(|entry| entry.file_name() == unfinished().as_str()) {
+                    let what = "is what is left of a backup that was not finished: remove it";
+                    return Err(CommandError::Usage(format!("{} {what}", path.display())));
+                }
+                if !names.is_empty() {
                     return Err(CommandError::Usage(format!("{} is not empty", path.display())));
                 }
             }
-            Err(error) => return Err(named(error).into()),
+            Err(error) => return Err(error.into_io().into()),
         }
-        Ok(Self { path: path.to_owned() })
+        // It may be named by a link.
+        Ok(Self { disk, path: path.canonicalize().map_err(named)? })
     }
 
-    fn temporary(&self) -> PathBuf {
-        self.path.join(format!("{}.new", manifest::FILE))
+    fn new_file(&self, path: &Path) -> io::Result<Growing> {
+        let file = self.disk.create_new(path).map_err(|error| error.into_io())?;
+        Ok(Growing { disk: Arc::clone(&self.disk), file, end: 0 })
     }
+}
+
+/// The name of a manifest that is not whole.
+fn unfinished() -> String {
+    format!("{}.new", manifest::FILE)
 }
 
 impl Target for Directory {
     fn directory(&mut self, path: &str) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(self.path.join(path))
+        let mut dir = self.path.clone();
+        for part in Path::new(path) {
+            dir.push(part);
+            match self.disk.mkdir(&dir) {
+                Err(error) if !error.is_exists() => return Err(error.into_io()),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn file(&mut self, path: &str, bytes: &[u8], modified: SystemTime) -> io::Result<()> {
-        let mut file = new_file(&self.path.join(path))?;
+        let mut file = self.new_file(&self.path.join(path))?;
         file.write_all(bytes)?;
-        file.set_modified(modified)
+        let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified =
+            UnixTime { secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos: since.subsec_nanos() };
+        self.disk.set_times(&file.file, modified).map_err(|error| error.into_io())
     }
 
     fn link(&mut self, from: &Path, path: &str) -> bool {
-        fs::hard_link(from, self.path.join(path)).is_ok()
+        self.disk.link(from, &self.path.join(path)).is_ok()
     }
 
-    fn manifest(&mut self) -> io::Result<File> {
-        new_file(&self.temporary())
+    fn manifest(&mut self) -> io::Result<Box<dyn Write>> {
+        Ok(Box::new(self.new_file(&self.path.join(unfinished()))?))
     }
 
     /// Every file is durable before the manifest has its name.
-    fn finish(self: Box<Self>, manifest: File, _: &mut dyn Console) -> io::Result<()> {
-        manifest.sync_all()?;
-        let dir = File::open(&self.path)?;
-        rustix::fs::syncfs(&dir)?;
-        fs::rename(self.temporary(), self.path.join(manifest::FILE))?;
-        dir.sync_all()
+    fn finish(self: Box<Self>, _: &mut dyn Console) -> io::Result<()> {
+        let named = || {
+            self.disk.sync_everything(&self.path)?;
+            self.disk.rename(&self.path.join(unfinished()), &self.path.join(manifest::FILE))?;
+            self.disk.sync_dir(&self.path)
+        };
+        named().map_err(|error| error.into_io())
+    }
+}
+
+/// A file that is written from its beginning to its end.
+struct Growing {
+    disk: Arc<dyn Disk>,
+    file: DiskFile,
+    end: u64,
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.disk.write_at(&self.file, bytes, self.end).map_err(|error| error.into_io())?;
+        self.end += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -98,7 +144,9 @@ pub(super) struct Archive {
     /// Collects a member; [`Target::pass_on`] empties it.
     tar: tar::Builder<Vec<u8>>,
     /// Standard output if there is none.
-    file: Option<File>,
+    file: Option<Growing>,
+    /// The manifest, while it is collected.
+    manifest: Option<File>,
     /// A directory that may be written to: the manifest's size must be known before it can follow.
     scratch: PathBuf,
 }
@@ -108,15 +156,14 @@ const PIECE: u64 = 1 << 20;
 
 impl Archive {
     /// An archive in a file that is not there yet.
-    pub(super) fn create(path: &Path, scratch: &Path) -> Result<Self, CommandError> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let file = Some(new_file(path).map_err(named)?);
-        Ok(Self { file, ..Self::stdout(scratch) })
+    pub(super) fn create(disk: Arc<dyn Disk>, path: &Path, scratch: &Path) -> Result<Self, CommandError> {
+        let file = disk.create_new(path).map_err(|error| error.into_io())?;
+        Ok(Self { file: Some(Growing { disk, file, end: 0 }), ..Self::stdout(scratch) })
     }
 
     /// An archive on the console's standard output.
     pub(super) fn stdout(scratch: &Path) -> Self {
-        Self { tar: tar::Builder::new(Vec::new()), file: None, scratch: scratch.to_owned() }
+        Self { tar: tar::Builder::new(Vec::new()), file: None, manifest: None, scratch: scratch.to_owned() }
     }
 }
 
@@ -135,8 +182,10 @@ impl Target for Archive {
         false
     }
 
-    fn manifest(&mut self) -> io::Result<File> {
-        tempfile::tempfile_in(&self.scratch)
+    fn manifest(&mut self) -> io::Result<Box<dyn Write>> {
+        let file = tempfile::tempfile_in(&self.scratch)?;
+        self.manifest = Some(file.try_clone()?);
+        Ok(Box::new(file))
     }
 
     fn pass_on(&mut self, console: &mut dyn Console) -> io::Result<()> {
@@ -149,7 +198,8 @@ impl Target for Archive {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, mut manifest: File, console: &mut dyn Console) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, console: &mut dyn Console) -> io::Result<()> {
+        let mut manifest = self.manifest.take().ok_or(io::ErrorKind::NotFound)?;
         let size = manifest.stream_position()?;
         manifest.rewind()?;
         let mut header = header(FILE_MODE, size, SystemTime::now());
@@ -170,16 +220,17 @@ impl Target for Archive {
         self.tar.get_mut().resize(padding as usize, 0);
         self.tar.finish()?;
         self.pass_on(console)?;
-        self.file.map_or(Ok(()), |file| file.sync_all())
+        let Some(Growing { disk, file, .. }) = self.file else { return Ok(()) };
+        let durable = || {
+            disk.sync_all(&file)?;
+            disk.sync_dir(parent(file.path()))
+        };
+        durable().map_err(|error| error.into_io())
     }
 }
 
 /// What members of an archive are padded to.
 const BLOCK: u64 = 512;
-
-fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)
-}
 
 fn header(mode: u32, size: u64, modified: SystemTime) -> tar::Header {
     let mut header = tar::Header::new_gnu();

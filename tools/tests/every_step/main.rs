@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports trouble by panicking")]
 
 mod cases;
+mod outside;
 mod site;
 
 use std::sync::OnceLock;

@@ -39,14 +39,18 @@ impl Site {
     }
 }
 
+/// Where everything lies.
+pub(crate) fn layout(path: &Path) -> Layout {
+    Layout::new(path.join("config"), path.join("spool")).with_partition("big", path.join("big"))
+}
+
 fn open(path: &Path, disk: Arc<dyn Disk>, boot: [u8; 16], salvage: bool) -> Result<Site, String> {
-    let layout = Layout::new(path.join("config"), path.join("spool")).with_partition("big", path.join("big"));
     let options = StoreOptions {
         create: !salvage,
         salvage,
         boot_id: Some(boot),
         sync_window: Duration::from_millis(1),
-        ..StoreOptions::new(layout)
+        ..StoreOptions::new(layout(path))
     };
     let (store, report) = Store::open(options, Arc::clone(&disk)).map_err(|problem| problem.to_string())?;
     let settings = Settings {

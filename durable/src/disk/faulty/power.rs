@@ -203,6 +203,15 @@ impl Unsynced {
         Ok(())
     }
 
+    /// The whole file system is durable: everything up to the mark.
+    pub(super) fn synced_everything(&mut self, mark: u64) {
+        self.names.retain(|change| change.at > mark);
+        self.files.retain(|_, (_, changes)| {
+            changes.retain(|change| change.at > mark);
+            !changes.is_empty()
+        });
+    }
+
     /// The power cut.
     pub(super) fn lose(self, seed: u64) -> Result<LossReport> {
         let mut report = LossReport::default();

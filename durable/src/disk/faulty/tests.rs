@@ -135,6 +135,20 @@ fn names_live_by_directory_sync() {
 }
 
 #[test]
+fn a_file_system_is_synced_whole() {
+    let setup = Setup::new();
+    let (disk, inside) = (&setup.disk, setup.at("new/f"));
+    disk.mkdir(&setup.at("new")).unwrap();
+    let file = disk.create_new(&inside).unwrap();
+    disk.write_at(&file, b"kept", 0).unwrap();
+    disk.sync_everything(&setup.at("new")).unwrap();
+    disk.write_at(&file, b"lost", 0).unwrap();
+    disk.rename(&inside, &setup.at("new/g")).unwrap();
+    disk.lose_unsynced(1).unwrap();
+    assert_eq!((setup.content("new/f"), setup.content("new/g")), (Some("kept".into()), None));
+}
+
+#[test]
 fn a_link_in_a_synced_directory_outlives_its_first_name() {
     // How messages are delivered: made in stage./, linked into the mailbox, only the mailbox directory synced.
     let setup = Setup::new();
