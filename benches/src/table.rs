@@ -42,6 +42,7 @@ const GOALS: &[Goal] = &[
     Goal { name: "retr", rate: 2.0, cpu: 0.5 },
     Goal { name: "store", rate: 3.0, cpu: 0.25 },
     Goal { name: "select", rate: 2.0, cpu: 0.25 },
+    Goal { name: "login-tls", rate: 3.0, cpu: 0.334 },
     Goal { name: "login", rate: 2.5, cpu: 0.334 },
     Goal { name: "search-body", rate: 1.0, cpu: 1.0 },
     Goal { name: "search", rate: 3.0, cpu: 0.2 },

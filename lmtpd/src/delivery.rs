@@ -129,16 +129,6 @@ impl<'a, D: Deposit> Parcel<'a, D> {
             }
         }
         self.deliver_open();
-        if let Some(key) = self.key {
-            let new = |copy: &Copy<'a>| match copy.result {
-                Some(Ok(Delivered::As(uid))) => Some((copy.mailbox, uid)),
-                _ => None,
-            };
-            let delivered: Vec<_> = self.copies.iter().filter_map(new).collect();
-            if !delivered.is_empty() {
-                deposit.remember(key, &delivered);
-            }
-        }
     }
 
     /// Delivers all copies that have no result yet, in one call per way of checking the quota.
@@ -150,7 +140,7 @@ impl<'a, D: Deposit> Parcel<'a, D> {
             if to.is_empty() {
                 continue;
             }
-            let results = self.deposit.deliver(&self.message, &to, quota);
+            let results = self.deposit.deliver(&self.message, self.key, &to, quota);
             for (copy, result) in self.copies.iter_mut().filter(|copy| is_due(copy)).zip(results) {
                 copy.result = Some(result.map(Delivered::As).map_err(|error| store_refusal("deliver", &error)));
             }

@@ -52,11 +52,15 @@ pub(crate) trait Deposit: Send + Sync + 'static {
     /// Whether this message came to this mailbox before. May block.
     fn is_duplicate(&self, message_id: &str, mailbox: &MailboxName) -> bool;
 
-    /// Remembers that it came. Only called behind its commit. May block.
-    fn remember(&self, message_id: &str, delivered: &[(&MailboxName, Uid)]);
-
-    /// Delivers a copy to each mailbox. What succeeds is durable. Blocks.
-    fn deliver(&self, message: &Arc<Self::Staged>, to: &[&MailboxName], quota: Quota) -> Vec<Result<Uid, Error>>;
+    /// Delivers a copy to each mailbox. What succeeds is durable, and remembered as a delivery of `message_id` if there is
+    /// one. Blocks.
+    fn deliver(
+        &self,
+        message: &Arc<Self::Staged>,
+        message_id: Option<&str>,
+        to: &[&MailboxName],
+        quota: Quota,
+    ) -> Vec<Result<Uid, Error>>;
 }
 
 /// A message being written.

@@ -1,205 +1,250 @@
 //! The duplicate delivery database: which message came to which mailbox lately, so that an MTA that lost our answer can
 //! repeat its delivery and the user still gets one copy.
 //!
-//! It is a convenience: losing it costs a duplicate at worst. So it is not synced, and a damaged one is put aside and
-//! begun anew. Key: message id, NUL, unique id of the mailbox (hashed where that is long); value: Unix seconds.
+//! Its marks are in a sled database, which reaches the disk once a second. So that a server that is killed forgets none of
+//! them, each delivery is also noted in a [`journal`]: before it, and when it is done. A note without its end is decided when
+//! the store is opened: by whether the mailbox holds that message. Nothing of this is synced: after a power cut a delivery
+//! that had no answer may be there twice.
+//!
+//! It is a convenience: losing it costs a duplicate at worst. What can't be written is logged, and the mail is delivered.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod journal;
+mod marks;
 
-use durable::disk;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::ident::UniqueId;
+use durable::disk::Disk;
+use parking_lot::Mutex;
 
-/// Longer keys are hashed: a message id may be as long as a header line.
-const MAX_KEY: usize = 256;
-
-/// sled keeps at most so much in memory: the keys of some hundred thousand deliveries.
-const CACHE_BYTES: u64 = 32 << 20;
-
-/// sled's threads keep the lock of a database for some milliseconds after it was dropped. Taken for damage, that would cost
-/// all that is remembered.
-const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+use self::journal::{Journal, Note};
+use self::marks::Marks;
+use crate::ident::{ContentHash, UniqueId};
 
 /// The duplicate delivery database.
 #[derive(Debug)]
-pub struct Duplicates(Option<sled::Db>);
+pub struct Duplicates {
+    /// Nothing where the database can't be opened: then nothing is a duplicate.
+    marks: Option<Marks>,
+    journal: Journal,
+    undecided: Mutex<Vec<Undecided>>,
+}
+
+/// A delivery that was under way when the server died.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Undecided {
+    pub(crate) mailbox: UniqueId,
+    /// Of the message.
+    pub(crate) hash: ContentHash,
+    key: Vec<u8>,
+    begun: i64,
+}
+
+/// A delivery under way. One that is dropped is decided at the next start.
+#[derive(Debug)]
+#[must_use]
+pub struct Delivery<'a> {
+    duplicates: &'a Duplicates,
+    numbers: Vec<u64>,
+    keys: Vec<Vec<u8>>,
+    begun: i64,
+}
 
 impl Duplicates {
-    /// Opens the database; one that is damaged is put aside. Without a database nothing is a duplicate.
-    pub(crate) fn open(path: &Path) -> Duplicates {
-        let open = || {
-            if let Some(name) = disk::special_file(path) {
-                return Err(sled::Error::ReportableBug(format!("{} is no regular file", name.display())));
-            }
-            let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(1000));
-            let since = Instant::now();
-            loop {
-                // A damaged file may make sled panic.
-                let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
-                    .unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled panicked".to_owned())));
-                match opened {
-                    Err(error) if is_locked(&error) && since.elapsed() < LOCK_PATIENCE => {
-                        std::thread::sleep(Duration::from_millis(5));
-                    }
-                    opened => return opened,
+    /// Opens the database and takes in what the journal of a server that died has over it; [`undecided`](Self::undecided)
+    /// and [`begin_anew`](Self::begin_anew) must follow. A damaged database is put aside.
+    pub(crate) fn open(disk: Arc<dyn Disk>, path: &Path) -> Duplicates {
+        let journal = Journal::new(disk, path.with_extension("journal"));
+        let marks = Marks::open(path);
+        let mut undecided = Vec::new();
+        if let Some(marks) = &marks {
+            for (note, delivered) in journal.replay() {
+                let Note { time, hash, mailbox, key } = note;
+                if delivered {
+                    marks.set(&key, time);
+                } else {
+                    undecided.push(Undecided { mailbox, hash, key, begun: time });
                 }
             }
+        }
+        Duplicates { marks, journal, undecided: Mutex::new(undecided) }
+    }
+
+    /// The deliveries that were under way when the server died. Whoever takes them looks whether the messages are there, and
+    /// [`decide`](Self::decide)s.
+    pub(crate) fn undecided(&self) -> Vec<Undecided> {
+        std::mem::take(&mut self.undecided.lock())
+    }
+
+    /// A delivery that was under way did reach the mailbox.
+    pub(crate) fn decide(&self, delivery: &Undecided) {
+        if let Some(marks) = &self.marks {
+            marks.set(&delivery.key, delivery.begun);
+        }
+    }
+
+    /// All that the old journal says is in the database: a new one may begin.
+    pub(crate) fn begin_anew(&self) {
+        if self.marks.as_ref().is_some_and(Marks::flush) {
+            self.journal.begin_anew();
+        }
+    }
+
+    /// A message is about to be delivered to these mailboxes, at `now` (Unix seconds). Writes, and syncs nothing.
+    pub fn begin<'m>(
+        &self,
+        message_id: &str,
+        hash: ContentHash,
+        mailboxes: impl Iterator<Item = &'m UniqueId>,
+        now: i64,
+    ) -> Delivery<'_> {
+        let note = |mailbox: &UniqueId| {
+            let key = marks::key(message_id, mailbox);
+            Note { time: now, hash, mailbox: mailbox.clone(), key }
         };
-        let opened = open().or_else(|error| {
-            let aside = aside(path);
-            tracing::warn!(event = "duplicates.damaged", %error, aside = %aside.display(), "begun anew");
-            std::fs::rename(path, aside).map_err(sled::Error::Io).and_then(|()| open())
-        });
-        match opened {
-            Ok(db) => Duplicates(Some(db)),
-            Err(error) => {
-                tracing::error!(event = "duplicates.open.failed", %error, "duplicates are not suppressed");
-                Duplicates(None)
-            }
-        }
+        let notes: Vec<Note> = mailboxes.map(note).collect();
+        let numbers = if self.marks.is_some() { self.journal.begin(&notes) } else { Vec::new() };
+        Delivery { duplicates: self, numbers, keys: notes.into_iter().map(|note| note.key).collect(), begun: now }
     }
 
-    /// Whether the message was delivered to the mailbox already; if not, it is marked as delivered at `now` (Unix
-    /// seconds). One of two who ask at the same time hears no.
-    pub fn check_and_mark(&self, message_id: &str, mailbox: &UniqueId, now: i64) -> bool {
-        let Some(db) = &self.0 else { return false };
-        let swap = db.compare_and_swap(key(message_id, mailbox), None::<&[u8]>, Some(&now.to_le_bytes()[..]));
-        match swap {
-            Ok(swapped) => swapped.is_err(),
-            Err(error) => {
-                failed(&error);
-                false
-            }
-        }
-    }
-
-    /// Takes a mark back: the delivery that it was made for has failed.
-    pub fn unmark(&self, message_id: &str, mailbox: &UniqueId) {
-        if let Some(db) = &self.0
-            && let Err(error) = db.remove(key(message_id, mailbox))
-        {
-            failed(&error);
+    /// Marks a message as delivered to a mailbox at `now` (Unix seconds).
+    pub fn mark(&self, message_id: &str, mailbox: &UniqueId, now: i64) {
+        if let Some(marks) = &self.marks {
+            marks.set(&marks::key(message_id, mailbox), now);
         }
     }
 
     /// When the message was delivered to the mailbox, Unix seconds.
     #[must_use]
     pub fn delivered_at(&self, message_id: &str, mailbox: &UniqueId) -> Option<i64> {
-        let value = self.0.as_ref()?.get(key(message_id, mailbox)).inspect_err(failed).ok()??;
-        Some(i64::from_le_bytes(value.as_ref().try_into().ok()?))
+        self.marks.as_ref()?.get(&marks::key(message_id, mailbox))
     }
 
     /// Gives every delivery to `each`: message id and unique id of the mailbox, nothing where the two were so long that only
     /// their hash is kept, and when it was. Ends when `each` returns `false`.
-    pub fn each(&self, mut each: impl FnMut(Option<(&str, &str)>, i64) -> bool) {
-        let Some(db) = &self.0 else { return };
-        for entry in db.iter() {
-            let Ok((key, value)) = entry.inspect_err(failed) else { return };
-            let Ok(time) = value.as_ref().try_into().map(i64::from_le_bytes) else { continue };
-            let text = std::str::from_utf8(&key).ok().and_then(|key| key.rsplit_once('\0'));
-            if !each(text, time) {
-                return;
-            }
+    pub fn each(&self, each: impl FnMut(Option<(&str, &str)>, i64) -> bool) {
+        if let Some(marks) = &self.marks {
+            marks.each(each);
         }
     }
 
     /// Forgets deliveries before `before` (Unix seconds), and entries that make no sense. Returns how many.
     pub(crate) fn prune(&self, before: i64) -> u64 {
-        let Some(db) = &self.0 else { return 0 };
-        let mut removed = 0;
-        for entry in db.iter() {
-            let Ok((key, value)) = entry.inspect_err(failed) else { break };
-            let time = value.as_ref().try_into().map(i64::from_le_bytes);
-            if time.is_ok_and(|time| time >= before) {
-                continue;
-            }
-            // Only if nobody renewed it since.
-            match db.compare_and_swap(key, Some(value), None::<&[u8]>) {
-                Ok(swapped) => removed += u64::from(swapped.is_ok()),
-                Err(error) => {
-                    failed(&error);
-                    break;
-                }
-            }
-        }
-        removed
+        self.marks.as_ref().map_or(0, |marks| marks.prune(before))
     }
 
+    /// Makes everything durable.
     pub(crate) fn close(&self) {
-        if let Some(db) = &self.0
-            && let Err(error) = db.flush()
-        {
-            failed(&error);
-        }
+        self.begin_anew();
     }
 }
 
-fn key(message_id: &str, mailbox: &UniqueId) -> Vec<u8> {
-    let key = [message_id.as_bytes(), b"\0", mailbox.as_str().as_bytes()].concat();
-    if key.len() > MAX_KEY { blake3::hash(&key).as_bytes().to_vec() } else { key }
-}
-
-fn is_locked(error: &sled::Error) -> bool {
-    matches!(error, sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
-}
-
-fn failed(error: &sled::Error) {
-    tracing::error!(event = "duplicates.failed", %error);
-}
-
-/// A name beside the database that is free.
-fn aside(path: &Path) -> PathBuf {
-    let mut number = 0u32;
-    loop {
-        let candidate = path.with_extension(format!("db.bad.{number}"));
-        if !candidate.exists() {
-            return candidate;
+impl Delivery<'_> {
+    /// The delivery is over: to which of the mailboxes, in their order, the message came.
+    pub fn end(self, came: &[bool]) {
+        let Delivery { duplicates, numbers, keys, begun } = self;
+        let Some(marks) = &duplicates.marks else { return };
+        for (key, _) in keys.iter().zip(came).filter(|(_, came)| **came) {
+            marks.set(key, begun);
         }
-        number += 1;
+        // Behind the mark: what the journal no longer holds open is in the database.
+        let is_long = duplicates.journal.end(&numbers, came);
+        if is_long {
+            duplicates.journal.rotate(|| marks.flush());
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use durable::disk::RealDisk;
+
     use super::*;
 
     fn id(text: &str) -> UniqueId {
         UniqueId::parse(text).unwrap()
     }
 
-    #[test]
-    fn once_for_each_mailbox() {
-        let dir = tempfile::tempdir().unwrap();
-        let long = format!("<{}@x>", "a".repeat(5000));
-        {
-            let db = Duplicates::open(&dir.path().join("deliver.db"));
-            for message in ["<1@x>", "", &long] {
-                assert!(!db.check_and_mark(message, &id("a"), 100), "{message}");
-                assert!(db.check_and_mark(message, &id("a"), 101), "{message}");
-                assert!(!db.check_and_mark(message, &id("b"), 102), "{message}");
-                assert_eq!(db.delivered_at(message, &id("a")), Some(100));
+    fn open(dir: &Path) -> Duplicates {
+        Duplicates::open(Arc::new(RealDisk), &dir.join("deliver.db"))
+    }
+
+    /// The files as a server that was killed before sled's next flush leaves them.
+    fn killed(dir: &Path) -> tempfile::TempDir {
+        let left = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                std::fs::copy(entry.path(), left.path().join(entry.file_name())).unwrap();
             }
-            db.unmark("<1@x>", &id("a"));
-            assert!(!db.check_and_mark("<1@x>", &id("a"), 200));
-            db.close();
         }
-        let db = Duplicates::open(&dir.path().join("deliver.db"));
-        assert_eq!(db.delivered_at("<1@x>", &id("a")), Some(200));
-        assert_eq!(db.prune(102), 2);
-        assert_eq!(db.delivered_at(&long, &id("a")), None);
-        assert_eq!(db.delivered_at(&long, &id("b")), Some(102));
+        left
     }
 
     #[test]
-    fn damage_is_put_aside() {
+    fn a_kill_forgets_no_delivery() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("deliver.db");
-        std::fs::write(&path, b"what sled can't open").unwrap();
-        let db = Duplicates::open(&path);
-        assert!(!db.check_and_mark("<1@x>", &id("a"), 1));
-        assert!(db.check_and_mark("<1@x>", &id("a"), 1));
-        assert!(dir.path().join("deliver.db.bad.0").exists());
+        let long = format!("<{}@x>", "a".repeat(5000));
+        let hash = ContentHash::of(b"x");
+        let before = open(dir.path());
+        before.begin_anew();
+        for message in ["<1@x>", "", &long] {
+            let (a, b) = (id("a"), id("b"));
+            before.begin(message, hash, [&a, &b].into_iter(), 100).end(&[true, false]);
+        }
+        let c = id("c");
+        drop(before.begin("<1@x>", hash, [&c].into_iter(), 101));
+        let left = killed(dir.path());
+        // Opened twice, as if the first start had died too.
+        for _ in 0..2 {
+            let after = open(left.path());
+            for message in ["<1@x>", "", &long] {
+                assert_eq!(after.delivered_at(message, &id("a")), Some(100), "{message}");
+                assert_eq!(after.delivered_at(message, &id("b")), None, "{message}");
+            }
+            let undecided = after.undecided();
+            let found: Vec<_> = undecided.iter().map(|found| (found.mailbox.as_str(), found.hash)).collect();
+            assert_eq!(found, [("c", hash)]);
+            after.decide(&undecided[0]);
+            assert_eq!(after.delivered_at("<1@x>", &c), Some(101));
+        }
+        open(left.path()).begin_anew();
+        let after = open(left.path());
+        assert_eq!(after.undecided(), []);
+        assert_eq!(after.delivered_at("<1@x>", &id("a")), Some(100));
+    }
+
+    #[test]
+    fn the_journal_stays_short() {
+        let dir = tempfile::tempdir().unwrap();
+        let (hash, a, b) = (ContentHash::of(b"x"), id("a"), id("b"));
+        let before = open(dir.path());
+        before.begin_anew();
+        let open_all_the_time = before.begin("<slow@x>", hash, [&b].into_iter(), 1);
+        let rounds = 3 * journal::LONG / 200;
+        for round in 0..rounds {
+            before.begin(&format!("<{round}@x>"), hash, [&a].into_iter(), 2).end(&[true]);
+        }
+        let length = std::fs::metadata(dir.path().join("deliver.journal")).unwrap().len();
+        assert!(length < journal::LONG + 1000, "{length}");
+        let after = open(killed(dir.path()).path());
+        let undecided = after.undecided();
+        assert_eq!(undecided.len(), 1, "{undecided:?}");
+        assert_eq!(undecided[0].mailbox, b);
+        open_all_the_time.end(&[true]);
+        let after = open(killed(dir.path()).path());
+        assert_eq!(after.undecided(), []);
+        assert_eq!(after.delivered_at("<slow@x>", &b), Some(1));
+    }
+
+    #[test]
+    fn nothing_is_left_of_the_journal_after_a_stop() {
+        let dir = tempfile::tempdir().unwrap();
+        let duplicates = open(dir.path());
+        duplicates.begin_anew();
+        duplicates.begin("<1@x>", ContentHash::of(b"x"), [&id("a")].into_iter(), 7).end(&[true]);
+        duplicates.close();
+        assert!(!dir.path().join("deliver.journal").exists());
+        drop(duplicates);
+        assert_eq!(open(dir.path()).delivered_at("<1@x>", &id("a")), Some(7));
     }
 }

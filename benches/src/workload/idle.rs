@@ -1,17 +1,20 @@
 //! Memory of connections that idle: by how much the server's processes grow (PSS) for each of 1,000 connections of 40
-//! users, each in an INBOX.
+//! users, each in an INBOX. With 10,000 and more, also how soon somebody among them hears of a new message.
 
 use std::time::Instant;
 
 use tokio::task::JoinSet;
 
-use super::Options;
+use super::{Options, push};
 use crate::imap::Imap;
-use crate::measure::{Meter, Run};
+use crate::measure::{Meter, Run, percentile};
 use crate::{Failure, Report, Target};
 
 /// Users who idle.
 const USERS: usize = 40;
+
+/// With so many connections, a delivery to one more is timed.
+const CROWD: usize = 10_000;
 
 /// Connections that are opened at the same time.
 const AT_ONCE: usize = 16;
@@ -46,12 +49,23 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
     run.elapsed = begin.elapsed();
     run.work = connections as u64;
     let after = processes.pss_kib()?;
+    let mut pushes = match connections {
+        CROWD.. => push::pushes(target, 1, options).await?.steps,
+        _ => Vec::new(),
+    };
+    pushes.sort_unstable();
     for (imap, tag) in &mut idle {
         imap.done(tag, |_| Ok(())).await?;
     }
-    let report = meter.report(&format!("idle-{connections}"), "connections", run, false).await?;
+    let tls = if target.tls { "-tls" } else { "" };
+    let report = meter.report(&format!("idle-{connections}{tls}"), "connections", run, false).await?;
     let grown = after.saturating_sub(before) as f64;
-    Ok(Some(report.with("pss_kib_each", grown / connections as f64).with("pss_mib", after as f64 / 1024.0)))
+    let report = report.with("pss_kib_each", grown / connections as f64).with("pss_mib", after as f64 / 1024.0);
+    if pushes.is_empty() {
+        return Ok(Some(report));
+    }
+    let ms = |percent| percentile(&pushes, percent).as_secs_f64() * 1e3;
+    Ok(Some(report.with("push_p50_ms", ms(50)).with("push_p99_ms", ms(99))))
 }
 
 async fn open(target: Target, user: usize) -> Result<(Imap, String), Failure> {

@@ -30,7 +30,8 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
     }
     let meter = Meter::begin(target)?;
     let (_, run) = drive(visitors, options.bounds(2, 20_000)).await?;
-    meter.report("login", "logins", run, false).await.map(Some)
+    let name = if target.tls { "login-tls" } else { "login" };
+    meter.report(name, "logins", run, false).await.map(Some)
 }
 
 impl Client for Visitor {

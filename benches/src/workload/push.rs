@@ -30,7 +30,13 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
     if options.prepare {
         return Ok(None);
     }
-    let watchers = options.connections.unwrap_or(40);
+    let meter = Meter::begin(target)?;
+    let run = pushes(target, options.connections.unwrap_or(40), options).await?;
+    meter.report("push", "pushes", run, false).await.map(Some)
+}
+
+/// The pushes to so many watchers: when each was told.
+pub(super) async fn pushes(target: &Target, watchers: usize, options: &Options) -> Result<Run, Failure> {
     let corpus = Corpus::new(Some(options.size.unwrap_or(SIZE)), &run_id());
     let (tell, mut told) = mpsc::unbounded_channel();
     let mut tasks = JoinSet::new();
@@ -43,7 +49,6 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
     }
     let mut lmtp = Lmtp::open(target).await?;
     let bounds = options.bounds(20, 50);
-    let meter = Meter::begin(target)?;
     let mut run = Run::default();
     let begin = Instant::now();
     for n in 0..bounds.steps as usize {
@@ -75,7 +80,7 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
         }
     }
     run.elapsed = begin.elapsed();
-    meter.report("push", "pushes", run, false).await.map(Some)
+    Ok(run)
 }
 
 /// Reports each EXISTS and when it came, for as long as somebody listens.

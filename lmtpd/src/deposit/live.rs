@@ -136,19 +136,13 @@ impl Deposit for Live {
         delivered.is_some_and(|at| now().saturating_sub(at) < REMEMBERED.as_secs() as i64)
     }
 
-    fn remember(&self, message_id: &str, delivered: &[(&MailboxName, Uid)]) {
-        let duplicates = self.store.duplicates();
-        for (mailbox, _) in delivered {
-            let Some(row) = self.store.row(mailbox) else { continue };
-            if duplicates.check_and_mark(message_id, &row.unique_id, now()) {
-                // An old mark that nobody has pruned yet.
-                duplicates.unmark(message_id, &row.unique_id);
-                duplicates.check_and_mark(message_id, &row.unique_id, now());
-            }
-        }
-    }
-
-    fn deliver(&self, message: &Arc<LiveStaged>, to: &[&MailboxName], quota: Quota) -> Vec<Result<Uid, Error>> {
+    fn deliver(
+        &self,
+        message: &Arc<LiveStaged>,
+        message_id: Option<&str>,
+        to: &[&MailboxName],
+        quota: Quota,
+    ) -> Vec<Result<Uid, Error>> {
         let internal_date = Timestamp::now();
         let mut results: Vec<Option<Result<Uid, Error>>> = to.iter().map(|_| None).collect();
         let (mut places, mut targets) = (Vec::with_capacity(to.len()), Vec::with_capacity(to.len()));
@@ -164,7 +158,15 @@ impl Deposit for Live {
             }
         }
         let options = AppendOptions { quota: check(quota), reader: None };
-        for (place, result) in places.into_iter().zip(Store::deliver(&targets, &options)) {
+        let noted = message_id.map(|id| {
+            let mailboxes = targets.iter().map(|(mailbox, _)| mailbox.unique_id());
+            self.store.duplicates().begin(id, message.staged.hash(), mailboxes, now())
+        });
+        let delivered = Store::deliver(&targets, &options);
+        if let Some(noted) = noted {
+            noted.end(&delivered.iter().map(Result::is_ok).collect::<Vec<_>>());
+        }
+        for (place, result) in places.into_iter().zip(delivered) {
             results[place] = Some(result);
         }
         let missing = || Err(Error::Unavailable("a delivery has no result".to_owned()));

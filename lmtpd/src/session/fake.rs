@@ -177,11 +177,13 @@ impl Deposit for FakeDeposit {
         self.seen.lock().contains(&(message_id.to_owned(), mailbox.to_string()))
     }
 
-    fn remember(&self, message_id: &str, delivered: &[(&MailboxName, Uid)]) {
-        self.seen.lock().extend(delivered.iter().map(|(mailbox, _)| (message_id.to_owned(), mailbox.to_string())));
-    }
-
-    fn deliver(&self, message: &Arc<FakeStaged>, to: &[&MailboxName], quota: Quota) -> Vec<Result<Uid, Error>> {
+    fn deliver(
+        &self,
+        message: &Arc<FakeStaged>,
+        message_id: Option<&str>,
+        to: &[&MailboxName],
+        quota: Quota,
+    ) -> Vec<Result<Uid, Error>> {
         let mut mailboxes = self.mailboxes.lock();
         let mut deliver = |name: &MailboxName| {
             let mailbox = mailboxes.get_mut(name.as_str()).filter(|mailbox| !mailbox.vanishes);
@@ -193,6 +195,7 @@ impl Deposit for FakeDeposit {
                 return Err(Error::OverQuota { root: name.to_string() });
             }
             mailbox.messages.push(Arc::clone(message));
+            self.seen.lock().extend(message_id.map(|id| (id.to_owned(), name.to_string())));
             Ok(Uid::new(mailbox.messages.len() as u32).unwrap())
         };
         to.iter().map(|name| deliver(name)).collect()

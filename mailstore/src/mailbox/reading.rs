@@ -11,7 +11,7 @@ use crate::cache::{CacheBuf, CacheItems};
 use crate::cache_file::CachePlace;
 use crate::error::Result;
 use crate::flags::Keyword;
-use crate::ident::{ModSeq, Uid, UidValidity};
+use crate::ident::{ContentHash, ModSeq, Uid, UidValidity};
 use crate::index::{Cursor, Glance, Record};
 use crate::mailbox::history::Changes;
 use crate::mailbox::state::State;
@@ -194,6 +194,12 @@ impl Reading<'_> {
             self.mailbox.note_damage();
         }
         found
+    }
+
+    /// Whether one of the messages has this content.
+    #[must_use]
+    pub fn holds(&self, content: ContentHash) -> bool {
+        self.records(0..=u32::MAX).any(|record| record.hash == content)
     }
 
     /// The records of all messages in a range of UIDs, in UID order.

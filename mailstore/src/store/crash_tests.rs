@@ -13,6 +13,7 @@ use super::*;
 use crate::acl::{AclMode, Identifier};
 use crate::cache::{CacheBuf, CacheItems};
 use crate::quota::QuotaLimits;
+use crate::{NewMessage, SystemFlags, Timestamp};
 
 /// An operation on a store of joe and his folders a and a/b, and how to see that it happened.
 struct Case {
@@ -138,6 +139,54 @@ fn every_step_of_every_operation() {
         let judge = |world: &World, acknowledged: bool| judge(case, world, acknowledged, &before);
         crashes::every_step(case.name, template.path(), &ends, start, |world, store| operate(case, world, store), judge)
     });
+}
+
+/// A delivery that dies is repeated by whoever got no answer: the message is there once, whatever step it died at.
+#[test]
+fn a_repeated_delivery_leaves_one_copy() {
+    let template = crashes::directory();
+    prepare(template.path());
+    let ends = Ends::of(&[End::Crash { torn: 0 }, End::Crash { torn: 50 }, End::Error(Errno::NOSPC), End::Full]);
+    let row = crashes::every_step(
+        "a delivery that is repeated",
+        template.path(),
+        &ends,
+        |world| open(world.path(), world.disk(), 1),
+        |_, store| drop(deliver_once(&store)),
+        |world, ()| {
+            let store = open(world.path(), world.disk(), 1);
+            deliver_once(&store).unwrap();
+            for to in ["user/joe", "user/joe/a"] {
+                let mailbox = store.mailbox(&name(to)).unwrap();
+                let copies = mailbox.read().records(0..=u32::MAX).filter(|found| found.size == 200).count();
+                assert_eq!(copies, 1, "{world}: {to}");
+            }
+        },
+    );
+    println!("{} steps, ended {} times", row.steps, row.tried);
+    assert_eq!(row.failures, [""; 0]);
+}
+
+/// Delivers a message of 200 octets to two mailboxes, but to none that has it, as LMTP does.
+fn deliver_once(store: &Arc<Store>) -> Result<()> {
+    let mut writer = store.stage("default")?;
+    writer.write(&[b'x'; 200])?;
+    let staged = Arc::new(writer.finish()?);
+    let mut targets = Vec::new();
+    for to in ["user/joe", "user/joe/a"] {
+        let mailbox = store.mailbox(&name(to))?;
+        if store.duplicates().delivered_at("<1@x>", mailbox.unique_id()).is_none() {
+            let (staged, flags) = (Arc::clone(&staged), SystemFlags::NONE);
+            let message =
+                NewMessage { staged, internal_date: Timestamp::now(), flags, keywords: Vec::new(), seen: false };
+            targets.push((mailbox, message));
+        }
+    }
+    let mailboxes = targets.iter().map(|(mailbox, _)| mailbox.unique_id());
+    let noted = store.duplicates().begin("<1@x>", staged.hash(), mailboxes, now());
+    let delivered = Store::deliver(&targets, &AppendOptions::default());
+    noted.end(&delivered.iter().map(Result::is_ok).collect::<Vec<_>>());
+    delivered.into_iter().try_for_each(|result| result.map(drop))
 }
 
 /// Returns whether it was acknowledged.

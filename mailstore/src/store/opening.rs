@@ -114,8 +114,8 @@ impl Store {
         let store = Store {
             registry: Arc::new(Registry::new(options.max_idle)),
             names: Arc::new(NameLocks::new()),
-            subscriptions: Subscriptions::new(disk, layout.clone()),
-            duplicates: Duplicates::open(&layout.deliver_db()),
+            subscriptions: Subscriptions::new(Arc::clone(&disk), layout.clone()),
+            duplicates: Duplicates::open(disk, &layout.deliver_db()),
             directories,
             list,
             roots,
@@ -125,6 +125,7 @@ impl Store {
             owner: Mutex::new(Some(owner)),
             options,
         };
+        store.decide_deliveries();
         tracing::info!(event = "store.opened", clean = report.clean, mailboxes = store.mailbox_count());
         Ok((Arc::new(store), report))
     }

@@ -155,7 +155,7 @@ pub(crate) fn prepare(path: &Path) {
     store.subscribe("joe", &name("user/joe/a")).unwrap();
     for uid in 1..=2 {
         let id = store.row(&name("user/joe")).unwrap().unique_id.clone();
-        store.duplicates().check_and_mark(&format!("<{uid}@example.org>"), &id, 1_000_000);
+        store.duplicates().mark(&format!("<{uid}@example.org>"), &id, 1_000_000);
     }
     let inbox = store.mailbox(&name("user/joe")).unwrap();
     let request = StoreRequest {
