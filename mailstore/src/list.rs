@@ -232,7 +232,8 @@ impl MailboxList {
 
     /// The rows of mailboxes that are being made or removed.
     pub(crate) fn unfinished(&self) -> Vec<Arc<Row>> {
-        self.tables.read().rows.values().filter(|row| row.state != RowState::Active).cloned().collect()
+        let tables = self.tables.read();
+        tables.unfinished.iter().filter_map(|name| tables.rows.get(name).cloned()).collect()
     }
 
     /// The moves that are under way.
@@ -280,7 +281,7 @@ impl MailboxList {
     /// is: the list must be loaded again.
     pub(crate) fn set_entry(&self, key: &str, value: Option<&str>) -> Result<()> {
         if let Some(value) = value {
-            loading::Loading::default().read(key, value).map_err(|what| Error::Invalid(format!("{key}: {what}")))?;
+            loading::judge(key, value).map_err(|what| Error::Invalid(format!("{key}: {what}")))?;
         }
         self.backing.apply(vec![(key.to_owned(), value.map(str::to_owned))])
     }

@@ -5,12 +5,12 @@
 
 use std::{
     borrow::Borrow,
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     hash::{Hash, Hasher},
     sync::Arc,
 };
 
-use super::{Change, Intent, Row};
+use super::{Change, Intent, Row, RowState};
 use crate::ident::UniqueId;
 use crate::name::MailboxName;
 use crate::quota::QuotaLimits;
@@ -21,6 +21,8 @@ pub(super) struct Tables {
     pub(super) rows: BTreeMap<MailboxName, Arc<Row>>,
     /// How many of them each user has: a limit is looked at whenever one is made.
     pub(super) owned: HashMap<Box<str>, usize>,
+    /// Those that are being made or removed: few, and looked for at each start.
+    pub(super) unfinished: BTreeSet<MailboxName>,
     /// The row that an identity had last. Only rows that are in `rows`.
     ids: HashSet<ById>,
     pub(super) limits: BTreeMap<MailboxName, QuotaLimits>,
@@ -53,30 +55,35 @@ impl Hash for ById {
 }
 
 impl Tables {
-    /// Tables of these rows, whose names ascend.
-    pub(super) fn of_rows(rows: Vec<Arc<Row>>) -> Tables {
-        let mut tables = Tables::default();
-        tables.ids.reserve(rows.len());
-        let mut owner: Option<(&str, usize)> = None;
-        for row in &rows {
-            tables.uid_validity = tables.uid_validity.max(row.uid_validity.get());
-            tables.ids.replace(ById(Arc::clone(row)));
-            let Some(name) = tree_of(&row.name) else { continue };
-            match &mut owner {
-                Some((same, count)) if *same == name => *count += 1,
-                _ => {
-                    if let Some((other, count)) = owner.replace((name, 1)) {
-                        *tables.owned.entry(other.into()).or_default() += count;
-                    }
-                }
-            }
+    /// Takes in a row that [`fill`](Self::fill) will put into its place by name: a new one of a new name.
+    pub(super) fn announce(&mut self, row: &Arc<Row>) {
+        self.note(row);
+        self.count(row);
+    }
+
+    /// Puts rows, whose names ascend, into the table by name, which is empty. Made at once, the tree's nodes are full.
+    pub(super) fn fill(&mut self, rows: Vec<Arc<Row>>) {
+        self.rows = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
+    }
+
+    /// What there is of a row beside its place by name.
+    fn note(&mut self, row: &Arc<Row>) {
+        self.uid_validity = self.uid_validity.max(row.uid_validity.get());
+        if row.state != RowState::Active {
+            self.unfinished.insert(row.name.clone());
+        } else if !self.unfinished.is_empty() {
+            self.unfinished.remove(&row.name);
         }
-        if let Some((last, count)) = owner {
-            *tables.owned.entry(last.into()).or_default() += count;
+        self.ids.replace(ById(Arc::clone(row)));
+    }
+
+    /// One more mailbox of its owner.
+    fn count(&mut self, row: &Row) {
+        let Some(owner) = tree_of(&row.name) else { return };
+        match self.owned.get_mut(owner) {
+            Some(count) => *count += 1,
+            None => drop(self.owned.insert(owner.into(), 1)),
         }
-        // Made at once, the tree's nodes are full.
-        tables.rows = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
-        tables
     }
 
     pub(super) fn by_id(&self, id: &UniqueId) -> Option<&Arc<Row>> {
@@ -105,23 +112,19 @@ impl Tables {
     }
 
     pub(super) fn put(&mut self, row: Arc<Row>) {
-        self.uid_validity = self.uid_validity.max(row.uid_validity.get());
         match self.rows.insert(row.name.clone(), Arc::clone(&row)) {
             // The name was another mailbox's, which has none now.
             Some(old) => self.forget_id(&old),
-            None => {
-                if let Some(owner) = tree_of(&row.name) {
-                    *self.owned.entry(owner.into()).or_default() += 1;
-                }
-            }
+            None => self.count(&row),
         }
-        self.ids.replace(ById(row));
+        self.note(&row);
     }
 
     /// The row of a name goes; its mailbox may have got another one before.
     pub(super) fn remove(&mut self, name: &str) {
         let Some(old) = self.rows.remove(name) else { return };
         self.forget_id(&old);
+        self.unfinished.remove(name);
         let Some(owner) = tree_of(&old.name) else { return };
         if let Some(count) = self.owned.get_mut(owner) {
             *count = count.saturating_sub(1);
