@@ -53,14 +53,17 @@ impl DiskFile {
         let mut done = 0;
         while done < buffer.len() {
             let at = offset.checked_add(done as u64).ok_or_else(|| self.error(Op::Read, Errno::OVERFLOW))?;
-            match pread(&self.0.file, &mut buffer[done..], at) {
-                Ok(0) => break,
-                Ok(read) => done += read,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(self.error(Op::Read, errno)),
+            match self.read_some_at(&mut buffer[done..], at)? {
+                0 => break,
+                read => done += read,
             }
         }
         Ok(done)
+    }
+
+    /// One read at `offset`: what the kernel gives, nothing at the end of the file.
+    fn read_some_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        retry_on_intr(|| pread(&self.0.file, &mut *buffer, offset)).map_err(|errno| self.error(Op::Read, errno))
     }
 
     /// Fills `buffer` from `offset`; [`Cause::Short`] if the file ends before.
@@ -80,10 +83,14 @@ impl DiskFile {
             return Err(too_large());
         }
         // One byte more than the size: the read that finds the end of the file is then the first one.
-        let mut bytes = vec![0; usize::try_from(size).map_err(|_| too_large())? + 1];
-        let mut done = 0;
+        let expected = usize::try_from(size).map_err(|_| too_large())?;
+        let mut bytes = vec![0; expected + 1];
+        let mut done = self.read_some_at(&mut bytes, 0)?;
         loop {
-            done += self.read_at(&mut bytes[done..], done as u64)?;
+            // All that there was, and the read found nothing behind it.
+            if done != expected || bytes.len() != expected + 1 {
+                done += self.read_at(&mut bytes[done..], done as u64)?;
+            }
             if done < bytes.len() {
                 bytes.truncate(done);
                 return Ok(bytes);

@@ -1,7 +1,8 @@
 //! Message files are read and analysed by several threads, ahead of the one that writes what was made of them: analysing is
 //! most of the work of a repair that has lost index or cache, and one message has nothing to do with another.
 //!
-//! A thread holds one message at a time and keeps only what was made of it, so memory is bounded by the largest messages.
+//! A thread holds one message at a time and keeps only what was made of it, so memory is bounded by the largest messages and
+//! the cache records of some hundred.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,8 +21,11 @@ const WORTH_IT: usize = 64;
 /// Threads at most: beyond this the one that writes is what everybody waits for.
 const THREADS: usize = 4;
 
-/// What was made of so many messages may wait for the writer.
-const WINDOW: usize = 256;
+/// Messages that a thread takes at a time: a hand-over costs as much as the analysis of a small one.
+const RUN: usize = 16;
+
+/// What was made of so many runs may wait for the writer.
+const WINDOW: usize = 16;
 
 type Outcome = Result<Option<Prepared>>;
 
@@ -35,15 +39,20 @@ pub(super) struct Ahead<'a> {
 
 struct Readers<'a> {
     shared: &'a Shared<'a>,
-    results: Receiver<(usize, Outcome)>,
-    waiting: BTreeMap<usize, Outcome>,
+    results: Receiver<(usize, Vec<Outcome>)>,
+    /// Runs that came before their turn.
+    waiting: BTreeMap<usize, Vec<Outcome>>,
+    /// The run whose turn it is, what is left of it.
+    current: std::vec::IntoIter<Outcome>,
+    /// How many runs had their turn.
+    runs: usize,
     taken: usize,
 }
 
 struct Shared<'a> {
     wanted: &'a [Wanted],
     next: AtomicUsize,
-    /// How many results were taken.
+    /// How many runs were taken.
     taken: Mutex<usize>,
     more: Condvar,
 }
@@ -69,7 +78,14 @@ pub(super) fn with_ahead<T>(
             let _ = builder.spawn_scoped(scope, move || shared.read(disk, dir, &send));
         }
         drop(send);
-        let readers = Readers { shared: &shared, results, waiting: BTreeMap::new(), taken: 0 };
+        let readers = Readers {
+            shared: &shared,
+            results,
+            waiting: BTreeMap::new(),
+            current: Vec::new().into_iter(),
+            runs: 0,
+            taken: 0,
+        };
         work(&mut Ahead { disk, dir, readers: Some(readers) })
     })
 }
@@ -88,15 +104,23 @@ impl Readers<'_> {
         if self.shared.wanted.get(self.taken) != Some(&wanted) {
             return None;
         }
-        while !self.waiting.contains_key(&self.taken) {
-            let (number, outcome) = self.results.recv().ok()?;
-            self.waiting.insert(number, outcome);
+        if self.current.len() == 0 {
+            self.current = self.next_run()?.into_iter();
         }
-        let outcome = self.waiting.remove(&self.taken);
         self.taken += 1;
-        *self.shared.taken.lock() = self.taken;
+        self.current.next()
+    }
+
+    fn next_run(&mut self) -> Option<Vec<Outcome>> {
+        while !self.waiting.contains_key(&self.runs) {
+            let (number, outcomes) = self.results.recv().ok()?;
+            self.waiting.insert(number, outcomes);
+        }
+        let outcomes = self.waiting.remove(&self.runs);
+        self.runs += 1;
+        *self.shared.taken.lock() = self.runs;
         self.shared.more.notify_all();
-        outcome
+        outcomes
     }
 }
 
@@ -126,18 +150,19 @@ impl Shared<'_> {
         self.more.notify_all();
     }
 
-    fn read(&self, disk: &dyn Disk, dir: &Path, send: &Sender<(usize, Outcome)>) {
+    fn read(&self, disk: &dyn Disk, dir: &Path, send: &Sender<(usize, Vec<Outcome>)>) {
         let _others_end = EndOnPanic(self);
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(wanted) = self.wanted.get(number) else { return };
+            let Some(wanted) = self.wanted.chunks(RUN).nth(number) else { return };
             {
                 let mut taken = self.taken.lock();
                 while number >= taken.saturating_add(WINDOW) {
                     self.more.wait(&mut taken);
                 }
             }
-            if send.send((number, prepare(disk, dir, *wanted))).is_err() {
+            let outcomes = wanted.iter().map(|wanted| prepare(disk, dir, *wanted)).collect();
+            if send.send((number, outcomes)).is_err() {
                 return;
             }
         }
