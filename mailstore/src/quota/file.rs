@@ -10,6 +10,8 @@
 //! Only usage is read from it, and only after an orderly stop.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
 
 use durable::disk::{self, Disk, temporary_path};
 
@@ -18,6 +20,12 @@ use crate::{error::Result, layout::Layout, name::MailboxName};
 
 /// Longest file read: three lines of numbers.
 const MAX_FILE: u64 = 4096;
+
+/// Files that are made durable at the same time: the disk does several at once.
+const SYNCERS: usize = 8;
+
+/// Fewer files than this are not worth the threads.
+const WORTH_THREADS: usize = 64;
 
 /// What the file says is used; nothing if it is missing or not one.
 pub(crate) fn read(disk: &dyn Disk, layout: &Layout, root: &MailboxName) -> Result<Option<QuotaUsed>> {
@@ -59,17 +67,32 @@ pub(crate) fn write(disk: &dyn Disk, layout: &Layout, usage: &QuotaUsage) -> Res
 /// Makes the files of these roots durable. Directories come after all files, each once: after an unclean stop every root
 /// that was needed has a new file.
 pub(crate) fn sync_all(disk: &dyn Disk, layout: &Layout, roots: &[&MailboxName]) -> Result<()> {
-    let mut directories = BTreeSet::new();
-    for root in roots {
-        let path = layout.quota_file(root);
-        match disk.open_read(&path) {
-            Ok(file) => disk.sync_data(&file)?,
-            Err(error) if error.is_not_found() => continue,
-            Err(error) => return Err(error.into()),
+    let paths: Vec<_> = roots.iter().map(|root| layout.quota_file(root)).collect();
+    let sync = |paths: &[PathBuf]| -> Result<()> {
+        for path in paths {
+            match disk.open_read(path) {
+                Ok(file) => disk.sync_data(&file)?,
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        directories.insert(disk::parent(&path).to_owned());
+        Ok(())
+    };
+    if paths.len() < WORTH_THREADS {
+        sync(&paths)?;
+    } else {
+        std::thread::scope(|scope| {
+            let parts = paths.chunks(paths.len().div_ceil(SYNCERS));
+            let syncers: Vec<_> = parts.map(|part| scope.spawn(|| sync(part))).collect();
+            let ended = syncers.into_iter().map(|syncer| syncer.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            ended.fold(Ok(()), Result::and)
+        })?;
     }
-    directories.iter().try_for_each(|directory| Ok(disk.sync_dir(directory)?))
+    let directories: BTreeSet<_> = paths.iter().map(|path| disk::parent(path)).collect();
+    directories.iter().try_for_each(|directory| match disk.sync_dir(directory) {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    })
 }
 
 /// Removes the file of a root that exists no more.
@@ -117,8 +140,10 @@ fn decode_limits(text: &str) -> Option<QuotaLimits> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
 
-    use durable::disk::RealDisk;
+    use durable::disk::{Fault, FaultyDisk, Op, RealDisk};
+    use rustix::io::Errno;
 
     use super::*;
 
@@ -142,6 +167,25 @@ mod tests {
         remove(&RealDisk, &layout, &root).unwrap();
         assert_eq!(read(&RealDisk, &layout, &root).unwrap(), None);
         remove(&RealDisk, &layout, &root).unwrap();
+    }
+
+    #[test]
+    fn many_files_are_synced_side_by_side() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path(), dir.path().join("s"));
+        let roots: Vec<_> = (0..100).map(|n| MailboxName::parse(&format!("user/{n}")).unwrap()).collect();
+        for root in &roots[1..] {
+            let (used, limits) = (QuotaUsed::default(), QuotaLimits::default());
+            write(&RealDisk, &layout, &QuotaUsage { root: root.clone(), used, limits }).unwrap();
+        }
+        let roots: Vec<_> = roots.iter().collect();
+        let disk = FaultyDisk::new(Arc::new(RealDisk));
+        sync_all(&disk, &layout, &roots).unwrap();
+        let files: BTreeSet<_> =
+            disk.trace().into_iter().filter(|traced| traced.op == Op::Sync).map(|traced| traced.path).collect();
+        assert_eq!(files.len(), 99, "the one that is missing is not missed");
+        disk.set_fault(Some(Fault::Fail { at: disk.changes() + 50, errno: Errno::IO, lasting: false }));
+        assert!(sync_all(&disk, &layout, &roots).is_err(), "whichever of them fails");
     }
 
     #[test]
