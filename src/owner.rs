@@ -37,7 +37,11 @@ pub(crate) fn run(
             let directory = std::env::current_dir().unwrap_or_else(|_| "/".into());
             let request = Request::new(name, text_of(&caller.args)?, directory);
             let mut console = Terminal::new(admin::control::Input::None);
-            client.run(&request, input, &mut console).map_err(|problem| Failure::new(Exit::TempFail, problem))
+            let exit = client.run(&request, input, &mut console);
+            let said = console.finish();
+            let exit = exit.map_err(|problem| Failure::new(Exit::TempFail, problem))?;
+            said.map_err(unsaid)?;
+            Ok(exit)
         }
         Called::Nobody => {
             privileges::become_user(&config)?;
@@ -47,7 +51,13 @@ pub(crate) fn run(
             Logging::start(&Log { level: "warn".to_owned(), ..config.log.clone() })?;
             let mut console = Terminal::new(input);
             match alone {
-                Some(alone) => alone(matches, &config, &mut console).map(Exit::code),
+                Some(alone) => {
+                    let exit = alone(matches, &config, &mut console);
+                    let said = console.finish();
+                    let exit = exit?;
+                    said.map_err(unsaid)?;
+                    Ok(exit.code())
+                }
                 None => run_here(&config, command, matches, console),
             }
         }
@@ -65,10 +75,16 @@ fn run_here(
     let exit = (command.run)(matches, &services, &mut console);
     let closed = services.close();
     leave(services);
-    drop(console);
+    let said = console.finish();
     let exit = exit?;
     closed?;
+    said.map_err(unsaid)?;
     Ok(exit.code())
+}
+
+/// The command is done; what it said is not all there.
+fn unsaid(problem: std::io::Error) -> Failure {
+    Failure::new(Exit::Io, format!("cannot write the output: {problem}"))
 }
 
 /// Root would leave files behind that the server, which is another user, cannot read.

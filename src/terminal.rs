@@ -1,6 +1,6 @@
 //! The terminal, or whatever stands in for it: the console of commands that run here, and passwords without echo.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, BufWriter, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,9 +14,19 @@ use crate::failure::Failure;
 /// Progress is drawn at most five times a second.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
 
+/// Output that is not for a person is written in pieces of so many octets, or sooner.
+const OUTPUT: usize = 64 * 1024;
+
+/// Output waits no longer than this while there is more of it.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
+
 /// A console over this process's standard streams.
 pub(crate) struct Terminal {
     stdin: Box<dyn BufRead>,
+    stdout: BufWriter<io::Stdout>,
+    flushed: Instant,
+    /// A person reads it.
+    watched: bool,
     directory: PathBuf,
     /// When progress was last drawn, and whether it stands on the terminal's current line.
     drawn: Option<Instant>,
@@ -32,7 +42,26 @@ impl Terminal {
             Input::Stream(stream) => Box::new(io::BufReader::new(stream)),
         };
         let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        Self { stdin, directory, drawn: None, standing: false }
+        let stdout = BufWriter::with_capacity(OUTPUT, io::stdout());
+        let watched = io::stdout().is_terminal();
+        Self { stdin, stdout, flushed: Instant::now(), watched, directory, drawn: None, standing: false }
+    }
+
+    /// Everything is on its way.
+    ///
+    /// # Errors
+    /// Nobody reads it, or a full disk: then what the command said is not all there.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+
+    /// A person sees each line at once, a program within a moment: a million lines are not a million writes.
+    fn flush_if_due(&mut self) -> io::Result<()> {
+        if self.watched || self.flushed.elapsed() >= FLUSH_EVERY {
+            self.flushed = Instant::now();
+            self.stdout.flush()?;
+        }
+        Ok(())
     }
 
     /// Takes a line of progress off the terminal, so that what follows stands alone.
@@ -47,19 +76,25 @@ impl Terminal {
 impl Console for Terminal {
     fn out(&mut self, line: &str) -> io::Result<()> {
         self.wipe()?;
-        out(line)
+        self.stdout.write_all(line.as_bytes())?;
+        self.stdout.write_all(b"\n")?;
+        self.flush_if_due()
     }
 
     fn octets(&mut self, octets: &[u8]) -> io::Result<()> {
-        io::stdout().lock().write_all(octets)
+        self.stdout.write_all(octets)?;
+        self.flush_if_due()
     }
 
     fn err(&mut self, line: &str) -> io::Result<()> {
         self.wipe()?;
+        // What was said before comes before.
+        self.stdout.flush()?;
         err(line)
     }
 
     fn progress(&mut self, progress: &Progress) -> io::Result<()> {
+        self.flush_if_due()?;
         let soon = self.drawn.is_some_and(|drawn| drawn.elapsed() < DRAW_EVERY);
         if soon || !io::stderr().is_terminal() {
             return Ok(());
