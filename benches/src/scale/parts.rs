@@ -1,6 +1,9 @@
 //! What is measured: the list, `quota -f`, `reconstruct`.
 
 use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -123,6 +126,11 @@ pub fn quota(settings: &Settings, count: usize) -> Result<Vec<Figure>, Failure> 
     Ok([Some(first), median(again.collect::<Result<_, _>>()?)].into_iter().flatten().collect())
 }
 
+/// A message file as the store makes it: nobody else's.
+fn write_owned(path: &Path, message: &[u8]) -> io::Result<()> {
+    File::options().write(true).create_new(true).mode(0o600).open(path)?.write_all(message)
+}
+
 /// `reconstruct` of `messages` messages in `mailboxes` mailboxes of which only the message files are left, and again.
 ///
 /// # Errors
@@ -135,7 +143,7 @@ pub fn reconstruct(settings: &Settings, messages: usize, mailboxes: usize) -> Re
     let mut corpus = crate::messages(MESSAGE);
     write_directories(&place.home, mailboxes, |_, directory| {
         for (uid, message) in (1..=each).zip(&mut corpus) {
-            fs::write(directory.join(format!("{uid}.")), message)?;
+            write_owned(&directory.join(format!("{uid}.")), &message)?;
         }
         Ok(())
     })?;
