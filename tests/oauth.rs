@@ -1,7 +1,8 @@
 //! Logins with tokens: a server, clients, and an authorization server of this test's own.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test reports trouble by panicking")]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test reports trouble by panicking")]
 
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -132,6 +133,41 @@ fn tokens_let_in_over_imap_and_pop3() {
     assert!(seen("OAUTHBEARER", "pop3", "ok") && seen("XOAUTH2", "imap", "ok"), "{rows:?}");
     assert!(seen("OAUTHBEARER", "imap", "refused"), "{rows:?}");
     assert!(!server.log().contains(&good), "a token is a secret");
+    server.stop(&[]);
+}
+
+/// A client that knows nothing of ours. A token that is no good ends with curl's code for a login that was refused.
+#[test]
+fn curl_brings_a_token() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("SKIPPED curl_brings_a_token: curl is not installed");
+        return;
+    }
+    let issuer = Issuer::new();
+    issuer.publish();
+    let home = Home::new(
+        PROGRAM,
+        &[
+            format!("oauth.issuer = \"{ISSUER}\""),
+            "oauth.audience = [\"mail\"]".to_owned(),
+            format!("oauth.jwks = \"{}\"", issuer.web.url("/keys")),
+        ],
+    );
+    home.add_user("joe");
+    let server = home.start();
+    let (good, bad) = (issuer.token(&json!({})), issuer.token(&json!({"aud": "calendar"})));
+    for (scheme, protocol) in [("imap", Protocol::Imap), ("pop3", Protocol::Pop3), ("imaps", Protocol::Imaps)] {
+        let url = format!("{scheme}://127.0.0.1:{}/", server.address(protocol).port());
+        for mechanism in ["OAUTHBEARER", "XOAUTH2"] {
+            for (token, code) in [(&good, 0), (&bad, 67)] {
+                let (option, user) = (format!("AUTH={mechanism}"), "joe@example.org:");
+                let arguments = ["-sSk", "--user", user, "--oauth2-bearer", token, "--login-options", &option, &url];
+                let output = Command::new("curl").args(arguments).output().expect("curl runs");
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert_eq!(output.status.code(), Some(code), "{scheme} {mechanism}: {said}\n{}", server.log());
+            }
+        }
+    }
     server.stop(&[]);
 }
 
