@@ -1,5 +1,7 @@
 //! Conversations, and what is left of them.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Runs a conversation: `C:` lines as the framing hands them out, `S:` as octets.
@@ -169,4 +171,55 @@ fn a_trace_that_begins_in_the_middle() {
     mask.heard(Heard::Line(b"NOOP"), 11, &mut texts);
     mask.said(b"secret\r\n.\r\n+OK idle\r\n", &mut texts);
     assert_eq!(texts, [(Side::Client, "NOOP".to_owned()), (Side::Server, "+OK idle".to_owned())]);
+}
+
+/// Octets that look like replies, and some that look like nothing.
+fn replies() -> impl Strategy<Value = Vec<u8>> {
+    let words = [
+        "* 1 FETCH (BODY[] {3}\r\n",
+        "* OK {3}\r\n",
+        "{300}\r\n",
+        "~{0}\r\n",
+        "+OK\r\n",
+        ".\r\n",
+        "-ERR\r",
+        "\n",
+        "334 x\r\n",
+    ];
+    let word = prop::sample::select(words.to_vec()).prop_map(|word| word.as_bytes().to_vec());
+    let noise = prop::collection::vec(any::<u8>(), 0..400);
+    let text = "[ -~]{0,40}".prop_map(String::into_bytes);
+    prop::collection::vec(prop_oneof![3 => word, 3 => text, 1 => noise], 0..20).prop_map(|parts| parts.concat())
+}
+
+/// All that is shown of these octets, sent in pieces of these sizes.
+fn shown(service: &str, octets: &[u8], sizes: &[usize]) -> String {
+    let mut session = Conversation::new(service, false);
+    session.line("RETR 1").line("NOOP");
+    let (mut rest, mut sizes) = (octets, sizes.iter().cycle());
+    while !rest.is_empty() {
+        let (piece, more) = rest.split_at(rest.len().min(sizes.next().copied().unwrap_or(1)));
+        session.server(piece);
+        rest = more;
+    }
+    session.texts.into_iter().map(|(_, text)| text).collect()
+}
+
+proptest! {
+    #[test]
+    fn pieces_make_no_difference(
+        octets in replies().prop_map(|octets| octets.into_iter().map(|octet| octet & 0x7f).collect::<Vec<_>>()),
+        sizes in prop::collection::vec(1..50_usize, 1..10),
+    ) {
+        for service in ["imap", "pop3", "lmtp"] {
+            prop_assert_eq!(shown(service, &octets, &sizes), shown(service, &octets, &[octets.len().max(1)]));
+        }
+    }
+
+    #[test]
+    fn no_octets_are_too_odd(octets in replies(), sizes in prop::collection::vec(1..50_usize, 1..10)) {
+        for service in ["imap", "pop3", "lmtp"] {
+            shown(service, &octets, &sizes);
+        }
+    }
 }
