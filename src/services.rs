@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use directory::{Directory, DomainName, Embedded, HashCost, Logins, TokenCheck, UserId};
+use directory::{Directory, DomainName, Embedded, HashCost, Logins, ScramCost, TokenCheck, UserId};
 use durable::disk::{Disk, RealDisk};
 use mailstore::{Layout, Store, StoreOptions};
 use tools::Exit;
@@ -100,6 +100,7 @@ fn open_directory(
         primary_domain: DomainName::parse(&config.domain()).map_err(|problem| wrong("domain", problem))?,
         admins: admins.map_err(|problem| wrong("admins", problem))?,
         hash_cost: HashCost::default(),
+        scram: ScramCost::default(),
     };
     let place = store.layout().config();
     let (mut directory, _) = Embedded::open(place, Arc::clone(&disk), create, &settings).map_err(directory_failure)?;

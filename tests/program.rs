@@ -85,6 +85,7 @@ fn a_first_start_that_was_cut_short_is_finished() {
             primary_domain: DomainName::parse(DOMAIN).expect("a domain"),
             admins: vec![UserId::admin()],
             hash_cost: HashCost::default(),
+            scram: directory::ScramCost::default(),
         };
         Embedded::open(&home.config_dir(), Arc::new(RealDisk), true, &settings).expect("a new directory").0
     };

@@ -52,6 +52,7 @@ impl Server {
         let settings = Settings {
             primary_domain: DomainName::parse("example.org")?,
             hash_cost: HashCost { memory_kib: 64, passes: 1 },
+            scram: directory::ScramCost::default(),
             admins: Vec::new(),
         };
         let (users, _) = Embedded::open(&directory.join("config"), disk, true, &settings)?;

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::logins::{Attempt, Login, Logins};
 use crate::origin::{Accepted, Origin, Refusal, Verdict};
 use crate::password::{HashCost, Hasher, Slot};
-use crate::scram::{self, ScramHash, ScramKeys, Verifier};
+use crate::scram::{self, ScramCost, ScramHash, ScramKeys, Verifier};
 use crate::secret::Secret;
 use crate::stored::StoredPassword;
 use crate::token::{self, TokenCheck, TokenHint, TokenProblem};
@@ -38,6 +38,8 @@ pub struct Settings {
     pub admins: Vec<UserId>,
     /// What a password hash costs.
     pub hash_cost: HashCost,
+    /// What SCRAM verifiers are made of.
+    pub scram: ScramCost,
 }
 
 /// The embedded directory.
@@ -48,6 +50,7 @@ pub struct Embedded {
     /// One change at a time, from plan to memory.
     changing: Mutex<()>,
     hasher: Hasher,
+    scram: ScramCost,
     admins: Vec<UserId>,
     /// Who has logged in, if that is kept.
     logins: Option<Logins>,
@@ -74,6 +77,7 @@ impl Embedded {
             rows: RwLock::new(rows),
             changing: Mutex::default(),
             hasher,
+            scram: settings.scram,
             admins: settings.admins.clone(),
             logins: None,
             tokens: None,
@@ -140,7 +144,7 @@ impl Embedded {
     /// Keeps what should be kept of a password that was just right, unless it was changed meanwhile. The login does not
     /// depend on it.
     fn renew_password(&self, user: &UserId, stored: &StoredPassword, password: &Secret) {
-        let renewed = stored.renewed(password, &self.hasher).and_then(|renewed| {
+        let renewed = stored.renewed(password, &self.hasher, self.scram).and_then(|renewed| {
             let Some(renewed) = renewed else { return Ok(()) };
             self.change(|rows| {
                 let same = rows.passwords.get(user).filter(|now| now.hash == stored.hash);
@@ -260,7 +264,7 @@ impl Directory for Embedded {
         let stored = user.filter(active).and_then(|user| rows.passwords.get(&user));
         let verifier = stored.and_then(|stored| stored.scram.iter().find(|verifier| verifier.is_for(hash)));
         let secret = rows.scram_secret.unwrap_or_default();
-        Ok(verifier.map_or_else(|| scram::decoy(hash, &secret, login), Verifier::keys))
+        Ok(verifier.map_or_else(|| scram::decoy(hash, &secret, login, self.scram), Verifier::keys))
     }
 
     fn answers_from_memory(&self) -> bool {
@@ -408,7 +412,7 @@ impl Directory for Embedded {
 
     fn create_user(&self, user: &NewUser, password: &Secret) -> Result<User> {
         let row = user.clone().into_user()?;
-        let stored = StoredPassword::of(password, &self.hasher)?;
+        let stored = StoredPassword::of(password, &self.hasher, self.scram)?;
         self.change(|rows| {
             if !rows.domains.contains_key(row.mail.domain()) {
                 return Err(Error::NoDomain(row.mail.domain().to_string()));
@@ -449,14 +453,13 @@ impl Directory for Embedded {
     }
 
     fn set_password(&self, user: &UserId, password: &Secret) -> Result<()> {
-        self.replace_password(user, StoredPassword::of(password, &self.hasher)?)
+        self.replace_password(user, StoredPassword::of(password, &self.hasher, self.scram)?)
     }
 
     fn set_password_hash(&self, user: &UserId, hash: &Secret) -> Result<()> {
-        let stored = std::str::from_utf8(hash.expose()).ok().and_then(StoredPassword::brought);
-        let stored =
-            stored.ok_or_else(|| Error::Invalid("that is no password hash that can be checked here".into()))?;
-        self.replace_password(user, stored)
+        let hash = std::str::from_utf8(hash.expose())
+            .map_err(|_| Error::Invalid("a password hash is text, and that is not UTF-8".into()))?;
+        self.replace_password(user, StoredPassword::brought(hash)?)
     }
 
     fn delete_user(&self, user: &UserId) -> Result<()> {

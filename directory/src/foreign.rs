@@ -20,13 +20,38 @@ use ring::{digest, pbkdf2};
 use sha_crypt::{PasswordVerifier, ShaCrypt};
 use subtle::ConstantTimeEq;
 
+use crate::password;
 use crate::scram::Verifier;
 use crate::secret::Secret;
 
+/// Longest name of a scheme that is told back: one without its brace could be anything.
+const MAX_SCHEME: usize = 20;
 /// Rounds of PBKDF2 and SHA-crypt that are made at most for one check: ten times what anybody uses.
 const MAX_ROUNDS: u32 = 10_000_000;
+/// Characters that SHA-crypt makes of 256 bits, and of 512.
+const SHA256_CRYPT: usize = 43;
+const SHA512_CRYPT: usize = 86;
 /// Cost of bcrypt that is paid at most: 2^16 rounds, some four seconds.
 const MAX_BCRYPT_COST: u32 = 16;
+
+/// Kinds of crypt(3) that are checked.
+const CRYPTS: &[&str] = &["$2a$", "$2b$", "$2y$", "$5$", "$6$"];
+
+/// Kinds that are not: those of MD5 and DES were guessed by the million a second twenty years ago, and for the others there is
+/// no code that has proved itself. Their users need new passwords.
+const OTHER_CRYPTS: &[(&str, &str)] = &[
+    ("$1$", "MD5-crypt"),
+    ("$apr1$", "Apache's MD5-crypt"),
+    ("$md5", "Sun's MD5-crypt"),
+    ("$sha1$", "SHA1-crypt"),
+    ("$3$", "NT"),
+    ("$2$", "old bcrypt"),
+    ("$2x$", "old bcrypt"),
+    ("$7$", "scrypt"),
+    ("$y$", "yescrypt"),
+    ("$gy$", "gost-yescrypt"),
+];
+
 /// A hash that was made elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Scheme {
@@ -71,8 +96,8 @@ pub(crate) enum Stored<'a> {
     Ours(&'a str),
     /// Something else.
     Foreign(Foreign<'a>),
-    /// Nothing that anybody could check.
-    Unknown,
+    /// Nothing that anybody could check, and what its scheme is called.
+    Unknown(&'a str),
 }
 
 /// A hash made elsewhere.
@@ -95,17 +120,43 @@ impl<'a> Stored<'a> {
         match found {
             Some((_, Scheme::Argon2)) => Stored::Ours(text),
             Some((name, scheme)) => Stored::Foreign(Foreign { scheme: *scheme, name, text }),
-            None => Stored::Unknown,
+            None => Stored::Unknown(name),
         }
     }
 
     /// Whether this could be somebody's password hash: of a known kind and whole.
     pub(crate) fn is_usable(&self) -> bool {
         match self {
-            Stored::Ours(text) => argon2::password_hash::phc::PasswordHash::new(text).is_ok(),
+            Stored::Ours(text) => password::is_checkable(text),
             Stored::Foreign(foreign) => foreign.check(b"").is_some(),
-            Stored::Unknown => false,
+            Stored::Unknown(_) => false,
         }
+    }
+
+    /// What to say of one that is not usable: its kind, never the hash.
+    pub(crate) fn refusal(&self) -> String {
+        let damaged = "is damaged, or would take too long to check";
+        let what = match self {
+            Stored::Ours(_) => format!("that argon2 hash {damaged}"),
+            Stored::Unknown(scheme) => {
+                let known = scheme.len() <= MAX_SCHEME && scheme.bytes().all(|octet| octet.is_ascii_graphic());
+                format!("{{{}}} hashes can't be checked here", if known { *scheme } else { "..." })
+            }
+            Stored::Foreign(Foreign { scheme: Scheme::Crypt, text, .. }) => {
+                match OTHER_CRYPTS.iter().find(|(prefix, _)| text.starts_with(prefix)) {
+                    Some((prefix, name)) => format!("{name} hashes ({prefix}) can't be checked here"),
+                    None if CRYPTS.iter().any(|prefix| text.starts_with(prefix)) => format!("that hash {damaged}"),
+                    None => "that is no password hash of a known kind".to_owned(),
+                }
+            }
+            Stored::Foreign(foreign) => format!("that {{{}}} hash {damaged}", foreign.name),
+        };
+        let schemes: Vec<_> = SCHEMES.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+        format!(
+            "{what}; those that can: $argon2id$ $argon2i$ $pbkdf2-sha256$ $pbkdf2-sha512$ {} {}",
+            CRYPTS.join(" "),
+            schemes.join(" ")
+        )
     }
 }
 
@@ -158,6 +209,14 @@ fn crypt(text: &str, password: &[u8]) -> Option<bool> {
     if text.starts_with("$5$") || text.starts_with("$6$") {
         let rounds = text[3..].strip_prefix("rounds=").and_then(|rest| rest.split_once('$'));
         if rounds.is_some_and(|(rounds, _)| rounds.parse::<u32>().map_or(true, |rounds| rounds > MAX_ROUNDS)) {
+            return None;
+        }
+        // A hash that is cut fits no password, and nobody would know why.
+        let digits = text.rsplit('$').next().unwrap_or_default();
+        let length = if text.starts_with("$5$") { SHA256_CRYPT } else { SHA512_CRYPT };
+        if digits.len() != length
+            || !digits.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"./".contains(&octet))
+        {
             return None;
         }
         return Some(ShaCrypt::default().verify_password(password, text).is_ok());

@@ -36,7 +36,7 @@ pub use logins::{Attempt, Login, Logins};
 pub use network::{Network, NetworkError};
 pub use origin::{Accepted, Origin, Refusal, Unfit, Verdict};
 pub use password::{HashCost, generate_password};
-pub use scram::{ScramHash, ScramKeys};
+pub use scram::{ScramCost, ScramHash, ScramKeys};
 pub use secret::Secret;
 pub use token::{TokenCheck, TokenHint, TokenProblem};
 pub use user::{ADMIN, NewUser, User, UserId, UserState};

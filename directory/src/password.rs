@@ -36,6 +36,9 @@ const MAX_PASSWORD: usize = 1024;
 /// A stored hash that asks for more memory (KiB) than this is damaged: checking it would take the server's.
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 
+/// The same for memory times passes: 4 GiB, some four seconds.
+const MAX_WORK_KIB: u64 = 4 << 20;
+
 /// Most hashes at a time, however many processors there are: each has its memory as long as the server runs, and memory is
 /// what bounds them. Eight are some 300 passwords a second that nobody remembers.
 const MOST_AT_ONCE: usize = 8;
@@ -160,7 +163,7 @@ impl Hasher {
             Stored::Ours(ours) => self.is_ours(ours, password),
             Stored::Foreign(foreign) if foreign.is_of(password) => true,
             // Checking those may be quicker: the time must not tell who has one.
-            Stored::Foreign(_) | Stored::Unknown => {
+            Stored::Foreign(_) | Stored::Unknown(_) => {
                 self.is_ours(&self.decoy, password);
                 false
             }
@@ -184,8 +187,7 @@ impl Hasher {
     /// Whether `parsed` is the hash of the password; nothing if it is no hash that can be checked.
     fn is_hash_of(&self, parsed: &PasswordHash, password: &Secret) -> Option<bool> {
         let (salt, expected) = (parsed.salt.as_ref()?, parsed.hash.as_ref()?);
-        let params = Params::try_from(parsed).ok().filter(|params| params.m_cost() <= MAX_MEMORY_KIB)?;
-        let algorithm = Algorithm::try_from(parsed.algorithm.as_str()).ok()?;
+        let (algorithm, params) = work(parsed)?;
         let version = parsed.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
         let mut made = vec![0; expected.len()];
         self.compute(&Argon2::new(algorithm, version, params), password, salt, &mut made).ok()?;
@@ -248,6 +250,20 @@ impl Hasher {
     }
 }
 
+/// Whether this is an argon2 hash that can be checked.
+pub(crate) fn is_checkable(hash: &str) -> bool {
+    PasswordHash::new(hash)
+        .is_ok_and(|parsed| parsed.salt.is_some() && parsed.hash.is_some() && work(&parsed).is_some())
+}
+
+/// What is to be done to check a hash; nothing if it is too much.
+fn work(parsed: &PasswordHash) -> Option<(Algorithm, Params)> {
+    let algorithm = Algorithm::try_from(parsed.algorithm.as_str()).ok()?;
+    let params = Params::try_from(parsed).ok()?;
+    let total = u64::from(params.m_cost()) * u64::from(params.t_cost());
+    (params.m_cost() <= MAX_MEMORY_KIB && total <= MAX_WORK_KIB).then_some((algorithm, params))
+}
+
 impl std::fmt::Debug for Hasher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Hasher(..)")
@@ -283,6 +299,9 @@ mod tests {
         let greedy = hash.replace("m=64", "m=4000000000");
         assert_ne!(greedy, hash);
         assert!(!hasher.verify(&joe, Some(&greedy), &right), "a damaged hash must not take all memory");
+        let endless = hash.replace("t=1", "t=4000000000");
+        assert!(is_checkable(&hash) && !is_checkable(&greedy) && !is_checkable(&endless));
+        assert!(!hasher.verify(&joe, Some(&endless), &right), "nor all time");
         assert_eq!(hasher.places.lock().len(), places, "every place is free again");
     }
 

@@ -13,15 +13,50 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
-/// Rounds of PBKDF2. RFC 7677, 4 asks for 4,096 at least; these are paid once when a password is set, and at each login by
-/// the client, for which they are a twentieth of a second. Whoever steals the directory pays them for each guess.
+/// Rounds of PBKDF2 unless the site says otherwise. They are paid once when a password is set, and at each login by the
+/// client, for which they are a twentieth of a second. Whoever steals the directory pays them for each guess.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(100_000).unwrap();
+
+/// The least that RFC 7677, 4 allows.
+const MIN_ITERATIONS: u32 = 4096;
 
 /// Octets of a salt.
 const SALT: usize = 16;
 
 /// A verifier brought from elsewhere may ask for no more rounds than this: clients would have to make them.
 const MAX_ITERATIONS: u32 = 10_000_000;
+
+/// What verifiers are made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScramCost {
+    iterations: NonZeroU32,
+    sha1: bool,
+}
+
+impl ScramCost {
+    /// So many rounds of PBKDF2, and verifiers for SCRAM-SHA-1 too if clients are offered that.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for rounds that are too few to be worth anything, or more than clients could make.
+    pub fn new(iterations: u32, sha1: bool) -> Result<ScramCost> {
+        let allowed = Some(iterations).filter(|n| (MIN_ITERATIONS..=MAX_ITERATIONS).contains(n));
+        let iterations = allowed.and_then(NonZeroU32::new);
+        let iterations = iterations
+            .ok_or_else(|| Error::Invalid(format!("rounds of SCRAM go from {MIN_ITERATIONS} to {MAX_ITERATIONS}")))?;
+        Ok(ScramCost { iterations, sha1 })
+    }
+
+    /// The mechanisms that verifiers are made for.
+    pub(crate) fn hashes(self) -> &'static [ScramHash] {
+        if self.sha1 { &[ScramHash::Sha256, ScramHash::Sha1] } else { &[ScramHash::Sha256] }
+    }
+}
+
+impl Default for ScramCost {
+    fn default() -> ScramCost {
+        ScramCost { iterations: ITERATIONS, sha1: false }
+    }
+}
 
 /// The hash function of a SCRAM mechanism.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,10 +101,10 @@ impl Verifier {
     ///
     /// # Errors
     /// When the kernel gives no random bytes.
-    pub(crate) fn of(hash: ScramHash, password: &Secret) -> Result<Option<Verifier>> {
+    pub(crate) fn of(hash: ScramHash, password: &Secret, cost: ScramCost) -> Result<Option<Verifier>> {
         let mut salt = vec![0; SALT];
         getrandom::fill(&mut salt).map_err(|e| Error::Unavailable(e.to_string()))?;
-        Ok(Verifier::derive(hash, password, salt, ITERATIONS))
+        Ok(Verifier::derive(hash, password, salt, cost.iterations))
     }
 
     fn derive(hash: ScramHash, password: &Secret, salt: Vec<u8>, iterations: NonZeroU32) -> Option<Verifier> {
@@ -86,6 +121,11 @@ impl Verifier {
     /// Whether it is of this mechanism.
     pub(crate) fn is_for(&self, hash: ScramHash) -> bool {
         self.hash == hash
+    }
+
+    /// Whether it is what `cost` would have made: another's rounds tell that somebody is no new user, and somebody.
+    pub(crate) fn is_like(&self, cost: ScramCost) -> bool {
+        self.iterations == cost.iterations.get() && self.salt.len() == SALT
     }
 
     /// Whether it was made of this password.
@@ -106,9 +146,9 @@ impl Verifier {
     }
 }
 
-/// Keys for a user who has none: the same salt at every attempt, as a real user's would be, and keys that no password has.
-/// `secret` is the directory's own.
-pub(crate) fn decoy(hash: ScramHash, secret: &[u8; 32], login: &str) -> ScramKeys {
+/// Keys for a user who has none: the same salt at every attempt, as a real user's would be, as many rounds as a new user's,
+/// and keys that no password has. `secret` is the directory's own.
+pub(crate) fn decoy(hash: ScramHash, secret: &[u8; 32], login: &str, cost: ScramCost) -> ScramKeys {
     let part = |what: &str, length: usize| {
         let mut octets = vec![0; length];
         let mut state = blake3::Hasher::new_keyed(secret);
@@ -119,7 +159,7 @@ pub(crate) fn decoy(hash: ScramHash, secret: &[u8; 32], login: &str) -> ScramKey
     let length = hash.digest().output_len();
     ScramKeys {
         salt: part("salt", SALT),
-        iterations: ITERATIONS.get(),
+        iterations: cost.iterations.get(),
         stored_key: Secret::new(part("stored key", length)),
         server_key: Secret::new(part("server key", length)),
     }
@@ -197,6 +237,10 @@ impl FromStr for Verifier {
 mod tests {
     use super::*;
 
+    fn cost() -> ScramCost {
+        ScramCost::new(5000, false).unwrap()
+    }
+
     #[test]
     fn the_example_of_the_rfc() {
         // RFC 7677, 3: user "user", password "pencil"; the keys are those that its proof and signature were made with.
@@ -213,29 +257,29 @@ mod tests {
     #[test]
     fn verifiers_are_kept_and_found_again() {
         for hash in [ScramHash::Sha1, ScramHash::Sha256] {
-            let made = Verifier::of(hash, &Secret::new("correct")).unwrap().unwrap();
+            let made = Verifier::of(hash, &Secret::new("correct"), cost()).unwrap().unwrap();
             let kept: Verifier = String::from(&made).parse().unwrap();
             assert!(kept.is_for(hash) && kept.is_of(&Secret::new("correct")) && !kept.is_of(&Secret::new("wrong")));
         }
         // RFC 4013, 3: a soft hyphen is nothing, and a no-break space is a space.
-        let made = Verifier::of(ScramHash::Sha256, &Secret::new("I\u{ad}X\u{a0}y")).unwrap().unwrap();
+        let made = Verifier::of(ScramHash::Sha256, &Secret::new("I\u{ad}X\u{a0}y"), cost()).unwrap().unwrap();
         assert!(made.is_of(&Secret::new("IX y")));
-        assert!(Verifier::of(ScramHash::Sha256, &Secret::new("a\u{7}b")).unwrap().is_none());
-        assert!(Verifier::of(ScramHash::Sha256, &Secret::new(vec![0xff])).unwrap().is_none());
+        assert!(Verifier::of(ScramHash::Sha256, &Secret::new("a\u{7}b"), cost()).unwrap().is_none());
+        assert!(Verifier::of(ScramHash::Sha256, &Secret::new(vec![0xff]), cost()).unwrap().is_none());
     }
 
     #[test]
     fn what_is_no_verifier() {
-        let good = String::from(&Verifier::of(ScramHash::Sha256, &Secret::new("x")).unwrap().unwrap());
+        let good = String::from(&Verifier::of(ScramHash::Sha256, &Secret::new("x"), cost()).unwrap().unwrap());
         assert!(good.parse::<Verifier>().is_ok());
         for bad in [
             "",
             "SCRAM-SHA-256",
             "SCRAM-SHA-256$4096:c2FsdA==$AAAA:AAAA",
             &good.replace("SHA-256", "SHA-512"),
-            &good.replace("100000", "0"),
-            &good.replace("100000", "4000000000"),
-            &good.replace("100000", "-1"),
+            &good.replace("5000", "0"),
+            &good.replace("5000", "4000000000"),
+            &good.replace("5000", "-1"),
             &good[..good.len() - 4],
         ] {
             assert!(bad.parse::<Verifier>().is_err(), "{bad}");
@@ -245,12 +289,23 @@ mod tests {
     #[test]
     fn nobody_looks_like_somebody() {
         let [one, again, other] =
-            [("joe", 1), ("Joe", 1), ("sue", 1)].map(|(user, key)| decoy(ScramHash::Sha256, &[key; 32], user));
+            [("joe", 1), ("Joe", 1), ("sue", 1)].map(|(user, key)| decoy(ScramHash::Sha256, &[key; 32], user, cost()));
         assert_eq!(one.salt, again.salt);
         assert_ne!(one.salt, other.salt);
-        assert_ne!(one.salt, decoy(ScramHash::Sha256, &[2; 32], "joe").salt);
-        let real = Verifier::of(ScramHash::Sha256, &Secret::new("x")).unwrap().unwrap().keys();
+        assert_ne!(one.salt, decoy(ScramHash::Sha256, &[2; 32], "joe", cost()).salt);
+        let made = Verifier::of(ScramHash::Sha256, &Secret::new("x"), cost()).unwrap().unwrap();
+        assert!(made.is_like(cost()) && !made.is_like(ScramCost::default()));
+        let real = made.keys();
         assert_eq!((one.salt.len(), one.iterations), (real.salt.len(), real.iterations));
         assert_eq!(one.stored_key.expose().len(), real.stored_key.expose().len());
+    }
+
+    #[test]
+    fn rounds_have_limits() {
+        for (rounds, allowed) in [(0, false), (4095, false), (4096, true), (10_000_000, true), (u32::MAX, false)] {
+            assert_eq!(ScramCost::new(rounds, false).is_ok(), allowed, "{rounds}");
+        }
+        assert_eq!(ScramCost::default().hashes(), [ScramHash::Sha256]);
+        assert_eq!(ScramCost::new(4096, true).unwrap().hashes(), [ScramHash::Sha256, ScramHash::Sha1]);
     }
 }

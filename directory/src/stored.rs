@@ -1,10 +1,10 @@
 //! All that is kept of a user's passwords: the hash, what SCRAM needs, and app passwords.
 
 use crate::app_password::{StoredApp, Written};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::foreign::Stored;
 use crate::password::Hasher;
-use crate::scram::{ScramHash, Verifier};
+use crate::scram::{ScramCost, ScramHash, Verifier};
 use crate::secret::Secret;
 
 /// What is kept of a user's passwords.
@@ -20,24 +20,28 @@ pub(crate) struct StoredPassword {
 
 impl StoredPassword {
     /// That of a new password.
-    pub(crate) fn of(password: &Secret, hasher: &Hasher) -> Result<StoredPassword> {
+    pub(crate) fn of(password: &Secret, hasher: &Hasher, scram: ScramCost) -> Result<StoredPassword> {
         let hash = hasher.hash(password)?;
-        let scram = Verifier::of(ScramHash::Sha256, password)?.into_iter().collect();
+        let verifiers = scram.hashes().iter().map(|hash| Verifier::of(*hash, password, scram));
+        let scram = verifiers.filter_map(Result::transpose).collect::<Result<_>>()?;
         Ok(StoredPassword { hash, scram, apps: Vec::new() })
     }
 
-    /// That of a hash from elsewhere; nothing if it can't be checked.
-    pub(crate) fn brought(hash: &str) -> Option<StoredPassword> {
+    /// That of a hash from elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it can't be checked; the text tells why, and nothing of the hash.
+    pub(crate) fn brought(hash: &str) -> Result<StoredPassword> {
         let stored = Stored::parse(hash);
         if !stored.is_usable() {
-            return None;
+            return Err(Error::Invalid(stored.refusal()));
         }
         let scram = match &stored {
             Stored::Foreign(foreign) => foreign.verifier().into_iter().collect(),
-            Stored::Ours(_) | Stored::Unknown => Vec::new(),
+            Stored::Ours(_) | Stored::Unknown(_) => Vec::new(),
         };
         let hash = if let Stored::Ours(ours) = stored { ours } else { hash };
-        Some(StoredPassword { hash: hash.to_owned(), scram, apps: Vec::new() })
+        Ok(StoredPassword { hash: hash.to_owned(), scram, apps: Vec::new() })
     }
 
     /// The app password that was written, if the user has one with that selector.
@@ -45,20 +49,26 @@ impl StoredPassword {
         self.apps.iter().find(|app| app.selector == written.selector)
     }
 
-    /// What is to be kept instead, now that the password is known: a hash of ours for one from elsewhere, and a verifier
-    /// where there was none. Nothing if all is as it should be.
-    pub(crate) fn renewed(&self, password: &Secret, hasher: &Hasher) -> Result<Option<StoredPassword>> {
+    /// What is to be kept instead, now that the password is known: a hash of ours for one from elsewhere, and verifiers as a
+    /// new user would have them. Nothing if all is as it should be.
+    pub(crate) fn renewed(
+        &self,
+        password: &Secret,
+        hasher: &Hasher,
+        scram: ScramCost,
+    ) -> Result<Option<StoredPassword>> {
         if !matches!(Stored::parse(&self.hash), Stored::Ours(_)) {
-            return StoredPassword::of(password, hasher).map(Some);
+            return StoredPassword::of(password, hasher, scram).map(Some);
         }
-        if self.scram.iter().any(|verifier| verifier.is_for(ScramHash::Sha256)) {
-            return Ok(None);
+        let is_there = |hash: &ScramHash| self.scram.iter().any(|kept| kept.is_for(*hash) && kept.is_like(scram));
+        let mut renewed = self.clone();
+        for hash in scram.hashes().iter().filter(|hash| !is_there(hash)) {
+            // Nothing for a password that no client could send.
+            let Some(made) = Verifier::of(*hash, password, scram)? else { return Ok(None) };
+            renewed.scram.retain(|kept| !kept.is_for(*hash));
+            renewed.scram.push(made);
         }
-        let made = Verifier::of(ScramHash::Sha256, password)?;
-        Ok(made.map(|verifier| {
-            let mut renewed = self.clone();
-            renewed.scram.push(verifier);
-            renewed
-        }))
+        let is_changed = !scram.hashes().iter().all(is_there);
+        Ok(is_changed.then_some(renewed))
     }
 }

@@ -24,8 +24,13 @@ fn open_store(dir: &Path, disk: Arc<dyn Disk>, boot: u8) -> Arc<Store> {
 
 fn directory_with_users(dir: &Path, store: &Store) -> Arc<dyn Directory> {
     let primary_domain = DomainName::parse("example.com").unwrap();
-    let settings =
-        directory::Settings { primary_domain, hash_cost: HashCost { memory_kib: 64, passes: 1 }, admins: Vec::new() };
+    let scram = directory::ScramCost::default();
+    let settings = directory::Settings {
+        primary_domain,
+        hash_cost: HashCost { memory_kib: 64, passes: 1 },
+        scram,
+        admins: Vec::new(),
+    };
     let directory = Embedded::open(&dir.join("directory"), Arc::new(RealDisk), true, &settings).unwrap().0;
     for uid in USERS {
         let mail = Address::parse(&format!("{uid}@example.com")).unwrap();

@@ -33,6 +33,7 @@ impl Server {
         let settings = directory::Settings {
             primary_domain: DomainName::parse("example.com").unwrap(),
             hash_cost: HashCost { memory_kib: 64, passes: 1 },
+            scram: directory::ScramCost::default(),
             admins: Vec::new(),
         };
         let directory = Arc::new(Embedded::open(&path("directory"), disk, true, &settings).unwrap().0);

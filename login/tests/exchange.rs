@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use directory::{Address, Directory, DomainName, Embedded, HashCost, NewUser, Secret, Settings, UserId};
+use directory::{Address, Directory, DomainName, Embedded, HashCost, NewUser, ScramCost, Secret, Settings, UserId};
 use durable::disk::RealDisk;
 use login::{Entered, Failure};
 use ring::{digest, hmac, pbkdf2};
@@ -22,6 +22,7 @@ fn directory() -> (TempDir, Arc<dyn Directory>) {
         primary_domain: DomainName::parse("example.com").unwrap(),
         admins: vec![UserId::parse("boss").unwrap()],
         hash_cost: HashCost { memory_kib: 64, passes: 1 },
+        scram: ScramCost::default(),
     };
     let (directory, _) = Embedded::open(dir.path(), Arc::new(RealDisk), true, &settings).unwrap();
     for name in ["joe", "boss"] {

@@ -26,6 +26,7 @@ fn directory() -> (TempDir, Arc<dyn Directory>) {
         primary_domain: DomainName::parse("example.com").unwrap(),
         admins: vec![id("boss")],
         hash_cost: HashCost { memory_kib: 64, passes: 1 },
+        scram: directory::ScramCost::default(),
     };
     let (directory, _) = Embedded::open(dir.path(), Arc::new(RealDisk), true, &settings).unwrap();
     let directory = directory.with_logins(Logins::new(dir.path(), Arc::new(RealDisk), 100));

@@ -16,6 +16,7 @@ fn open_on(disk: Arc<dyn Disk>, dir: &Path, create: bool) -> Result<Embedded> {
         primary_domain: DomainName::parse("example.com").unwrap(),
         admins: vec![UserId::parse("boss").unwrap()],
         hash_cost: HashCost { memory_kib: 64, passes: 1 },
+        scram: ScramCost::default(),
     };
     Ok(Embedded::open(dir, disk, create, &settings)?.0)
 }
@@ -413,6 +414,7 @@ fn hashes_from_elsewhere_become_ours_when_the_password_is_known() {
     for bad in ["", "secret", "{MD5}x", "{SSHA}", "$1$salt$qJH7.N4xYta3aEG/dfqo/0"] {
         let refused = directory.set_password_hash(&joe(), &Secret::new(bad));
         assert!(matches!(refused, Err(Error::Invalid(_))), "{bad}");
+        assert_eq!(kept(&directory).hash, stored.hash, "the password is still the old one");
     }
     let nobody = UserId::parse("nobody").unwrap();
     let refused = directory.set_password_hash(&nobody, &Secret::new("{PLAIN}x"));
@@ -441,6 +443,36 @@ fn a_user_from_before_scram_gets_a_verifier_at_the_next_login() {
     directory.replace_password(&joe(), old.clone()).unwrap();
     assert!(directory.enter("joe", &Secret::new("joe-pw")).unwrap().is_some());
     assert_eq!((kept(&directory).hash, kept(&directory).scram.len()), (old.hash, 1));
+}
+
+/// Another number of rounds tells somebody from nobody: verifiers follow what the site wants as passwords become known.
+#[test]
+fn verifiers_become_those_of_new_users() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    directory.close().unwrap();
+    drop(directory);
+    let mut directory = open(dir.path());
+    directory.scram = ScramCost::new(5000, true).unwrap();
+    let rounds = |login: &str, hash| directory.scram(login, hash).unwrap().iterations;
+    assert_eq!((rounds("joe", ScramHash::Sha256), rounds("nobody", ScramHash::Sha256)), (100_000, 5000));
+    let before = kept(&directory);
+    assert!(directory.enter("joe", &Secret::new("joe-pw")).unwrap().is_some());
+    for hash in [ScramHash::Sha256, ScramHash::Sha1] {
+        assert_eq!(rounds("joe", hash), rounds("nobody", hash));
+        let (joe, decoy) =
+            (directory.scram("joe", hash).unwrap(), scram::decoy(hash, &[0; 32], "joe", directory.scram));
+        assert_eq!(joe.salt.len(), decoy.salt.len());
+        let verifier = kept(&directory).scram.into_iter().find(|verifier| verifier.is_for(hash)).unwrap();
+        assert!(verifier.is_of(&Secret::new("joe-pw")));
+    }
+    assert_eq!((kept(&directory).hash, kept(&directory).scram.len()), (before.hash, 2));
+    let renewed = kept(&directory).renewed(&Secret::new("joe-pw"), &directory.hasher, directory.scram).unwrap();
+    assert!(renewed.is_none(), "once");
+    // New passwords have both from the beginning.
+    directory.set_password(&joe(), &Secret::new("other")).unwrap();
+    assert_eq!(kept(&directory).scram.len(), 2);
 }
 
 /// What a login costs must not tell whether there is such a user, nor what kind of hash the user has.

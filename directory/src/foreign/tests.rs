@@ -60,6 +60,10 @@ fn what_can_be_used() {
     let check = |stored: &str, expected| assert_eq!(Stored::parse(stored).is_usable(), expected, "{stored}");
     check("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObG", true);
     check("{ARGON2ID}$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObG", true);
+    check("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ", false);
+    check("$argon2id$v=19$m=4000000,t=1,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObG", false);
+    check("$6$saltstring$.r0X7ub5wGR2v4Xz7svCIozfnlorFh19V89t8KC9Umd81uGhFgsyTRNyzQDXDIm17fFcR9z3z7oBNdsyYBbtm", false);
+    check("$5$saltstring", false);
     check("", false);
     check("{PLAIN}", false);
     check("{MD5-CRYPT}$1$salt$qJH7.N4xYta3aEG/dfqo/0", false);
@@ -70,4 +74,28 @@ fn what_can_be_used() {
     check("$6$rounds=999999999$saltstring$x", false);
     check("$2b$31$abcdefghijklmnopqrstuuu7rrT6BtjqbGXVjL1E6cTZmjIvmEvA.", false);
     check("{PBKDF2}$1$salt$4000000000$0000000000000000000000000000000000000000", false);
+}
+
+/// What is refused is named by its kind, with what would be taken instead.
+#[test]
+fn refusals_tell_the_kind_and_no_hash() {
+    let check = |stored: &str, expected: &str| {
+        let said = Stored::parse(stored).refusal();
+        assert!(said.starts_with(expected), "{stored}: {said}");
+        assert!(said.contains("those that can: $argon2id$") && said.contains("$6$ {SHA}"), "{said}");
+        let hash = stored.rsplit(['$', '}']).next().unwrap_or_default();
+        assert!(hash.len() < 6 || !said.contains(hash), "{said}");
+    };
+    check("$1$salt$qJH7.N4xYta3aEG/dfqo/0", "MD5-crypt hashes ($1$) can't be checked here");
+    check("{CRYPT}$1$salt$qJH7.N4xYta3aEG/dfqo/0", "MD5-crypt hashes ($1$)");
+    check("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7", "yescrypt hashes ($y$)");
+    check("$gy$j9T$salt$X3DX6M94c7o.9agCG9G317fhZg9SqC", "gost-yescrypt hashes ($gy$)");
+    check("$apr1$salt$aaaaaaaaaaaaaaaaaaaaaa", "Apache's MD5-crypt hashes ($apr1$)");
+    check("{MD5-CRYPT}$1$salt$qJH7.N4xYta3aEG/dfqo/0", "{MD5-CRYPT} hashes can't be checked here");
+    check("{NTLM}8846f7eaee8fb117ad06bdd830b7586c", "{NTLM} hashes");
+    check("{my secret password}x", "{...} hashes");
+    check("{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "that {SSHA} hash is damaged");
+    check("$6$rounds=999999999$saltstring$x", "that hash is damaged, or would take too long");
+    check("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ", "that argon2 hash is damaged");
+    check("correct horse battery", "that is no password hash of a known kind");
 }

@@ -38,6 +38,7 @@ impl Server {
         let settings = Settings {
             primary_domain: DomainName::parse("example.org").unwrap(),
             hash_cost: HashCost { memory_kib: 64, passes: 1 },
+            scram: directory::ScramCost::default(),
             admins: Vec::new(),
         };
         let (directory, _) = Embedded::open(&home.path().join("config"), disk, true, &settings).unwrap();

@@ -59,6 +59,7 @@ fn copies_that_are_rotated_meanwhile_prove_complete() {
             primary_domain: DomainName::parse("example.org").unwrap(),
             admins: vec![],
             hash_cost: HashCost { memory_kib: 8, passes: 1 },
+            scram: directory::ScramCost::default(),
         };
         let config = fixture.dir.path().join("config");
         let (directory, _) = directory::Embedded::open(&config, Arc::new(RealDisk), true, &settings).unwrap();

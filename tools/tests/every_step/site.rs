@@ -57,6 +57,7 @@ fn open(path: &Path, disk: Arc<dyn Disk>, boot: [u8; 16], salvage: bool) -> Resu
         primary_domain: DomainName::parse("example.org").unwrap(),
         admins: vec![],
         hash_cost: HashCost { memory_kib: 8, passes: 1 },
+        scram: directory::ScramCost::default(),
     };
     let directory = Embedded::open(&path.join("config"), disk, true, &settings);
     let (directory, _) = directory.map_err(|problem| problem.to_string())?;
