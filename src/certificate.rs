@@ -9,10 +9,10 @@ use std::path::Path;
 use tools::Exit;
 use tracing::{info, warn};
 use wire::Tls;
-use wire::tls::{MinVersion, Pair};
+use wire::tls::{ClientAuthorities, MinVersion, Pair};
 
 use crate::config::Config;
-use crate::config::options::TlsVersion;
+use crate::config::options::{ClientCertificates, TlsVersion};
 use crate::failure::Failure;
 
 /// Loads the configured certificate; makes one if none is configured and none is there.
@@ -40,7 +40,22 @@ pub(crate) fn load(config: &Config) -> Result<Tls, Failure> {
         TlsVersion::Tls12 => MinVersion::Tls12,
         TlsVersion::Tls13 => MinVersion::Tls13,
     };
-    Ok(Tls::load(Pair { certificate, key }, others, oldest)?)
+    Ok(Tls::load(Pair { certificate, key }, others, oldest, clients(config)?)?)
+}
+
+/// Who vouches for clients, if they are asked for certificates.
+fn clients(config: &Config) -> Result<Option<ClientAuthorities>, Failure> {
+    let required = match config.tls.client_certificates {
+        ClientCertificates::Off => return Ok(None),
+        ClientCertificates::Ask => false,
+        ClientCertificates::Require => true,
+    };
+    let Some(authorities) = &config.tls.client_ca else {
+        let text = "[tls] client_certificates: client_ca must say whose certificates are good";
+        return Err(Failure::new(Exit::Config, text));
+    };
+    let revoked = config.tls.client_crl.as_deref().map(|path| config.absolute(path));
+    Ok(Some(ClientAuthorities { authorities: config.absolute(authorities), revoked, required }))
 }
 
 fn make(certificate: &Path, key: &Path, hostname: &str) -> Result<(), Failure> {
@@ -88,6 +103,14 @@ mod tests {
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&key).unwrap().permissions()) & 0o777, 0o600);
         load(&config).unwrap();
         assert_eq!(fs::read(&certificate).unwrap(), before);
+        // Clients are vouched for by somebody, or not at all.
+        let asking = Config {
+            tls: crate::config::Tls { client_certificates: ClientCertificates::Ask, ..config.tls.clone() },
+            ..config.clone()
+        };
+        assert!(load(&asking).unwrap_err().text.contains("client_ca"));
+        let tls = crate::config::Tls { client_ca: Some(certificate.clone()), ..asking.tls.clone() };
+        load(&Config { tls, ..asking }).unwrap();
         // Half a pair is an error that names the file, not a reason to make another.
         fs::remove_file(&key).unwrap();
         assert!(load(&config).unwrap_err().text.contains("key.pem"));

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub(crate) use check::Problem;
+use options::ClientName;
 pub(crate) use options::{
-    Imap, Limits, Lmtp, Log, Metrics, OAuth, Performance, Pop3, Quota, Scrub, Server, Store, Tls,
+    Imap, Limits, Lmtp, Log, Login, Metrics, OAuth, Performance, Pop3, Quota, Scrub, Server, Store, Tls,
 };
 use section::Section;
 
@@ -34,6 +35,7 @@ pub(crate) struct Config {
     pub(crate) pop3: Pop3,
     pub(crate) lmtp: Lmtp,
     pub(crate) quota: Quota,
+    pub(crate) login: Login,
     pub(crate) tls: Tls,
     pub(crate) oauth: OAuth,
     pub(crate) limits: Limits,
@@ -55,6 +57,7 @@ macro_rules! for_each_section {
         $each!(pop3: crate::config::Pop3);
         $each!(lmtp: crate::config::Lmtp);
         $each!(quota: crate::config::Quota);
+        $each!(login: crate::config::Login);
         $each!(tls: crate::config::Tls);
         $each!(oauth: crate::config::OAuth);
         $each!(limits: crate::config::Limits);
@@ -184,6 +187,19 @@ impl Config {
             address: self.limits.failed_logins,
             half_life: self.limits.failed_logins_half_life.0,
             exempt: self.limits.failed_logins_exempt.clone(),
+        }
+    }
+
+    /// What people are let in by, beside passwords.
+    pub(crate) fn login_by(&self) -> login::Policy {
+        login::Policy {
+            scram_sha1: self.login.scram_sha1,
+            anonymous: self.login.anonymous,
+            named_by: match self.tls.client_name {
+                ClientName::Email => login::NamedBy::Address,
+                ClientName::CommonName => login::NamedBy::CommonName,
+                ClientName::UserId => login::NamedBy::UserId,
+            },
         }
     }
 

@@ -278,6 +278,7 @@ fn imap_service(config: &Config, tls: &Tls, services: &Services, reception: &Rec
         allow_plain_text: config.imap.allow_plaintext,
         quota_warn: u8::try_from(config.quota.warn_percent).unwrap_or(100).min(100),
         message_size: config.limits.message_size.0,
+        login: config.login_by(),
         ..imapd::Options::default()
     };
     let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));
@@ -301,6 +302,7 @@ fn pop3_service(config: &Config, tls: &Tls, services: &Services, reception: &Rec
         expire_days: pop3.expire_days,
         refuse_utf8: pop3.refuse_utf8,
         idle: pop3.idle_timeout.0,
+        login: config.login_by(),
         ..pop3d::Options::default()
     };
     let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));

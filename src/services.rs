@@ -93,14 +93,14 @@ fn open_directory(
     create: bool,
     tokens: Option<Arc<dyn TokenCheck>>,
 ) -> Result<Arc<dyn Directory>, Failure> {
-    let wrong =
-        |option: &str, problem: directory::Error| Failure::new(Exit::Config, format!("[server] {option}: {problem}"));
+    let wrong = |option: &str, problem: directory::Error| Failure::new(Exit::Config, format!("{option}: {problem}"));
     let admins = config.server.admins.iter().map(|admin| UserId::parse(admin)).collect::<Result<_, _>>();
     let settings = directory::Settings {
-        primary_domain: DomainName::parse(&config.domain()).map_err(|problem| wrong("domain", problem))?,
-        admins: admins.map_err(|problem| wrong("admins", problem))?,
+        primary_domain: DomainName::parse(&config.domain()).map_err(|problem| wrong("[server] domain", problem))?,
+        admins: admins.map_err(|problem| wrong("[server] admins", problem))?,
         hash_cost: HashCost::default(),
-        scram: ScramCost::default(),
+        scram: ScramCost::new(config.login.scram_rounds, config.login.scram_sha1)
+            .map_err(|problem| wrong("[login] scram_rounds", problem))?,
     };
     let place = store.layout().config();
     let (mut directory, _) = Embedded::open(place, Arc::clone(&disk), create, &settings).map_err(directory_failure)?;

@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cyradm",
             "imapd",
             "lmtpd",
+            "login",
             "oauth",
             "pop3d",
             "tools",

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use directory::Directory;
+use login::{Door, Profile};
 use mailstore::Store;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -23,13 +24,16 @@ use crate::types::{Encoding, Tag};
 /// show every ALERT in a window (as current Cyrus does).
 const QUOTA_ALERT_EVERY: Duration = Duration::from_secs(10 * 60);
 
+/// How SASL is used (RFC 9051, 6.2.2). Nobody in particular may read what everybody may.
+const PROFILE: Profile = Profile { challenge: "+ ", details: false, anonymous: true };
+
 /// The IMAP service: what all its sessions share.
 #[derive(Debug)]
 pub struct Imap {
     /// The mail.
     pub store: Arc<Store>,
-    /// The users.
-    pub directory: Arc<dyn Directory>,
+    /// Who is let in, and by what.
+    pub(crate) door: Door,
     /// For STARTTLS; without it the command is not offered.
     pub tls: Option<Tls>,
     /// What an administrator can set.
@@ -57,6 +61,8 @@ pub struct Options {
     pub quota_warn: u8,
     /// Largest message of an APPEND, bytes.
     pub message_size: u64,
+    /// What people are let in by, beside passwords.
+    pub login: login::Policy,
 }
 
 impl Default for Options {
@@ -68,6 +74,7 @@ impl Default for Options {
             allow_plain_text: false,
             quota_warn: 90,
             message_size: wire::limits::MESSAGE_SIZE,
+            login: login::Policy::default(),
         }
     }
 }
@@ -82,7 +89,8 @@ impl Imap {
         shutdown: CancellationToken,
     ) -> Arc<Imap> {
         let commands = Arc::new(Commands::new(commands::COMMANDS.iter().map(|command| command.name)));
-        Arc::new(Imap { store, directory, tls, options, shutdown, commands, quota_alerts: Mutex::default() })
+        let door = Door { directory, policy: options.login.clone(), profile: PROFILE };
+        Arc::new(Imap { store, door, tls, options, shutdown, commands, quota_alerts: Mutex::default() })
     }
 
     /// Whether `user` should be warned of `root` now; true at most once in ten minutes.

@@ -101,6 +101,11 @@ impl Namespace {
         Namespace { inbox: MailboxName::inbox(user).ok(), admin, prefixes: prefixes.clone() }
     }
 
+    /// The names as nobody in particular sees them: others' and shared ones.
+    pub(crate) fn nobody(prefixes: &Prefixes) -> Namespace {
+        Namespace { inbox: None, admin: false, prefixes: prefixes.clone() }
+    }
+
     /// The internal name of what the client calls `client`.
     pub(crate) fn to_internal(&self, client: &MailboxArg) -> Result<MailboxName, BadName> {
         let name = compose(client.as_str());

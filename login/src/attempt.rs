@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use directory::{Directory, Login, Origin, Refusal, UserId};
+use tokio::time::Instant;
 use tracing::info;
 use wire::{Connection, Peer};
 
-use crate::Entered;
 use crate::name::LoginName;
+use crate::{Failure, LoggedIn, for_log};
 
 /// An attempt to log in.
 pub(crate) struct Attempt {
@@ -19,6 +20,8 @@ pub(crate) struct Attempt {
     mechanism: &'static str,
     tls: Option<&'static str>,
     client: Option<Arc<str>>,
+    /// When the client's last line came.
+    asked: Instant,
 }
 
 impl Attempt {
@@ -33,11 +36,23 @@ impl Attempt {
             mechanism,
             tls: info.tls.map(|tls| tls.version),
             client: connection.client(),
+            asked: Instant::now(),
         }
     }
 
+    /// The client has said more. A client that takes its time between lines must not learn from what is left of the delay how
+    /// long its password was looked at: the answer is due so long after the last of them.
+    pub(crate) fn goes_on(&mut self) {
+        self.asked = Instant::now();
+    }
+
+    /// The failed login that it is; `guess` stands for what was tried.
+    pub(crate) fn failure(&self, claimed: &str, guess: Option<u64>) -> Failure {
+        Failure::Refused { claimed: for_log(claimed), guess, asked: self.asked }
+    }
+
     /// Somebody is in.
-    pub(crate) fn entered(&self, directory: &dyn Directory, entered: &Entered) {
+    pub(crate) fn entered(&self, directory: &dyn Directory, entered: &LoggedIn) {
         let note = |user: &UserId, by: Option<&UserId>, acting_as: Option<&UserId>| {
             let login = Login {
                 app: entered.app.clone(),

@@ -3,53 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use directory::{Directory, Refusal, Resolution, Secret, UserId};
+use directory::{Refusal, Resolution, Secret, UserId};
 use tokio::sync::Semaphore;
 use wire::limits::SASL_LINE;
-use wire::sasl::{
-    Exchange, Identity, KeysWanted, Offer, SaslError, ScramHash, ScramKeys, Step, Token, TokenHint, TokenProblem,
-};
+use wire::sasl::{Exchange, Identity, KeysWanted, SaslError, ScramHash, ScramKeys, Step, Token, TokenProblem};
 use wire::{Connection, Secret as WireSecret};
 
 use crate::attempt::Attempt;
 use crate::name::LoginName;
 use crate::password::{NO_RIGHT, act, check};
-use crate::{Entered, Failure};
+use crate::{Door, Entered, Failure, LoggedIn, certificate, for_log};
 
-/// What a connection is offered: all that the directory can check. Whether anybody may log in on it is the caller's
-/// business.
-#[must_use]
-pub fn offer(connection: &Connection, directory: &dyn Directory) -> Offer {
-    Offer {
-        passwords: true,
-        scram_sha256: directory.knows_scram(),
-        tokens: directory.takes_tokens().map(|hint| TokenHint {
-            scope: hint.scope.clone(),
-            openid_configuration: hint.openid_configuration.clone(),
-        }),
-        binding: connection.channel_binding(),
-        ..Offer::default()
-    }
-}
-
-/// Runs the exchange of `mechanism`, whose initial response is written as in the command (base64, `=` for an empty one).
-/// Challenges go out behind `+ `, as in IMAP and POP3. With `details`, a name may end in `+folder`.
-///
-/// # Errors
-/// [`Failure`].
-pub async fn exchange(
+/// Runs the exchange of `mechanism` to its end.
+pub(crate) async fn run(
+    door: &Door,
     connection: &mut Connection,
-    directory: &Arc<dyn Directory>,
     mechanism: &str,
     initial: Option<&[u8]>,
-    details: bool,
 ) -> Result<Entered, Failure> {
-    if connection.is_blocked() {
-        return Err(Failure::Blocked);
-    }
-    let offer = offer(connection, &**directory);
-    let mut exchange = Exchange::new(mechanism, &offer)?;
-    let attempt = Attempt::new(connection, exchange.name());
+    let mut exchange = Exchange::new(mechanism, &door.offer(connection))?;
+    let mut attempt = Attempt::new(connection, exchange.name());
     // Who the client says it is, for the log.
     let mut claimed = String::from("-");
     // What stands for the token that was no good.
@@ -59,7 +32,7 @@ pub async fn exchange(
         let challenge = match next {
             Ok(Step::Challenge(challenge)) => challenge,
             Ok(Step::Keys(wanted)) => {
-                let keys = keys(&**directory, &wanted, details)?;
+                let keys = keys(door, &wanted)?;
                 claimed = wanted.user;
                 next = exchange.keys(keys);
                 continue;
@@ -67,48 +40,55 @@ pub async fn exchange(
             Ok(Step::Verify(found)) => {
                 let secret = Secret::new(found.password.expose().as_str());
                 let act_as = found.authorization_id.as_deref();
-                return check(&attempt, directory, &found.authentication_id, secret, act_as, details).await;
+                return check(door, &attempt, &found.authentication_id, secret, act_as).await.map(Entered::user);
             }
-            Ok(Step::Proved(identity)) => return proved(&attempt, directory, &identity, details).await,
+            Ok(Step::Proved(identity)) => return proved(door, &attempt, &identity).await.map(Entered::user),
+            Ok(Step::External(act_as)) => {
+                let entered = certificate::enter(door, &attempt, connection, act_as.as_deref()).await;
+                return entered.map(Entered::user);
+            }
+            Ok(Step::Anonymous(trace)) => return Ok(Entered::Anonymous { trace: for_log(&trace) }),
             Ok(Step::Token(found)) => {
-                let problem = match token(directory, &found, details).await? {
+                let problem = match token(door, &found).await? {
                     Ok(entered) => {
-                        attempt.entered(&**directory, &entered);
-                        return Ok(entered);
+                        attempt.entered(&*door.directory, &entered);
+                        return Ok(Entered::user(entered));
                     }
                     Err(problem) => problem,
                 };
                 claimed = found.user.unwrap_or(claimed);
                 // A client may well try one that has run out before it gets another.
                 tried = Some(wire::attempts::guess(found.token.expose()));
-                let user = user_id(directory, &claimed).await?;
-                attempt.failed_for(&**directory, LoginName::parse(&user, details).user, BAD_TOKEN);
+                let user = user_id(door, &claimed).await?;
+                let name = LoginName::parse(&user, door.profile.details);
+                attempt.failed_for(&*door.directory, name.user, BAD_TOKEN);
                 next = exchange.refuse(problem);
                 continue;
             }
             Ok(_) => return Err(SaslError::UnknownMechanism.into()),
             Err(SaslError::Rejected) => {
-                if let Some(token) = tried {
-                    return Err(Failure::wrong(&claimed, token));
+                if tried.is_none() {
+                    let name = LoginName::parse(&claimed, door.profile.details);
+                    attempt.refused(&*door.directory, name, &Refusal::Wrong);
                 }
-                attempt.refused(&**directory, LoginName::parse(&claimed, details), &Refusal::Wrong);
-                return Err(Failure::refused(&claimed));
+                return Err(attempt.failure(&claimed, tried));
             }
             Err(error) => return Err(error.into()),
         };
-        write!(connection.output(), "+ {challenge}\r\n");
+        write!(connection.output(), "{}{challenge}\r\n", door.profile.challenge);
         let line = connection.read_line(SASL_LINE).await?;
+        attempt.goes_on();
         next = exchange.step(&line);
     }
 }
 
 /// What SCRAM needs to know of a user.
-fn keys(directory: &dyn Directory, wanted: &KeysWanted, details: bool) -> directory::Result<ScramKeys> {
+fn keys(door: &Door, wanted: &KeysWanted) -> directory::Result<ScramKeys> {
     let hash = match wanted.hash {
         ScramHash::Sha1 => directory::ScramHash::Sha1,
         ScramHash::Sha256 => directory::ScramHash::Sha256,
     };
-    let keys = directory.scram(LoginName::parse(&wanted.user, details).user, hash)?;
+    let keys = door.directory.scram(LoginName::parse(&wanted.user, door.profile.details).user, hash)?;
     let secret = |key: Secret| WireSecret::new(key.expose().to_vec());
     Ok(ScramKeys {
         salt: keys.salt,
@@ -122,27 +102,22 @@ fn keys(directory: &dyn Directory, wanted: &KeysWanted, details: bool) -> direct
 const BAD_TOKEN: &str = "token";
 
 /// Lets in whoever has proved to be `identity`.
-async fn proved(
-    attempt: &Attempt,
-    directory: &Arc<dyn Directory>,
-    identity: &Identity,
-    details: bool,
-) -> Result<Entered, Failure> {
-    let refused = || Failure::refused(&identity.authentication_id);
-    let name = LoginName::parse(&identity.authentication_id, details);
+async fn proved(door: &Door, attempt: &Attempt, identity: &Identity) -> Result<LoggedIn, Failure> {
+    let refused = || attempt.failure(&identity.authentication_id, None);
+    let name = LoginName::parse(&identity.authentication_id, door.profile.details);
     let user = UserId::parse(name.user).map_err(|_| refused())?;
-    let asked = Arc::clone(directory);
+    let directory = Arc::clone(&door.directory);
     // Gone or disabled since the keys were looked up, it is nobody.
-    let Some(account) = tokio::task::spawn_blocking(move || asked.account(&user)).await?? else {
-        attempt.refused(&**directory, name, &Refusal::Disabled);
+    let Some(account) = tokio::task::spawn_blocking(move || directory.account(&user)).await?? else {
+        attempt.refused(&*door.directory, name, &Refusal::Disabled);
         return Err(refused());
     };
     let act_as = identity.authorization_id.as_deref();
-    let Some(entered) = act(directory, account, name, act_as, details).await? else {
-        attempt.failed_for(&**directory, name.user, NO_RIGHT);
+    let Some(entered) = act(door, account, name, act_as).await? else {
+        attempt.failed_for(&*door.directory, name.user, NO_RIGHT);
         return Err(refused());
     };
-    attempt.entered(&**directory, &entered);
+    attempt.entered(&*door.directory, &entered);
     Ok(entered)
 }
 
@@ -153,15 +128,11 @@ static TOKENS: Semaphore = Semaphore::const_new(16);
 const TOKEN_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Lets in whoever a token belongs to, or says what is wrong with it. Clients name a user by ID or by address.
-async fn token(
-    directory: &Arc<dyn Directory>,
-    found: &Token,
-    details: bool,
-) -> Result<Result<Entered, TokenProblem>, Failure> {
+async fn token(door: &Door, found: &Token) -> Result<Result<LoggedIn, TokenProblem>, Failure> {
     let busy = |_| directory::Error::Unavailable("the authorization server does not keep up".into());
     let place = tokio::time::timeout(TOKEN_PATIENCE, TOKENS.acquire()).await.map_err(busy)?;
-    let (asked, token) = (Arc::clone(directory), Secret::new(found.token.expose().as_str()));
-    let checked = tokio::task::spawn_blocking(move || asked.authenticate_token(&token)).await??;
+    let (directory, token) = (Arc::clone(&door.directory), Secret::new(found.token.expose().as_str()));
+    let checked = tokio::task::spawn_blocking(move || directory.authenticate_token(&token)).await??;
     drop(place);
     let account = match checked {
         Ok(account) => account,
@@ -170,18 +141,18 @@ async fn token(
     };
     let own = account.user.to_string();
     let act_as = match found.user.as_deref() {
-        Some(user) => Some(user_id(directory, user).await?),
+        Some(user) => Some(user_id(door, user).await?),
         None => None,
     };
-    let entered = act(directory, account, LoginName::parse(&own, false), act_as.as_deref(), details).await?;
+    let entered = act(door, account, LoginName::parse(&own, false), act_as.as_deref()).await?;
     Ok(entered.ok_or(TokenProblem::Invalid))
 }
 
 /// The user ID that a client means: what has an `@` is an address.
-async fn user_id(directory: &Arc<dyn Directory>, name: &str) -> Result<String, Failure> {
+async fn user_id(door: &Door, name: &str) -> Result<String, Failure> {
     let Some((local, domain)) = name.rsplit_once('@') else { return Ok(name.to_owned()) };
-    let (asked, local, domain) = (Arc::clone(directory), local.to_owned(), domain.to_owned());
-    let resolved = tokio::task::spawn_blocking(move || asked.resolve(&local, Some(&domain))).await??;
+    let (directory, local, domain) = (Arc::clone(&door.directory), local.to_owned(), domain.to_owned());
+    let resolved = tokio::task::spawn_blocking(move || directory.resolve(&local, Some(&domain))).await??;
     Ok(match resolved {
         Resolution::User(user) => user.to_string(),
         _ => name.to_owned(),

@@ -1,32 +1,53 @@
 //! Letting people in, the same for every protocol: a password or a SASL exchange on the one side ([`wire::sasl`]), the
 //! directory on the other.
 //!
-//! - [`password`] checks a user name and a password (IMAP's LOGIN, POP3's USER and PASS).
-//! - [`exchange`] runs a SASL exchange over a connection (AUTHENTICATE, AUTH).
-//! - [`Failures`] is how long a failed attempt is left without an answer.
+//! - [`Door`] is a protocol's way in: it checks passwords (IMAP's LOGIN, POP3's USER and PASS) and runs SASL exchanges over
+//!   a connection (AUTHENTICATE, AUTH).
+//! - [`Failures`] takes what came of an attempt: it logs it, counts it, and leaves a failed one without an answer for a while.
 //!
 //! Each attempt is noted in the directory's history of logins.
 //!
 //! What the client is told is the protocol's business, but for one rule: a wrong password, a user who does not exist and a
-//! user who may not act as another are one answer, [`Failure::Refused`], after the same work and the same delay.
+//! user who may not act as another are one answer, [`Failure::Refused`], at the same time after the question.
 
 mod attempt;
+mod certificate;
+mod door;
 mod exchange;
 mod failures;
 mod name;
 mod password;
 
-pub use exchange::{exchange, offer};
+pub use certificate::NamedBy;
+pub use door::{Door, Policy, Profile};
 pub use failures::Failures;
 pub use name::LoginName;
-pub use password::password;
 
+use tokio::time::Instant;
 use wire::ReadError;
 use wire::sasl::SaslError;
 
-/// Somebody who is in.
+/// Who is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entered {
+pub enum Entered {
+    /// A user.
+    User(Box<LoggedIn>),
+    /// Nobody in particular (RFC 4505); only where [`Profile::anonymous`] and [`Policy::anonymous`] allow it.
+    Anonymous {
+        /// What the client calls itself, escaped for the log.
+        trace: String,
+    },
+}
+
+impl Entered {
+    pub(crate) fn user(user: LoggedIn) -> Entered {
+        Entered::User(Box::new(user))
+    }
+}
+
+/// A user who is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedIn {
     /// Whose mail it is about.
     pub account: directory::Account,
     /// Who has proved who they are, if that is somebody else: an administrator who acts as the user.
@@ -37,19 +58,21 @@ pub struct Entered {
     pub app: Option<String>,
 }
 
-/// Why somebody is not.
+/// Why somebody is not. The text may be shown to the client, but for what is wrong with the server.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Wrong password, no such user, or no right to act as that user. Never say which.
-    #[error("wrong user name or password")]
+    #[error("Wrong user name or password")]
     Refused {
         /// Who the client said it was, escaped for the log.
         claimed: String,
         /// What stands for the password or token that was tried, where there was one ([`wire::attempts`]).
         guess: Option<u64>,
+        /// When the last that the check needed had come from the client: the time of the answer is counted from there.
+        asked: Instant,
     },
     /// No password was looked at: too many from there were wrong.
-    #[error("too many failed logins from your network, try again later")]
+    #[error("Too many failed logins from your network, try again later")]
     Blocked,
     /// The exchange broke off: cancelled, malformed, no such mechanism. No failed login.
     #[error(transparent)]
@@ -66,15 +89,17 @@ pub enum Failure {
 }
 
 impl Failure {
-    fn refused(claimed: &str) -> Failure {
-        Failure::Refused { claimed: claimed.escape_debug().take(MAX_LOGGED).collect(), guess: None }
-    }
-
-    /// A failed login with a password or a token.
-    fn wrong(claimed: &str, guess: u64) -> Failure {
-        Failure::Refused { claimed: claimed.escape_debug().take(MAX_LOGGED).collect(), guess: Some(guess) }
+    /// A failed login of a name that nobody can have.
+    #[must_use]
+    pub fn nobody() -> Failure {
+        Failure::Refused { claimed: "-".to_owned(), guess: None, asked: Instant::now() }
     }
 }
 
 /// Most characters of a claimed name in the log: more than any user ID has, and no way to fill a disk.
 const MAX_LOGGED: usize = 200;
+
+/// A stranger's words as they may stand in the log.
+fn for_log(text: &str) -> String {
+    text.escape_debug().take(MAX_LOGGED).collect()
+}

@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use directory::{Accepted, Account, Directory, Secret, UserId, Verdict};
+use directory::{Accepted, Account, Secret, UserId, Verdict};
 use tokio::sync::Semaphore;
-use wire::Connection;
 
-use crate::attempt::{Attempt, COMMAND};
+use crate::attempt::Attempt;
 use crate::name::LoginName;
-use crate::{Entered, Failure};
+use crate::{Door, Failure, LoggedIn};
 
 /// Passwords that are checked at a time, each on a thread of its own that it keeps busy: as many as there are processors, and
 /// a few that wait for something else. The threads that wait for the disk are not to be taken by guesses.
@@ -18,41 +17,22 @@ static PLACES: LazyLock<Semaphore> = LazyLock::new(|| {
 });
 
 /// Checks `user`'s password, or one of the app passwords; with `act_as`, an administrator's for somebody else's mail
-/// (RFC 4616, 2). With `details`, a name may end in `+folder`.
+/// (RFC 4616, 2).
 ///
 /// Mail clients log in again and again: who was right a moment ago costs no hash, and no other thread.
-///
-/// # Errors
-/// [`Failure::Refused`], [`Failure::Blocked`], [`Failure::Directory`], [`Failure::Task`].
-pub async fn password(
-    connection: &Connection,
-    directory: &Arc<dyn Directory>,
-    user: &str,
-    password: Secret,
-    act_as: Option<&str>,
-    details: bool,
-) -> Result<Entered, Failure> {
-    if connection.is_blocked() {
-        return Err(Failure::Blocked);
-    }
-    check(&Attempt::new(connection, COMMAND), directory, user, password, act_as, details).await
-}
-
-/// The same for an attempt that has begun.
 pub(crate) async fn check(
+    door: &Door,
     attempt: &Attempt,
-    directory: &Arc<dyn Directory>,
     user: &str,
     password: Secret,
     act_as: Option<&str>,
-    details: bool,
-) -> Result<Entered, Failure> {
-    let name = LoginName::parse(user, details);
+) -> Result<LoggedIn, Failure> {
+    let name = LoginName::parse(user, door.profile.details);
     let guess = wire::attempts::guess(&(name.user, password.expose()));
-    let verdict = match directory.recognise(name.user, &password, &attempt.origin) {
+    let verdict = match door.directory.recognise(name.user, &password, &attempt.origin) {
         Some(accepted) => Verdict::Accepted(accepted),
         None => {
-            let (directory, user, origin) = (Arc::clone(directory), name.user.to_owned(), attempt.origin);
+            let (directory, user, origin) = (Arc::clone(&door.directory), name.user.to_owned(), attempt.origin);
             // Waiting here costs no thread. It fails only when it is closed, which nobody does.
             let _place = PLACES.acquire().await;
             tokio::task::spawn_blocking(move || directory.authenticate(&user, &password, &origin)).await??
@@ -61,16 +41,16 @@ pub(crate) async fn check(
     let Accepted { account, app } = match verdict {
         Verdict::Accepted(accepted) => accepted,
         Verdict::Refused(refusal) => {
-            attempt.refused(&**directory, name, &refusal);
-            return Err(Failure::wrong(user, guess));
+            attempt.refused(&*door.directory, name, &refusal);
+            return Err(attempt.failure(user, Some(guess)));
         }
     };
-    let entered = act(directory, account, name, act_as, details).await?;
-    let Some(entered) = entered.map(|entered| Entered { app, ..entered }) else {
-        attempt.failed_for(&**directory, name.user, NO_RIGHT);
-        return Err(Failure::refused(user));
+    let Some(entered) = act(door, account, name, act_as).await? else {
+        attempt.failed_for(&*door.directory, name.user, NO_RIGHT);
+        return Err(attempt.failure(user, None));
     };
-    attempt.entered(&**directory, &entered);
+    let entered = LoggedIn { app, ..entered };
+    attempt.entered(&*door.directory, &entered);
     Ok(entered)
 }
 
@@ -80,15 +60,14 @@ pub(crate) const NO_RIGHT: &str = "acting-as";
 /// What somebody who has proved to be `account` is let into: the own mail, or for an administrator that of `act_as`;
 /// nothing if it may not be.
 pub(crate) async fn act(
-    directory: &Arc<dyn Directory>,
+    door: &Door,
     account: Account,
     name: LoginName<'_>,
     act_as: Option<&str>,
-    details: bool,
-) -> Result<Option<Entered>, Failure> {
+) -> Result<Option<LoggedIn>, Failure> {
     let own =
-        |account, detail: Option<&str>| Entered { account, proxy: None, detail: detail.map(str::to_owned), app: None };
-    let Some(other) = act_as.map(|other| LoginName::parse(other, details)) else {
+        |account, detail: Option<&str>| LoggedIn { account, proxy: None, detail: detail.map(str::to_owned), app: None };
+    let Some(other) = act_as.map(|other| LoginName::parse(other, door.profile.details)) else {
         return Ok(Some(own(account, name.detail)));
     };
     let detail = other.detail.or(name.detail);
@@ -99,7 +78,7 @@ pub(crate) async fn act(
     if !account.admin {
         return Ok(None);
     }
-    let directory = Arc::clone(directory);
+    let directory = Arc::clone(&door.directory);
     let found = tokio::task::spawn_blocking(move || directory.account(&wanted)).await??;
-    Ok(found.map(|found| Entered { proxy: Some(account.user), ..own(found, detail) }))
+    Ok(found.map(|found| LoggedIn { proxy: Some(account.user), ..own(found, detail) }))
 }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use directory::{Address, Directory, DomainName, Embedded, HashCost, NewUser, ScramCost, Secret, Settings, UserId};
 use durable::disk::RealDisk;
-use login::{Entered, Failure};
+use login::{Door, Entered, Failure, LoggedIn, Policy, Profile};
 use ring::{digest, hmac, pbkdf2};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -37,6 +37,17 @@ fn directory() -> (TempDir, Arc<dyn Directory>) {
         directory.activate_user(&user.uid).unwrap();
     }
     (dir, Arc::new(directory))
+}
+
+fn door(directory: Arc<dyn Directory>, policy: Policy, details: bool) -> Door {
+    Door { directory, policy, profile: Profile { challenge: "+ ", details, anonymous: true } }
+}
+
+fn user(entered: Entered) -> LoggedIn {
+    match entered {
+        Entered::User(user) => *user,
+        Entered::Anonymous { trace } => panic!("nobody in particular: {trace}"),
+    }
 }
 
 struct Client(BufReader<DuplexStream>);
@@ -89,8 +100,9 @@ async fn scram(mut client: Client, user: &str, password: &str, header: &str) {
     }
 }
 
-async fn run(user: &str, password: &str, header: &str) -> Result<Entered, Failure> {
+async fn run(user: &str, password: &str, header: &str) -> Result<LoggedIn, Failure> {
     let (_dir, directory) = directory();
+    let door = door(directory, Policy::default(), true);
     let (mut connection, far) = Connection::memory(10_000);
     let mut client = Client(BufReader::new(far));
     let (user, password, header) = (user.to_owned(), password.to_owned(), header.to_owned());
@@ -98,10 +110,10 @@ async fn run(user: &str, password: &str, header: &str) -> Result<Entered, Failur
         assert_eq!(client.challenge().await, "", "the client speaks first");
         scram(client, &user, &password, &header).await;
     });
-    let entered = login::exchange(&mut connection, &directory, "scram-sha-256", None, true).await;
+    let entered = door.exchange(&mut connection, "scram-sha-256", None).await;
     connection.close().await;
     client.await.unwrap();
-    entered
+    entered.map(self::user)
 }
 
 #[tokio::test]
@@ -125,13 +137,14 @@ async fn scram_refuses_everybody_else_alike() {
     ] {
         let refused = run(user, password, header).await.unwrap_err();
         assert!(matches!(&refused, Failure::Refused { claimed, .. } if claimed == user), "{user}: {refused}");
-        assert_eq!(refused.to_string(), "wrong user name or password");
+        assert_eq!(refused.to_string(), "Wrong user name or password");
     }
 }
 
 #[tokio::test]
 async fn an_exchange_that_stops_is_no_failed_login() {
     let (_dir, directory) = directory();
+    let door = door(directory, Policy::default(), false);
     for (mechanism, initial, line, expected) in [
         ("SCRAM-SHA-256", None, "*\r\n", SaslError::Cancelled),
         ("SCRAM-SHA-256", Some("biwsbj1qb2Uscj14"), "*\r\n", SaslError::Cancelled),
@@ -146,7 +159,23 @@ async fn an_exchange_that_stops_is_no_failed_login() {
         let (mut connection, mut far) = Connection::memory(10_000);
         far.write_all(line.as_bytes()).await.unwrap();
         let initial = initial.map(str::as_bytes);
-        let refused = login::exchange(&mut connection, &directory, mechanism, initial, false).await.unwrap_err();
+        let refused = door.exchange(&mut connection, mechanism, initial).await.unwrap_err();
         assert!(matches!(refused, Failure::Sasl(error) if error == expected), "{mechanism}: {refused}");
     }
+}
+
+#[tokio::test]
+async fn a_site_may_allow_more() {
+    let (_dir, directory) = directory();
+    let policy = Policy { scram_sha1: true, anonymous: true, ..Policy::default() };
+    let open = door(Arc::clone(&directory), policy.clone(), false);
+    let (mut connection, _far) = Connection::memory(1000);
+    assert_eq!(open.offer(&connection).names(), ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "ANONYMOUS"]);
+    let entered = open.exchange(&mut connection, "ANONYMOUS", Some(STANDARD.encode("sirhc").as_bytes())).await.unwrap();
+    assert_eq!(entered, Entered::Anonymous { trace: "sirhc".into() });
+    // Where there is nothing to see without a name, the policy does not matter.
+    let closed = Door { profile: Profile { anonymous: false, ..open.profile }, ..open };
+    assert_eq!(closed.offer(&connection).names(), ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"]);
+    let refused = closed.exchange(&mut connection, "ANONYMOUS", Some(b"=")).await.unwrap_err();
+    assert!(matches!(refused, Failure::Sasl(SaslError::UnknownMechanism)));
 }

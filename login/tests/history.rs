@@ -9,7 +9,7 @@ use directory::{
     Address, AppPassword, Directory, DomainName, Embedded, HashCost, Login, Logins, NewUser, Secret, Settings, UserId,
 };
 use durable::disk::RealDisk;
-use login::{Entered, Failure};
+use login::{Door, Entered, Failure, LoggedIn, Policy, Profile};
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
 use wire::stream::{Plain, Stream};
@@ -52,9 +52,22 @@ fn connection(service: &'static str, address: &str) -> (Connection, DuplexStream
     (Connection::new(Stream::Plain(Plain::Memory(ours)), info, &Limits::default()), theirs)
 }
 
-async fn plain(directory: &Arc<dyn Directory>, service: &'static str, message: &str) -> Result<Entered, Failure> {
+fn door(directory: &Arc<dyn Directory>) -> Door {
+    let profile = Profile { challenge: "+ ", details: true, anonymous: false };
+    Door { directory: Arc::clone(directory), policy: Policy::default(), profile }
+}
+
+fn user(entered: Entered) -> LoggedIn {
+    match entered {
+        Entered::User(user) => *user,
+        Entered::Anonymous { trace } => panic!("nobody in particular: {trace}"),
+    }
+}
+
+async fn plain(directory: &Arc<dyn Directory>, service: &'static str, message: &str) -> Result<LoggedIn, Failure> {
     let (mut connection, _far) = connection(service, "192.0.2.7");
-    login::exchange(&mut connection, directory, "plain", Some(STANDARD.encode(message).as_bytes()), true).await
+    let initial = STANDARD.encode(message);
+    door(directory).exchange(&mut connection, "plain", Some(initial.as_bytes())).await.map(user)
 }
 
 fn seen(directory: &Arc<dyn Directory>, user: &str) -> Vec<String> {
@@ -89,11 +102,11 @@ async fn an_app_password_lets_in_where_it_is_good() {
         }
         let refused = plain(&directory, "pop3s", &message).await;
         assert!(
-            matches!(&refused, Err(Failure::Refused { claimed, guess: Some(_) }) if claimed == "joe"),
+            matches!(&refused, Err(Failure::Refused { claimed, guess: Some(_), .. }) if claimed == "joe"),
             "{refused:?}"
         );
         let (far_away, _far) = connection("imap", "198.51.100.1");
-        let refused = login::password(&far_away, &directory, "joe", password.clone(), None, false).await;
+        let refused = door(&directory).password(&far_away, "joe", password.clone()).await;
         assert!(matches!(refused, Err(Failure::Refused { guess: Some(_), .. })), "{refused:?}");
     }
     let expected =
@@ -110,7 +123,7 @@ async fn everybody_who_came_in_or_tried_is_remembered() {
         assert!(matches!(plain(&directory, "pop3", wrong).await, Err(Failure::Refused { .. })), "{wrong:?}");
     }
     let (over_command, _far) = connection("imap", "192.0.2.7");
-    login::password(&over_command, &directory, "joe", Secret::new("joe-pw"), None, false).await.unwrap();
+    door(&directory).password(&over_command, "joe", Secret::new("joe-pw")).await.unwrap();
     let expected = [
         "1x imap PLAIN - - -",
         "1x imap PLAIN - boss -",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use directory::Directory;
+use login::{Door, Profile};
 use mailstore::Store;
 use tokio_util::sync::CancellationToken;
 use wire::meter::Commands;
@@ -14,13 +15,16 @@ use crate::options::Options;
 use crate::outcome::Refused;
 use crate::pace::Pace;
 
+/// How SASL is used (RFC 5034, 4). There is no maildrop of nobody in particular.
+const PROFILE: Profile = Profile { challenge: "+ ", details: true, anonymous: false };
+
 /// The POP3 service: what all its sessions share.
 #[derive(Debug)]
 pub struct Pop3 {
     /// The mail.
     pub store: Arc<Store>,
-    /// The users.
-    pub directory: Arc<dyn Directory>,
+    /// Who is let in, and by what.
+    pub(crate) door: Door,
     /// For STLS; without it the command is not offered.
     pub tls: Option<Tls>,
     /// What an administrator can set.
@@ -46,7 +50,8 @@ impl Pop3 {
     ) -> Arc<Pop3> {
         let commands = Arc::new(Commands::new(commands::names()));
         let (locks, pace) = (Arc::default(), Pace::default());
-        Arc::new(Pop3 { store, directory, tls, options, shutdown, commands, locks, pace })
+        let door = Door { directory, policy: options.login.clone(), profile: PROFILE };
+        Arc::new(Pop3 { store, door, tls, options, shutdown, commands, locks, pace })
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Options {
     pub refuse_utf8: bool,
     /// Silence until the client is disconnected; never less than ten minutes.
     pub idle: Duration,
+    /// What people are let in by, beside passwords.
+    pub login: login::Policy,
 }
 
 impl Default for Options {
@@ -61,6 +63,7 @@ impl Default for Options {
             expire_days: None,
             refuse_utf8: false,
             idle: IDLE,
+            login: login::Policy::default(),
         }
     }
 }

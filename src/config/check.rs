@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::options::ClientCertificates;
 use super::section::Section;
 use super::{Config, for_each_section};
 
@@ -42,6 +43,9 @@ pub(crate) fn parse(text: &str) -> Result<Config, Vec<Problem>> {
         }
     }
     if checker.problems.is_empty() {
+        checker.together(&config, document.get_ref());
+    }
+    if checker.problems.is_empty() {
         return Ok(config);
     }
     checker.problems.sort();
@@ -59,6 +63,18 @@ impl Checker<'_> {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
         let line = 1 + before.iter().filter(|&&octet| octet == b'\n').count();
         self.problems.push(Problem { line, text });
+    }
+
+    /// What each option by itself cannot know.
+    fn together(&mut self, config: &Config, document: &DeTable<'_>) {
+        let asks = config.tls.client_certificates != ClientCertificates::Off;
+        if asks && config.tls.client_ca.is_none() {
+            let text = "client_certificates: client_ca must say whose certificates are good";
+            self.note(place(document, "tls", "client_certificates"), text.to_owned());
+        }
+        if let Err(problem) = directory::ScramCost::new(config.login.scram_rounds, config.login.scram_sha1) {
+            self.note(place(document, "login", "scram_rounds"), format!("scram_rounds: {problem}"));
+        }
     }
 
     fn section(&mut self, config: &mut Config, name: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {
@@ -114,6 +130,14 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Where an option's value stands; the beginning of the text if it does not.
+fn place(document: &DeTable<'_>, section: &str, option: &str) -> usize {
+    let found = document.iter().find(|(name, _)| name.get_ref().as_ref() == section);
+    let options = found.and_then(|(_, value)| value.get_ref().as_table()).into_iter().flat_map(DeTable::iter);
+    let value = options.into_iter().find(|(name, _)| name.get_ref().as_ref() == option);
+    value.map_or(0, |(_, value)| value.span().start)
 }
 
 /// "; did you mean ...?", or all there is to choose from.
@@ -175,7 +199,7 @@ mod tests {
         check(
             "[webmail]\n",
             &[
-                "1: unknown section [webmail]; the sections are server, store, imap, pop3, lmtp, quota, tls, oauth, limits, performance, scrub, metrics, log",
+                "1: unknown section [webmail]; the sections are server, store, imap, pop3, lmtp, quota, login, tls, oauth, limits, performance, scrub, metrics, log",
             ],
         );
         check(
@@ -213,6 +237,16 @@ mod tests {
                 "6: level: found integer, expected a string in quotes, for example \"text\"",
             ],
         );
+    }
+
+    #[test]
+    fn options_that_need_one_another() {
+        check(
+            "[tls]\n\nclient_certificates = 'ask'\n",
+            &["3: client_certificates: client_ca must say whose certificates are good"],
+        );
+        check("[tls]\nclient_certificates = 'ask'\nclient_ca = 'clients.pem'\n", &[]);
+        check("[login]\nscram_rounds = 100\n", &["2: scram_rounds: rounds of SCRAM go from 4096 to 10000000"]);
     }
 
     #[test]

@@ -164,6 +164,20 @@ section! {
 }
 
 section! {
+    /// How users prove who they are, beside passwords, SCRAM-SHA-256 and certificates (client_certificates in [tls]).
+    struct Login in "login" {
+        /// Offer SCRAM-SHA-1 too, for clients that know no better. Users can use it once they have logged in with their
+        /// password, or got a new one.
+        scram_sha1: bool = false,
+        /// How often a client repeats its hash in SCRAM, at least 4096. Users whose password was set with another number
+        /// keep that until they log in with their password; until then it tells them from users who do not exist.
+        scram_rounds: u32 = 100_000,
+        /// Let anybody in without a name (SASL ANONYMOUS), over IMAP only: for reading what "anyone" or "anonymous" may read.
+        anonymous: bool = false,
+    }
+}
+
+section! {
     /// Encryption. Read again at SIGHUP.
     struct Tls in "tls" {
         /// The certificate, with its chain, in PEM. Unset: tls/cert.pem below config_dir; if that does not exist, a
@@ -177,6 +191,19 @@ section! {
         others: Vec<PathBuf> = Vec::new(),
         /// The oldest version spoken: "1.2" or "1.3".
         min_version: TlsVersion = TlsVersion::Tls12,
+        /// What clients are asked for: "off": nothing. "ask": a certificate, with which they can log in without a password
+        /// (SASL EXTERNAL); one that is out of date, or from somebody else than client_ca, is refused. "require": nobody
+        /// speaks TLS here without one.
+        client_certificates: ClientCertificates = ClientCertificates::Off,
+        /// Certificates of those who sign clients' certificates, in PEM.
+        client_ca: Option<PathBuf> = None => r#""/etc/ssl/clients.pem""#,
+        /// Lists of the clients' certificates that they have revoked, in PEM; if there is a file, there must be a list of
+        /// each of them in it. Unset: none is revoked.
+        client_crl: Option<PathBuf> = None => r#""/etc/ssl/clients-revoked.pem""#,
+        /// What in a client's certificate says which user it is: "email": the user with that mail address (rfc822Name);
+        /// "common-name" or "user-id": the subject's CN or UID is the user ID. A certificate that names several users lets
+        /// nobody in.
+        client_name: ClientName = ClientName::Email,
     }
 }
 
@@ -339,6 +366,30 @@ words! {
         Tls12 = "1.2",
         /// TLS 1.3.
         Tls13 = "1.3",
+    }
+}
+
+words! {
+    /// Whether clients are asked for certificates.
+    ClientCertificates: "\"off\", \"ask\" or \"require\"", "\"ask\"" {
+        /// No.
+        Off = "off",
+        /// Those who have one.
+        Ask = "ask",
+        /// Everybody.
+        Require = "require",
+    }
+}
+
+words! {
+    /// What in a client's certificate names a user.
+    ClientName: "\"email\", \"common-name\" or \"user-id\"", "\"email\"" {
+        /// A mail address.
+        Email = "email",
+        /// The subject's CN.
+        CommonName = "common-name",
+        /// The subject's UID.
+        UserId = "user-id",
     }
 }
 

@@ -53,7 +53,7 @@ use crate::notices::Notice;
 use crate::output::{Output, WriteError};
 use crate::proxy::{self, ProxyError};
 use crate::stream::{Plain, Stream};
-use crate::tls::{ChannelBinding, HandshakeError, Tls};
+use crate::tls::{ChannelBinding, ClientNames, HandshakeError, Tls};
 use crate::trace::Heard;
 use crate::{Limits, limits};
 
@@ -105,6 +105,8 @@ pub struct Connection {
     info: ConnectionInfo,
     /// The certificate that the client was shown.
     certificate: Option<Arc<CertifiedKey>>,
+    /// Whom the client's own is made out to, until it has logged in.
+    client_names: Option<Box<ClientNames>>,
     input: BytesMut,
     output: Output,
     commands: CommandFramer,
@@ -142,6 +144,7 @@ impl Connection {
             stream,
             info,
             certificate: None,
+            client_names: None,
             input: BytesMut::new(),
             output: Output::default(),
             commands: CommandFramer::new(CommandLimits::PRE_AUTH),
@@ -251,6 +254,7 @@ impl Connection {
     /// The peer has logged in: the deadline for that is off, and these limits hold from now on.
     pub fn logged_in(&mut self, limits: CommandLimits) {
         self.login_by = None;
+        self.client_names = None;
         self.commands.set_limits(limits);
     }
 
@@ -325,6 +329,7 @@ impl Connection {
         let certificates = tls.certificates.all();
         self.stream.upgrade(tls, self.times.handshake).await?;
         self.info.tls = self.stream.tls();
+        self.client_names = self.stream.client_names().map(Box::new);
         self.entry.iter().for_each(|entry| entry.set_tls(self.info.tls.map(|tls| tls.version)));
         // Replaced meanwhile, or since a session began that is resumed, the client may have been shown the one before.
         let known = Arc::ptr_eq(&certificates, &tls.certificates.all())
@@ -340,6 +345,12 @@ impl Connection {
             Stream::Tls(stream) => ChannelBinding::of(stream.get_ref().1, self.certificate.as_deref()),
             Stream::Plain(_) | Stream::Closed => ChannelBinding::default(),
         }
+    }
+
+    /// Whom the client's certificate is made out to, if it has shown one and has not logged in yet.
+    #[must_use]
+    pub fn client_names(&self) -> Option<&ClientNames> {
+        self.client_names.as_deref()
     }
 
     /// The bare stream, for what is not a line protocol. Its place among the allowed connections is given back.

@@ -68,7 +68,7 @@ pub struct Credentials {
     pub password: Secret<String>,
 }
 
-/// Somebody who has proved who they are, or whose TLS has.
+/// Somebody who has proved who they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Whom the client wants to act as; `None`: itself.
@@ -100,6 +100,8 @@ pub enum Step<C> {
     Token(Token),
     /// Done: the client has proved to be this one. Whether it may act as the other is still to be asked.
     Proved(Identity),
+    /// Done: the client is who its certificate says, and wants to act as this one, if it says so.
+    External(Option<String>),
     /// Done: nobody in particular, with what the client calls itself, for the log.
     Anonymous(String),
 }
@@ -219,6 +221,7 @@ fn encode(step: Step<Vec<u8>>) -> Step<String> {
         Step::Keys(wanted) => Step::Keys(wanted),
         Step::Token(token) => Step::Token(token),
         Step::Proved(identity) => Step::Proved(identity),
+        Step::External(authorization_id) => Step::External(authorization_id),
         Step::Anonymous(trace) => Step::Anonymous(trace),
     }
 }
@@ -239,7 +242,7 @@ mod tests {
     /// What comes of `initial` and `lines`, in words.
     fn run(mechanism: &str, initial: Option<&str>, lines: &[&str]) -> Vec<String> {
         let mut out = Vec::new();
-        let offer = Offer { passwords: true, anonymous: true, external: Some("cert".into()), ..Offer::default() };
+        let offer = Offer { passwords: true, anonymous: true, external: true, ..Offer::default() };
         let mut exchange = match Exchange::new(mechanism, &offer) {
             Ok(exchange) => exchange,
             Err(error) => return vec![error.to_string()],
@@ -258,9 +261,8 @@ mod tests {
                     out.push(format!("{zid}|{}|{}", found.authentication_id, found.password.expose()));
                     return out;
                 }
-                Ok(Step::Proved(found)) => {
-                    let zid = found.authorization_id.unwrap_or_default();
-                    out.push(format!("{zid}|{}", found.authentication_id));
+                Ok(Step::External(zid)) => {
+                    out.push(format!("{}|certificate", zid.unwrap_or_default()));
                     return out;
                 }
                 Ok(Step::Anonymous(trace)) => {
@@ -313,9 +315,9 @@ mod tests {
     #[test]
     fn external_and_anonymous() {
         let malformed = "malformed authentication response";
-        assert_eq!(run("EXTERNAL", Some("="), &[]), ["|cert"]);
-        assert_eq!(run("EXTERNAL", None, &[""]), ["+ ", "|cert"]);
-        assert_eq!(run("EXTERNAL", Some(&b64("joe")), &[]), ["joe|cert"]);
+        assert_eq!(run("EXTERNAL", Some("="), &[]), ["|certificate"]);
+        assert_eq!(run("EXTERNAL", None, &[""]), ["+ ", "|certificate"]);
+        assert_eq!(run("EXTERNAL", Some(&b64("joe")), &[]), ["joe|certificate"]);
         assert_eq!(run("EXTERNAL", Some(&b64("a\0b")), &[]), [malformed]);
         // RFC 4505, 3.
         assert_eq!(run("ANONYMOUS", None, &["c2lyaGM="]), ["+ ", "anonymous sirhc"]);

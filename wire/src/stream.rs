@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
-use crate::tls::{self, HandshakeError, Tls, TlsInfo};
+use crate::tls::{self, ClientNames, HandshakeError, Tls, TlsInfo};
 
 /// A byte stream without encryption.
 #[derive(Debug)]
@@ -62,6 +62,14 @@ impl Stream {
     pub(crate) fn server_name(&self) -> Option<&str> {
         match self {
             Self::Tls(stream) => stream.get_ref().1.server_name(),
+            Self::Plain(_) | Self::Closed => None,
+        }
+    }
+
+    /// Whom the client's certificate is made out to, if it has shown one.
+    pub(crate) fn client_names(&self) -> Option<ClientNames> {
+        match self {
+            Self::Tls(stream) => tls::client_names(stream),
             Self::Plain(_) | Self::Closed => None,
         }
     }

@@ -1,16 +1,21 @@
-//! TLS for listeners and STARTTLS: the certificate, reloadable while connections live, and the handshake.
+//! TLS for listeners and STARTTLS: the certificate, reloadable while connections live, clients' certificates, and the
+//! handshake.
 
 mod binding;
 mod certificates;
+mod clients;
+mod names;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rustls::crypto::ring;
 use rustls::pki_types::pem;
-use rustls::server::ResolvesServerCert;
-use rustls::{ProtocolVersion, ServerConfig, version};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::{ProtocolVersion, ServerConfig, SupportedProtocolVersion, version};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
@@ -19,6 +24,8 @@ use tokio_rustls::server::TlsStream;
 pub use binding::ChannelBinding;
 pub(crate) use certificates::Certificates;
 pub use certificates::Pair;
+pub use clients::ClientAuthorities;
+pub use names::ClientNames;
 
 /// Why a certificate cannot be used. The text names the file.
 #[derive(Debug, Error)]
@@ -47,6 +54,14 @@ pub enum TlsError {
     /// The OCSP response beside a certificate cannot be used.
     #[error("{}: {problem}", path.display())]
     Ocsp {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What clients' certificates are checked with cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Clients {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -87,51 +102,79 @@ pub enum MinVersion {
     Tls13,
 }
 
-/// The server side of TLS: configuration, certificates and session tickets. Clones share the certificates.
+static FROM_TLS12: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
+static FROM_TLS13: &[&SupportedProtocolVersion] = &[&version::TLS13];
+
+/// The server side of TLS: configuration, certificates and session tickets. Clones share all of it.
 #[derive(Clone)]
 pub struct Tls {
-    config: Arc<ServerConfig>,
+    shared: Arc<Shared>,
     pub(crate) certificates: Arc<Certificates>,
+    /// What this protocol's handshakes are made with: one of [`Shared::protocols`].
+    config: Arc<ArcSwap<ServerConfig>>,
+}
+
+/// What all protocols have in common.
+struct Shared {
+    versions: &'static [&'static SupportedProtocolVersion],
+    clients: Option<ClientAuthorities>,
+    /// Makes tickets whose key lives and dies with the process. None where clients have certificates: a session that is
+    /// resumed repeats what was found out in its first handshake, and the certificate may have expired or been revoked
+    /// since.
+    tickets: Option<Arc<dyn ProducesTickets>>,
+    /// Made anew when the authorities of clients are read again, whose names stand in every handshake.
+    protocols: Mutex<Vec<Arc<ArcSwap<ServerConfig>>>>,
 }
 
 impl Tls {
-    /// Reads a certificate and those for other names.
-    ///
-    /// Sessions are resumed by tickets whose key lives and dies with the process.
+    /// Reads a certificate, those for other names, and whom clients' certificates must come from; without `clients` none is
+    /// asked for.
     ///
     /// # Errors
     /// [`TlsError`], naming the file that is wrong.
-    pub fn load(first: Pair, others: Vec<Pair>, oldest: MinVersion) -> Result<Self, TlsError> {
+    pub fn load(
+        first: Pair,
+        others: Vec<Pair>,
+        oldest: MinVersion,
+        clients: Option<ClientAuthorities>,
+    ) -> Result<Self, TlsError> {
         let certificates = Arc::new(Certificates::load([vec![first], others].concat())?);
-        let versions: &[_] = match oldest {
-            MinVersion::Tls12 => &[&version::TLS13, &version::TLS12],
-            MinVersion::Tls13 => &[&version::TLS13],
+        let versions = match oldest {
+            MinVersion::Tls12 => FROM_TLS12,
+            MinVersion::Tls13 => FROM_TLS13,
         };
-        // Named, not taken from a process-wide default: with two providers linked in, that default panics.
-        let provider = Arc::new(ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&certificates) as Arc<dyn ResolvesServerCert>);
-        config.ticketer = ring::Ticketer::new()?;
-        Ok(Self { config: Arc::new(config), certificates })
+        let verifier = clients.as_ref().map(ClientAuthorities::verifier).transpose()?;
+        let tickets = if clients.is_none() { Some(ring::Ticketer::new()?) } else { None };
+        let shared = Shared { versions, clients, tickets, protocols: Mutex::default() };
+        let config = shared.configure(&certificates, verifier, Vec::new())?;
+        Ok(Self { config: shared.add(config), shared: Arc::new(shared), certificates })
     }
 
     /// The same certificates for one protocol, by its ALPN name (`imap`, `pop3`). A client that names other protocols
     /// only is refused, which keeps a browser's request for another service from being replayed here (ALPACA).
     #[must_use]
     pub fn for_protocol(&self, alpn: &str) -> Self {
-        let mut config = ServerConfig::clone(&self.config);
+        let mut config = ServerConfig::clone(&self.config.load());
         config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
-        Self { config: Arc::new(config), certificates: Arc::clone(&self.certificates) }
+        Self { config: self.shared.add(config), ..self.clone() }
     }
 
-    /// Reads certificates and keys again; new handshakes use them, connections stay as they are.
+    /// Reads certificates, keys and the authorities of clients again; new handshakes use them, connections stay as they
+    /// are.
     ///
     /// # Errors
     /// [`TlsError`]; those in use are then kept, all of them.
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.certificates.reload()
+        let verifier = self.shared.clients.as_ref().map(ClientAuthorities::verifier).transpose()?;
+        self.certificates.reload()?;
+        let Some(verifier) = verifier else { return Ok(()) };
+        // The list is whole, whatever panics.
+        for protocol in &*self.shared.protocols.lock().unwrap_or_else(PoisonError::into_inner) {
+            let alpn = protocol.load().alpn_protocols.clone();
+            let config = self.shared.configure(&self.certificates, Some(Arc::clone(&verifier)), alpn)?;
+            protocol.store(Arc::new(config));
+        }
+        Ok(())
     }
 
     /// Takes the server's part in a handshake.
@@ -142,11 +185,42 @@ impl Tls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let handshake = TlsAcceptor::from(Arc::clone(&self.config)).accept(stream);
+        let handshake = TlsAcceptor::from(self.config.load_full()).accept(stream);
         match tokio::time::timeout(within, handshake).await {
             Ok(stream) => Ok(Box::new(stream?)),
             Err(_) => Err(HandshakeError::Timeout),
         }
+    }
+}
+
+impl Shared {
+    fn configure(
+        &self,
+        certificates: &Arc<Certificates>,
+        verifier: Option<Arc<dyn ClientCertVerifier>>,
+        alpn: Vec<Vec<u8>>,
+    ) -> Result<ServerConfig, TlsError> {
+        // Named, not taken from a process-wide default: with two providers linked in, that default panics.
+        let provider = Arc::new(ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(self.versions)?
+            .with_client_cert_verifier(verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth))
+            .with_cert_resolver(Arc::clone(certificates) as Arc<dyn ResolvesServerCert>);
+        match &self.tickets {
+            Some(tickets) => config.ticketer = Arc::clone(tickets),
+            None => {
+                config.session_storage = Arc::new(NoServerSessionStorage {});
+                config.send_tls13_tickets = 0;
+            }
+        }
+        config.alpn_protocols = alpn;
+        Ok(config)
+    }
+
+    fn add(&self, config: ServerConfig) -> Arc<ArcSwap<ServerConfig>> {
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        self.protocols.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&config));
+        config
     }
 }
 
@@ -166,4 +240,10 @@ pub(crate) fn info<S>(stream: &TlsStream<S>) -> Option<TlsInfo> {
     };
     let cipher = connection.negotiated_cipher_suite()?.suite().as_str()?;
     Some(TlsInfo { version, cipher })
+}
+
+/// The names in the client's certificate, if it has shown one.
+pub(crate) fn client_names<S>(stream: &TlsStream<S>) -> Option<ClientNames> {
+    let (_, connection) = stream.get_ref();
+    connection.peer_certificates()?.first().map(|certificate| ClientNames::of(certificate))
 }

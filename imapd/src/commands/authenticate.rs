@@ -1,8 +1,6 @@
 //! AUTHENTICATE (RFC 9051, 6.2.2; RFC 4959): `a AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=`, or with a challenge `+ ` and the
 //! response on a line of its own.
 
-use std::sync::Arc;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wire::sasl::SaslError;
@@ -25,10 +23,8 @@ pub(crate) async fn run(
     }
     let initial = initial.map(|initial| wire::Secret::new(in_base64(initial.expose())));
     let initial = initial.as_ref().map(|text| text.expose().as_bytes());
-    let server = Arc::clone(&context.server);
-    let mechanism = mechanism.as_str();
-    let checked = login::exchange(&mut context.connection, &server.directory, mechanism, initial, false).await;
-    enter(context, state, checked).await
+    let attempt = context.server.door.exchange(&mut context.connection, mechanism.as_str(), initial).await;
+    enter(context, state, attempt).await
 }
 
 /// The initial response as it stood in the command.

@@ -57,7 +57,7 @@ pub(crate) fn list(context: &Context, logged_in: bool) -> Vec<Cow<'static, str>>
         list.push("STARTTLS".into());
     }
     if context.may_log_in() {
-        let offer = login::offer(&context.connection, &*context.server.directory);
+        let offer = context.server.door.offer(&context.connection);
         list.extend(offer.names().iter().map(|mechanism| format!("AUTH={mechanism}").into()));
     } else {
         list.push("LOGINDISABLED".into());

@@ -24,7 +24,7 @@ pub(crate) async fn run(context: &mut Context, session: &mut Session, fields: Op
         let client = field("version").map_or(name.clone(), |version| format!("{name} {version}"));
         context.connection.show_client(&client);
         if let Some(user) = session.account().and_then(|account| UserId::parse(account.access.user.as_str()).ok()) {
-            context.server.directory.name_client(&user, conn, &client);
+            context.server.door.directory.name_client(&user, conn, &client);
         }
     }
     let version = context.server.options.version.clone();

@@ -24,62 +24,67 @@ pub(crate) async fn run(
     if !context.may_log_in() {
         return Err(CommandError::refused(Code::PrivacyRequired, "Use TLS to log in"));
     }
-    let Some(user) = user.to_str() else {
-        return Err(refuse(context, state, "-", None).await);
+    let attempt = match user.to_str() {
+        Some(user) => {
+            let password = Secret::new(password.expose());
+            context.server.door.password(&context.connection, user, password).await
+        }
+        None => Err(Failure::nobody()),
     };
-    let password = Secret::new(password.expose());
-    let checked = login::password(&context.connection, &context.server.directory, user, password, None, false).await;
-    enter(context, state, checked).await
+    enter(context, state, attempt).await
 }
 
 /// Enters the authenticated state, or says why not. The reply carries the capabilities, which have changed.
 pub(crate) async fn enter(
     context: &mut Context,
     state: &mut NotAuthenticated,
-    checked: Result<Entered, Failure>,
+    attempt: Result<Entered, Failure>,
 ) -> Outcome {
-    let entered = match checked {
-        Ok(entered) => entered,
-        Err(Failure::Refused { claimed, guess }) => return Err(refuse(context, state, &claimed, guess).await),
-        Err(Failure::Blocked) => {
-            let text = "Too many failed logins from your network, try again later";
-            return Err(CommandError::refused(Code::Unavailable, text));
+    let entered = state.failures.settle(&context.connection, attempt).await?;
+    admit(context, &entered)?;
+    let prefixes = &context.server.options.prefixes;
+    let account = match entered {
+        Entered::User(user) => {
+            let directory::Account { user, admin, groups } = user.account;
+            let namespace = Namespace::new(user.as_str(), admin, prefixes);
+            Account { access: Access { user: user.into(), admin, groups, anonymous: false }, namespace }
         }
-        Err(Failure::Sasl(error)) => return Err(error.into()),
-        Err(Failure::Directory(error)) => return Err(error.into()),
-        Err(Failure::Read(error)) => return Err(error.into()),
-        Err(Failure::Task(error)) => return Err(error.into()),
+        // RFC 4505, 1: whatever rights the site has given to everybody.
+        Entered::Anonymous { .. } => Account { access: Access::anonymous(), namespace: Namespace::nobody(prefixes) },
     };
-    let Entered { account, proxy, app, .. } = entered;
-    // An administrator who acts as a user is one.
-    if let Err(notice) = context.connection.admit(account.admin || proxy.is_some()) {
+    let user = Authenticated { account: Arc::new(account) };
+    let capabilities = Code::Capability(capability::list(context, true));
+    Ok(Done::ok("Logged in").code(capabilities).enter(Session::Authenticated(user)))
+}
+
+/// Turns away who is kept out for now, and tells everybody else the message of the day.
+fn admit(context: &mut Context, entered: &Entered) -> Result<(), CommandError> {
+    let (user, is_admin) = match entered {
+        // An administrator who acts as a user is one.
+        Entered::User(user) => (user.account.user.as_str(), user.account.admin || user.proxy.is_some()),
+        Entered::Anonymous { .. } => ("anonymous", false),
+    };
+    if let Err(notice) = context.connection.admit(is_admin) {
         let info = context.connection.info();
-        info!(event = "imap.login.locked_out", conn = info.id, user = account.user.as_str(), peer = %info.peer);
+        info!(event = "imap.login.locked_out", conn = info.id, user, peer = %info.peer);
         return Err(CommandError::LockedOut(notice.text().to_owned().into()));
     }
     if let Some(motd) = context.connection.motd() {
         // RFC 9051, 7.1: the client must show it.
         context.tell_code(&Code::Alert, motd.text());
     }
-    let info = context.connection.info();
-    let (tls, proxy) = (info.tls.map(|tls| tls.version), proxy.map(|proxy| proxy.to_string()));
-    info!(event = "imap.login.succeeded", conn = info.id, user = account.user.as_str(), proxy, app, peer = %info.peer, tls);
-    let namespace = Namespace::new(account.user.as_str(), account.admin, &context.server.options.prefixes);
-    let access = Access {
-        user: account.user.as_str().to_owned(),
-        admin: account.admin,
-        groups: account.groups,
-        anonymous: false,
-    };
-    let user = Authenticated { account: Arc::new(Account { access, namespace }) };
-    let capabilities = Code::Capability(capability::list(context, true));
-    Ok(Done::ok("Logged in").code(capabilities).enter(Session::Authenticated(user)))
+    Ok(())
 }
 
-/// Logs and slows down a failed login. The answer is the same for a wrong password and for a user who does not exist.
-async fn refuse(context: &mut Context, state: &mut NotAuthenticated, user: &str, guess: Option<u64>) -> CommandError {
-    let (connection, failures) = (context.connection.info(), state.failures.count() + 1);
-    info!(event = "imap.login.failed", conn = connection.id, user, peer = %connection.peer, failures);
-    state.failures.add(&context.connection, guess).await;
-    CommandError::refused(Code::AuthenticationFailed, "Wrong user name or password")
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused { .. } => CommandError::refused(Code::AuthenticationFailed, failure.to_string()),
+            Failure::Blocked => CommandError::refused(Code::Unavailable, failure.to_string()),
+            Failure::Sasl(error) => error.into(),
+            Failure::Directory(error) => error.into(),
+            Failure::Read(error) => error.into(),
+            Failure::Task(error) => error.into(),
+        }
+    }
 }

@@ -22,14 +22,13 @@ pub(crate) async fn run(context: &mut Context, state: &mut Authorization, line: 
     if !context.may_log_in() {
         return Err(Refused::No(None, "Use STLS first".into()));
     }
-    let server = std::sync::Arc::clone(&context.server);
-    let checked = login::exchange(&mut context.connection, &server.directory, mechanism, initial, true).await;
-    pass::enter(context, state, checked).await
+    let attempt = context.server.door.exchange(&mut context.connection, mechanism, initial).await;
+    pass::enter(context, state, attempt).await
 }
 
 /// Without an argument, the mechanisms: no RFC has that, but Outlook and what was written to look like it ask so.
 fn list(context: &mut Context) -> Outcome {
-    let offer = login::offer(&context.connection, &*context.server.directory);
+    let offer = context.server.door.offer(&context.connection);
     let offered = if context.may_log_in() { offer.names() } else { Vec::new() };
     let output = context.connection.output();
     reply::ok(output, "Mechanisms:");

@@ -26,7 +26,7 @@ fn capabilities(context: &Context, before_login: bool) -> Vec<String> {
         ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"].map(str::to_owned).into();
     if context.may_log_in() {
         lines.push("USER".into());
-        let offer = login::offer(&context.connection, &*context.server.directory);
+        let offer = context.server.door.offer(&context.connection);
         lines.push(format!("SASL {}", offer.names().join(" ")));
     }
     if before_login && context.offers_tls() {

@@ -2,9 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::tls;
 
@@ -14,6 +15,15 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// What a server sent: one line without its CRLF, or for IMAP a line with the literals it announces.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply(pub Vec<u8>);
+
+/// What ties a SASL exchange to the TLS connection under it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChannelBindings {
+    /// `tls-exporter` (RFC 9266), with TLS 1.3.
+    pub exporter: Option<[u8; 32]>,
+    /// The server's certificate (DER), whose hash is `tls-server-end-point` (RFC 5929, 4).
+    pub certificate: Option<Vec<u8>>,
+}
 
 /// A client's end of a connection.
 pub struct Connection {
@@ -64,7 +74,7 @@ impl Connection {
     /// # Errors
     /// When the handshake fails.
     pub fn start_tls(&mut self) -> io::Result<()> {
-        self.start_tls_as("localhost")
+        self.handshake(tls::any_certificate(), "localhost")
     }
 
     /// [`Connection::start_tls`], asking for the server called `name` (SNI).
@@ -72,14 +82,39 @@ impl Connection {
     /// # Errors
     /// When the name is none, or the handshake fails.
     pub fn start_tls_as(&mut self, name: &str) -> io::Result<()> {
+        self.handshake(tls::any_certificate(), name)
+    }
+
+    /// [`Connection::start_tls`], as a client that is set up like this.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub fn start_tls_with(&mut self, config: Arc<ClientConfig>) -> io::Result<()> {
+        self.handshake(config, "localhost")
+    }
+
+    fn handshake(&mut self, config: Arc<ClientConfig>, name: &str) -> io::Result<()> {
         let Stream::Plain(socket) = std::mem::replace(&mut self.stream, Stream::Nothing) else {
             return Err(io::Error::other("TLS is already on"));
         };
         self.buffer.clear();
-        let mut tls = StreamOwned::new(tls::client(name)?, socket);
+        let mut tls = StreamOwned::new(tls::client(config, name)?, socket);
         tls.conn.complete_io(&mut tls.sock)?;
         self.stream = Stream::Tls(Box::new(tls));
         Ok(())
+    }
+
+    /// What a SASL exchange can be bound to; nothing without TLS.
+    #[must_use]
+    pub fn channel_bindings(&self) -> ChannelBindings {
+        let Stream::Tls(tls) = &self.stream else { return ChannelBindings::default() };
+        let is_newest = tls.conn.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
+        let exporter = tls.conn.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        let shown = tls.conn.peer_certificates().and_then(<[_]>::first);
+        ChannelBindings {
+            exporter: exporter.ok().filter(|_| is_newest),
+            certificate: shown.map(|certificate| certificate.to_vec()),
+        }
     }
 
     /// Sends bytes as they are.

@@ -27,11 +27,11 @@ pub mod load;
 pub mod transcript;
 pub mod trial;
 
-pub use connection::{Connection, PATIENCE, Reply};
+pub use connection::{ChannelBindings, Connection, PATIENCE, Reply};
 pub use imap::{Answer, Fetched, Imap};
 pub use lmtp::Lmtp;
 pub use log::unannounced;
 pub use pop3::Pop3;
 pub use server::{ADMIN, DOMAIN, Home, PASSWORD, Server};
-pub use tls::any_certificate;
+pub use tls::{any_certificate, with_certificate};
 pub use web::{Asked, Web};

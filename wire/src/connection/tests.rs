@@ -176,7 +176,7 @@ fn certificate(dir: &std::path::Path) -> (Tls, TlsConnector) {
     let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let client = client.with_root_certificates(roots).with_no_client_auth();
     (
-        Tls::load(Pair { certificate, key }, Vec::new(), MinVersion::default()).unwrap(),
+        Tls::load(Pair { certificate, key }, Vec::new(), MinVersion::default(), None).unwrap(),
         TlsConnector::from(Arc::new(client)),
     )
 }

@@ -1,22 +1,13 @@
 //! EXTERNAL (RFC 4422, appendix A): TLS has shown who the client is.
 
-use super::{Identity, Mechanism, SaslError, Step, field};
+use super::{Mechanism, SaslError, Step, field};
 
 /// One message, and done.
 ///
 /// ```abnf
 /// initial-response = [ UTF8-char-no-nul-string ]  ; the authorization identity
 /// ```
-pub(super) struct External {
-    /// Who the client is, by its certificate.
-    identity: String,
-}
-
-impl External {
-    pub(super) fn new(identity: String) -> Self {
-        Self { identity }
-    }
-}
+pub(super) struct External;
 
 impl Mechanism for External {
     fn step(&mut self, response: &[u8]) -> Result<Step<Vec<u8>>, SaslError> {
@@ -24,6 +15,6 @@ impl Mechanism for External {
             b"" => None,
             id => Some(field(id)?.to_owned()),
         };
-        Ok(Step::Proved(Identity { authorization_id, authentication_id: self.identity.clone() }))
+        Ok(Step::External(authorization_id))
     }
 }

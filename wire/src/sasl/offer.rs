@@ -22,8 +22,8 @@ pub struct Offer {
     pub tokens: Option<TokenHint>,
     /// ANONYMOUS.
     pub anonymous: bool,
-    /// EXTERNAL: who the client is, by its certificate.
-    pub external: Option<String>,
+    /// EXTERNAL: the client has shown a certificate.
+    pub external: bool,
     /// What SCRAM can be bound to.
     pub binding: ChannelBinding,
 }
@@ -57,7 +57,7 @@ impl Offer {
 
     fn has(&self, name: &str) -> bool {
         match name {
-            "EXTERNAL" => self.external.is_some(),
+            "EXTERNAL" => self.external,
             "SCRAM-SHA-256-PLUS" => self.scram_sha256 && self.binding.is_possible(),
             "SCRAM-SHA-256" => self.scram_sha256,
             "SCRAM-SHA-1-PLUS" => self.scram_sha1 && self.binding.is_possible(),
@@ -80,7 +80,7 @@ impl Offer {
         let scram = |hash, plus: bool| Scram::new(hash, plus, self.binding.clone()).map(|scram| Box::new(scram) as _);
         let bearer = |form| Box::new(Bearer::new(form, self.tokens.clone().unwrap_or_default()));
         match name {
-            "EXTERNAL" => Ok(Box::new(External::new(self.external.clone().unwrap_or_default()))),
+            "EXTERNAL" => Ok(Box::new(External)),
             "SCRAM-SHA-256-PLUS" => scram(ScramHash::Sha256, true),
             "SCRAM-SHA-256" => scram(ScramHash::Sha256, false),
             "SCRAM-SHA-1-PLUS" => scram(ScramHash::Sha1, true),
@@ -106,13 +106,8 @@ mod tests {
         assert_eq!(offer.names(), ["SCRAM-SHA-256", "PLAIN", "LOGIN"]);
         offer.binding.exporter = Some([0; 32]);
         assert_eq!(offer.names(), ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"]);
-        let all = Offer {
-            scram_sha1: true,
-            tokens: Some(TokenHint::default()),
-            anonymous: true,
-            external: Some("joe".into()),
-            ..offer
-        };
+        let tokens = Some(TokenHint::default());
+        let all = Offer { scram_sha1: true, tokens, anonymous: true, external: true, ..offer };
         assert_eq!(all.names(), NAMES);
         for name in NAMES {
             assert!(all.mechanism(&name.to_lowercase()).is_ok(), "{name}");
