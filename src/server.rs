@@ -327,6 +327,7 @@ fn lmtp_service(config: &Config, tls: &Tls, services: &Services) -> Arc<lmtpd::L
         suppress_duplicates: config.lmtp.suppress_duplicates,
         fuzzy_folders: config.lmtp.fuzzy_folders,
         post_user: config.lmtp.postuser.clone(),
+        login: config.lmtp.auth.then(|| config.login_by()),
         ..lmtpd::Settings::default()
     };
     let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));

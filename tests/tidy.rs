@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("login", &["directory", "wire"]),
     ("imapd", &["mailstore", "directory", "login", "wire", "message"]),
     ("pop3d", &["mailstore", "directory", "login", "wire"]),
-    ("lmtpd", &["mailstore", "directory", "wire", "message"]),
+    ("lmtpd", &["mailstore", "directory", "login", "wire", "message"]),
     ("tools", &["mailstore", "directory", "message"]),
     ("admin", &["tools", "mailstore", "directory", "wire"]),
     // It does everything over the wire.

@@ -44,6 +44,7 @@ pub(crate) enum Verb {
     Vrfy,
     Help,
     StartTls,
+    Auth,
     Quit,
     /// HELO and EHLO, which must not succeed (RFC 2033, 4.1): this is not SMTP.
     SmtpHello,
@@ -77,6 +78,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "VRFY", verb: Verb::Vrfy, states: States::ANY, missing: "", syntax: "VRFY address" },
     Command { name: "HELP", verb: Verb::Help, states: States::ANY, missing: "", syntax: "HELP" },
     Command { name: "STARTTLS", verb: Verb::StartTls, states: States::GREETED, missing: "Not now", syntax: "STARTTLS" },
+    Command { name: "AUTH", verb: Verb::Auth, states: States::GREETED, missing: "Not now", syntax: "AUTH mechanism [response]" },
     Command { name: "QUIT", verb: Verb::Quit, states: States::ANY, missing: "", syntax: "QUIT" },
     Command { name: "HELO", verb: Verb::SmtpHello, states: States::ANY, missing: "", syntax: "" },
     Command { name: "EHLO", verb: Verb::SmtpHello, states: States::ANY, missing: "", syntax: "" },
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn the_table() {
         let all = [States::CONNECTED, States::GREETED, States::SENDER, States::RECIPIENTS, States::CHUNKS];
-        let rows: [(&str, Verb, &[States]); 11] = [
+        let rows: [(&str, Verb, &[States]); 12] = [
             ("LHLO", Verb::Lhlo, &all),
             ("MAIL", Verb::Mail, &[States::GREETED]),
             ("RCPT", Verb::Rcpt, &[States::SENDER, States::RECIPIENTS]),
@@ -133,6 +135,7 @@ mod tests {
             ("NOOP", Verb::Noop, &all),
             ("VRFY", Verb::Vrfy, &all),
             ("STARTTLS", Verb::StartTls, &[States::GREETED]),
+            ("AUTH", Verb::Auth, &[States::GREETED]),
             ("QUIT", Verb::Quit, &all),
             ("EHLO", Verb::SmtpHello, &all),
         ];

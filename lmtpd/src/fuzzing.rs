@@ -2,7 +2,8 @@
 
 use crate::commands::{States, find};
 use crate::syntax::{
-    MailParameters, RcptParameters, SyntaxError, bdat_arguments, client_name, forward_path, reverse_path,
+    MailParameters, RcptParameters, SyntaxError, auth_arguments, bdat_arguments, client_name, forward_path,
+    reverse_path,
 };
 
 /// A command line: no parser panics, and an address that was understood is understood the same way when it is printed and
@@ -11,7 +12,7 @@ pub fn command_line(line: &str) {
     for state in [States::CONNECTED, States::GREETED, States::SENDER, States::RECIPIENTS, States::CHUNKS] {
         let _ = find(line, state);
     }
-    let _ = (client_name(line), bdat_arguments(line));
+    let _ = (client_name(line), bdat_arguments(line), auth_arguments(line));
     if let Ok((sender, rest)) = reverse_path(line) {
         let _ = MailParameters::parse(rest);
         if let Some(address) = sender {

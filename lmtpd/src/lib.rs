@@ -6,7 +6,7 @@
 //! for its way into the mailboxes, and `reply` for what a client is told when any of it goes wrong.
 //!
 //! Extensions: PIPELINING (RFC 2920), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531), CHUNKING (RFC 3030), SIZE (RFC 1870),
-//! ENHANCEDSTATUSCODES (RFC 2034), STARTTLS (RFC 3207), and IGNOREQUOTA, which is Cyrus's.
+//! ENHANCEDSTATUSCODES (RFC 2034), STARTTLS (RFC 3207), AUTH (RFC 4954), and IGNOREQUOTA, which is Cyrus's.
 //!
 //! Invariants:
 //! - Only `CRLF . CRLF` ends DATA; what else looks like an end is text, and by default reason to refuse the message.
@@ -33,6 +33,7 @@ mod trace;
 use std::sync::Arc;
 
 use directory::Directory;
+use login::{Door, Profile};
 use mailstore::Store;
 use tokio_util::sync::CancellationToken;
 use wire::{Connection, Tls};
@@ -44,6 +45,9 @@ pub use meters::{Deliveries, Meters};
 pub use reply::OverQuota;
 pub use settings::{BareLineEnds, Settings};
 
+/// How SASL is used (RFC 4954, 4). Without a name everybody may deliver anyway.
+const PROFILE: Profile = Profile { challenge: "334 ", details: false, anonymous: false };
+
 /// The LMTP service: what all its sessions share.
 pub struct Lmtp(Arc<Shared<Live>>);
 
@@ -51,7 +55,11 @@ impl Lmtp {
     /// A service that delivers into `store` to whom `directory` knows. With `tls`, STARTTLS is offered.
     #[must_use]
     pub fn new(settings: Settings, store: Arc<Store>, directory: Arc<dyn Directory>, tls: Option<Tls>) -> Self {
-        Self(Arc::new(Shared::new(settings, Live { store, directory }, tls)))
+        let door = settings.login.clone().map(|policy| {
+            let directory = Arc::clone(&directory);
+            Door { directory, policy, profile: PROFILE }
+        });
+        Self(Arc::new(Shared::new(settings, Live { store, directory }, door, tls)))
     }
 
     /// What the service has counted since it was made.

@@ -14,6 +14,13 @@ pub(crate) const RECIPIENT_ATTEMPTS: u32 = 10_000;
 /// Refused recipients do not count: a full mailbox is nobody's error.
 pub(crate) const ERRORS: u32 = 20;
 
+/// Longest line where AUTH is a command: that, the longest name of a mechanism, and a response of the length that RFC 4954, 4
+/// allows.
+pub(crate) const AUTH_LINE: usize = wire::limits::SASL_LINE + 32;
+
+/// Failed logins of one connection before it is closed with 421. An MTA has the right password or an old one; nobody types it.
+pub(crate) const FAILED_LOGINS: u32 = 3;
+
 /// Commands other than RCPT since the last message before the connection is closed with 421.
 pub(crate) const COMMANDS_WITHOUT_MESSAGE: u32 = 1_000;
 

@@ -11,6 +11,7 @@
 //! Each state owns what is valid in it: there is no sender to forget outside of [`Sender`], and no message outside of
 //! [`Chunks`]. Handlers take the state and give the next one back.
 
+mod auth;
 mod envelope;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use login::{Door, Failures};
 use mailstore::{Access, StageWriter};
 use tokio_util::sync::CancellationToken;
 use tracing::{Level, debug, enabled, info, warn};
@@ -38,12 +40,15 @@ use crate::limits;
 use crate::meters::{self, Meters};
 use crate::reply::Reply;
 use crate::settings::Settings;
-use crate::syntax::{self, Address, BdatArguments, client_name};
+use crate::syntax::{self, Address, AuthArguments, BdatArguments, client_name};
+use auth::Submitter;
 
 /// What all sessions of the service share.
 pub(crate) struct Shared<D: Deposit> {
     pub(crate) settings: Settings,
     pub(crate) deposit: D,
+    /// For AUTH; without it the command is not offered.
+    pub(crate) door: Option<Door>,
     pub(crate) tls: Option<Tls>,
     pub(crate) in_flight: InFlight,
     pub(crate) meters: Meters,
@@ -52,9 +57,9 @@ pub(crate) struct Shared<D: Deposit> {
 }
 
 impl<D: Deposit> Shared<D> {
-    pub(crate) fn new(settings: Settings, deposit: D, tls: Option<Tls>) -> Self {
+    pub(crate) fn new(settings: Settings, deposit: D, door: Option<Door>, tls: Option<Tls>) -> Self {
         let in_flight = InFlight::default();
-        Self { settings, deposit, tls, in_flight, meters: Meters::new(), deliveries: AtomicU64::new(1) }
+        Self { settings, deposit, door, tls, in_flight, meters: Meters::new(), deliveries: AtomicU64::new(1) }
     }
 }
 
@@ -145,6 +150,8 @@ enum Next {
     Chunk(BdatArguments),
     /// Begin TLS.
     StartTls(Tls),
+    /// Find out who the client is.
+    Authenticate(AuthArguments),
     /// Answer and close.
     Close(Reply),
 }
@@ -166,6 +173,9 @@ struct Session<D: Deposit> {
     conn: Connection,
     /// Cancelled when the server stops.
     shutdown: CancellationToken,
+    /// Who has logged in.
+    user: Option<Submitter>,
+    failures: Failures,
     errors: u32,
     /// Commands since the last message.
     commands: u32,
@@ -179,8 +189,18 @@ struct Session<D: Deposit> {
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve<D: Deposit>(shared: Arc<Shared<D>>, conn: Connection, shutdown: CancellationToken) {
-    let mut session =
-        Session { shared, conn, shutdown, errors: 0, commands: 0, messages: 0, verdict: Verdict::Ok, counted: (0, 0) };
+    let mut session = Session {
+        shared,
+        conn,
+        shutdown,
+        user: None,
+        failures: Failures::default(),
+        errors: 0,
+        commands: 0,
+        messages: 0,
+        verdict: Verdict::Ok,
+        counted: (0, 0),
+    };
     let id = session.conn.info().id;
     let end = session.run().await;
     if let Err(End::Broken(ReadError::Timeout)) = &end {
@@ -226,10 +246,14 @@ impl<D: Deposit> Session<D> {
 
     /// Reads one command, does it, and counts it.
     async fn turn(&mut self, state: State<D>) -> Result<State<D>, End> {
+        let longest = match state {
+            State::Greeted(_) if self.shared.door.is_some() => limits::AUTH_LINE,
+            _ => wire::limits::LMTP_LINE,
+        };
         let line = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => return Err(self.close(&Reply::closing("4.3.2", "Server is stopping"))),
-            line = self.conn.read_line(wire::limits::LMTP_LINE) => line,
+            line = self.conn.read_line(longest) => line,
         };
         let started = Instant::now();
         let name = line.as_ref().map_or("", |line| commands::name_of(line));
@@ -280,6 +304,7 @@ impl<D: Deposit> Session<D> {
             Next::Body => self.body(state).await,
             Next::Chunk(chunk) => self.chunk(state, chunk).await,
             Next::StartTls(tls) => self.start_tls(&tls).await,
+            Next::Authenticate(request) => Box::pin(self.authenticate(state, request)).await,
         }
     }
 
@@ -336,6 +361,10 @@ impl<D: Deposit> Session<D> {
                 let next = self.can_start_tls(arguments);
                 (state, next)
             }
+            (Verb::Auth, state) => {
+                let next = self.can_authenticate(arguments);
+                (state, next)
+            }
             (Verb::SmtpHello, state) => (state, Next::Reply(Reply::new(500, "5.5.1", "This is LMTP: use LHLO"))),
             (Verb::Mail | Verb::Rcpt, state) => (state, Next::Reply(Reply::sequence("Not now"))),
             (Verb::Data, state) => (state, Next::Reply(Reply::arguments("DATA takes no arguments"))),
@@ -360,6 +389,7 @@ impl<D: Deposit> Session<D> {
         if self.shared.tls.is_some() && self.conn.info().tls.is_none() {
             lines.push("STARTTLS".into());
         }
+        lines.extend(self.mechanisms().map(|names| format!("AUTH {names}").into()));
         lines.push("IGNOREQUOTA".into());
         (State::Greeted(Greeted { client }), Next::Reply(Reply::lines(250, "", lines)))
     }
@@ -384,7 +414,10 @@ impl<D: Deposit> Session<D> {
             () = shutdown.cancelled() => return Err(End::Closed),
         };
         match started {
-            Ok(()) => Ok(State::Connected),
+            Ok(()) => {
+                self.user = None;
+                Ok(State::Connected)
+            }
             Err(error) => {
                 info!(event = "lmtp.tls.failed", conn = self.conn.info().id, %error);
                 Err(End::Closed)
@@ -412,9 +445,11 @@ impl<D: Deposit> Session<D> {
         id.to_string()
     }
 
-    /// Whether the client's word on who submitted a message counts: it came past a Unix socket's permissions.
+    /// Whether the client's word on who submitted a message counts: it came past a Unix socket's permissions, or is an
+    /// administrator.
     fn trusts_submitter(&self) -> bool {
-        matches!(self.conn.info().peer, Peer::Unix { .. } | Peer::Memory)
+        let is_admin = self.user.as_ref().is_some_and(|user| user.admin);
+        is_admin || matches!(self.conn.info().peer, Peer::Unix { .. } | Peer::Memory)
     }
 }
 

@@ -32,6 +32,9 @@ pub struct Settings {
     pub fuzzy_folders: bool,
     /// The local part before `+shared/folder` that stands for no user (`postuser`). Default empty: `+shared/folder@`.
     pub post_user: String,
+    /// What clients may log in by, to post as somebody (AUTH); `None`: AUTH is not offered. Default passwords and what the
+    /// directory can check otherwise, over TLS, loopback and Unix sockets.
+    pub login: Option<login::Policy>,
     /// Silence between commands, and inside a body, before the connection is closed. Default 5 minutes (RFC 5321,
     /// 4.5.3.2.7).
     pub timeout: Duration,
@@ -49,6 +52,7 @@ impl Default for Settings {
             suppress_duplicates: true,
             fuzzy_folders: false,
             post_user: String::new(),
+            login: Some(login::Policy::default()),
             timeout: limits::COMMAND_TIMEOUT,
         }
     }

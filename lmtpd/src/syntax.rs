@@ -1,9 +1,11 @@
 //! The grammar of LMTP's command lines: paths and parameters (RFC 5321, 4.1.2; RFC 6531, 3.3). No I/O, no state.
 
+mod auth;
 mod parameters;
 mod path;
 pub(crate) mod quirks;
 
+pub(crate) use auth::{AuthArguments, auth_arguments};
 pub(crate) use parameters::{BdatArguments, MailParameters, RcptParameters, bdat_arguments};
 pub(crate) use path::{Address, client_name, forward_path, reverse_path};
 
@@ -42,13 +44,18 @@ pub(crate) enum SyntaxError {
     /// Not `BDAT size [LAST]`.
     #[error("Syntax: BDAT size [LAST]")]
     Bdat,
+    /// Not `AUTH mechanism [initial-response]`.
+    #[error("Syntax: AUTH mechanism [initial-response]")]
+    Auth,
 }
 
 impl SyntaxError {
     /// The reply that says so (RFC 3463, 3.2 and 3.6).
     pub(crate) fn reply(&self) -> Reply {
         let (code, status) = match self {
-            Self::Mail | Self::Rcpt | Self::Parameters | Self::ParameterValue(_) | Self::Bdat => (501, "5.5.4"),
+            Self::Mail | Self::Rcpt | Self::Parameters | Self::ParameterValue(_) | Self::Bdat | Self::Auth => {
+                (501, "5.5.4")
+            }
             Self::Sender => (501, "5.1.7"),
             Self::Recipient | Self::TooLong => (501, "5.1.3"),
             Self::NeedsUtf8 => (553, "5.6.7"),

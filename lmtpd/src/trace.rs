@@ -19,6 +19,8 @@ pub(crate) struct Trace<'a> {
     pub(crate) info: &'a ConnectionInfo,
     /// Whether the transaction uses SMTPUTF8.
     pub(crate) utf8: bool,
+    /// Whether the client has logged in.
+    pub(crate) authenticated: bool,
     /// Our own name.
     pub(crate) host: &'a str,
     /// The delivery's identifier, as in the log.
@@ -57,11 +59,15 @@ impl Trace<'_> {
 
     /// RFC 3848 and RFC 6531, 4.3.
     fn protocol(&self) -> &'static str {
-        match (self.utf8, self.info.tls.is_some()) {
-            (false, false) => "LMTP",
-            (false, true) => "LMTPS",
-            (true, false) => "UTF8LMTP",
-            (true, true) => "UTF8LMTPS",
+        match (self.utf8, self.info.tls.is_some(), self.authenticated) {
+            (false, false, false) => "LMTP",
+            (false, false, true) => "LMTPA",
+            (false, true, false) => "LMTPS",
+            (false, true, true) => "LMTPSA",
+            (true, false, false) => "UTF8LMTP",
+            (true, false, true) => "UTF8LMTPA",
+            (true, true, false) => "UTF8LMTPS",
+            (true, true, true) => "UTF8LMTPSA",
         }
     }
 }
@@ -88,6 +94,7 @@ mod tests {
             client: "mx.example.com",
             info: &info,
             utf8,
+            authenticated: utf8,
             host: "mail.example.com",
             delivery: "1-2-3",
             recipient: recipient.as_ref(),
@@ -111,7 +118,7 @@ mod tests {
             header(Peer::Unix { uid: 0, pid: None }, None, None, true),
             "Return-Path: <>\r\n\
              Received: from mx.example.com\r\n\
-             \tby mail.example.com (Angarium) with UTF8LMTP id 1-2-3;\r\n\
+             \tby mail.example.com (Angarium) with UTF8LMTPA id 1-2-3;\r\n\
              \tSun, 22 Nov 2026 20:34:06 +0000\r\n"
         );
         let six = Peer::Ip("[2001:db8::1]:1".parse().unwrap());

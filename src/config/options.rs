@@ -129,13 +129,16 @@ section! {
 section! {
     /// How mail comes in: Postfix (or another MTA) delivers over LMTP.
     struct Lmtp in "lmtp" {
-        /// Addresses for LMTP over TCP. It knows no login: see trusted_networks.
+        /// Addresses for LMTP over TCP. Who may deliver is a matter of trusted_networks.
         listen: Vec<SocketAddr> = vec![loopback(2424)],
         /// A Unix socket for LMTP. Unset: socket/lmtp below config_dir. Who can reach the directory may deliver.
         socket: Option<PathBuf> = None => r#""/var/imap/socket/lmtp""#,
         /// Networks whose hosts may deliver over TCP. Hosts outside of them are refused: whoever may deliver may write
         /// any mail to any user.
         trusted_networks: Vec<Network> = lmtpd::Settings::default().trusted,
+        /// Let clients log in (AUTH), over TLS, from this machine and on the socket. Who has logged in posts with the rights
+        /// of that user, to shared folders for example, and an administrator with those of whom it names.
+        auth: bool = true,
         /// What a full mailbox answers: true, 552, so the sender learns of it at once; false, 452, so the MTA tries again
         /// for days.
         over_quota_permanent: bool = true,

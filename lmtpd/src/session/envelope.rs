@@ -25,11 +25,7 @@ impl<D: Deposit> Session<D> {
             let reply = Refusal::TooBig.reply(settings.over_quota);
             return (State::Greeted(greeted), Next::Reply(reply));
         }
-        // RFC 4954, 5: an identity that we have no reason to trust is as good as none.
-        let submitter = match parameters.submitter {
-            Some(identity) if !identity.is_empty() && self.trusts_submitter() => self.submitter(identity).await,
-            _ => Access::anonymous(),
-        };
+        let submitter = self.submitter(parameters.submitter).await;
         let sender = Sender { greeted, from, submitter, utf8: parameters.utf8, size: parameters.size, attempts: 0 };
         (State::Sender(sender), Next::Reply(Reply::new(250, "2.1.0", "Ok")))
     }
@@ -91,8 +87,24 @@ impl<D: Deposit> Session<D> {
         })
     }
 
-    /// The user behind an `AUTH=` identity: an address, or a user ID. One that is not ours is nobody we know.
-    async fn submitter(&self, identity: String) -> Access {
+    /// As whom a message is posted. RFC 4954, 5: an identity that we have no reason to trust is as good as `<>`; who says
+    /// nothing speaks for himself.
+    async fn submitter(&self, told: Option<String>) -> Access {
+        let own = self.user.as_ref().map(|user| &user.access);
+        let Some(identity) = told else { return own.cloned().unwrap_or_else(Access::anonymous) };
+        if identity.is_empty() || !(own.is_some() || self.trusts_submitter()) {
+            return Access::anonymous();
+        }
+        let found = self.who(identity).await;
+        if self.trusts_submitter() || own.is_some_and(|own| own.user == found.user) {
+            found
+        } else {
+            Access::anonymous()
+        }
+    }
+
+    /// The user behind an identity: an address, or a user ID. One that is not ours is nobody we know.
+    async fn who(&self, identity: String) -> Access {
         let shared = Arc::clone(&self.shared);
         let resolved = wire::work::blocking(move || {
             let (local, domain) = identity.rsplit_once('@').map_or((identity.as_str(), None), |(l, d)| (l, Some(d)));

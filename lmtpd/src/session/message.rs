@@ -81,6 +81,7 @@ impl<D: Deposit> Session<D> {
             client: &recipients.sender.greeted.client,
             info: self.conn.info(),
             utf8: recipients.sender.utf8,
+            authenticated: self.user.is_some(),
             host: &settings.host_name,
             delivery: &delivery,
             recipient: match &recipients.accepted[..] {

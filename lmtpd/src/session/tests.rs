@@ -15,7 +15,7 @@ fn service() -> Service {
 }
 
 fn with(settings: Settings) -> Service {
-    Arc::new(Shared::new(settings, FakeDeposit::example(), None))
+    Arc::new(Shared::new(settings, FakeDeposit::example(), None, None))
 }
 
 /// Sends all of `input` in pieces of `step` octets, and gives the replies until the server closes. The client closes its
@@ -119,7 +119,7 @@ async fn states_and_syntax() {
         ("MAIL FROM:<>\r\nRCPT TO:<joe>\r\nLHLO again\r\nDATA\r\n", &["250 2.1.0", "250 2.1.5", "250", "503 5.5.1"]),
         ("MAIL FROM:<>\r\nRCPT TO:<joe>\r\nDATA now\r\n", &["250 2.1.0", "250 2.1.5", "501 5.5.4"]),
         ("NOOP\r\nNOOP x\r\nVRFY joe\r\nHELP\r\n", &["250 2.0.0", "250 2.0.0", "252 2.5.0", "214 2.0.0"]),
-        ("STARTTLS\r\n", &["502 5.5.1"]),
+        ("STARTTLS\r\nAUTH PLAIN =\r\n", &["502 5.5.1", "502 5.5.1"]),
         ("FOO\r\n\r\n", &["500 5.5.1", "500 5.5.1"]),
         ("NOOP\n\r\nNOOP\r\n", &["500 5.5.2", "500 5.5.1", "250 2.0.0"]),
         ("NO\0OP\r\nNOOP\r\n", &["500 5.5.2", "250 2.0.0"]),
