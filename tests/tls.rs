@@ -9,11 +9,13 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use harness::transcript::Protocol;
 use harness::{Home, Server};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 
@@ -32,6 +34,18 @@ fn certificate(dir: &Path, file: &str, name: &str) {
     assert!(status.expect("openssl runs").success());
 }
 
+/// The same, out of date for years.
+fn expired_certificate(dir: &Path, file: &str, name: &str) {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+    (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 2, 1));
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate").pem();
+    fs::write(dir.join(format!("{file}.pem")), certificate).expect("written");
+    let secret = dir.join(format!("{file}.key"));
+    fs::write(&secret, key.serialize_pem()).expect("written");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("private");
+}
+
 struct Site {
     home: Home,
     server: Server,
@@ -46,12 +60,13 @@ impl Site {
         let mut all = vec![
             "tls.certificate = \"first.pem\"".to_owned(),
             "tls.key = \"first.key\"".to_owned(),
-            "tls.others = [\"second.pem\"]".to_owned(),
+            "tls.others = [\"second.pem\", \"old.pem\"]".to_owned(),
         ];
         all.extend(settings.iter().map(|setting| (*setting).to_owned()));
         let home = Home::new(PROGRAM, &all);
         certificate(home.path(), "first", "mail.example.org");
         certificate(home.path(), "second", "mail.example.com");
+        expired_certificate(home.path(), "old", "old.example.org");
         let server = home.start();
         Some(Self { home, server })
     }
@@ -110,18 +125,53 @@ fn what_is_out_of_date_is_refused() {
         (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"], false),
         (&["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"], false),
         (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"], false),
+        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA384:@SECLEVEL=0"], false),
+        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0"], false),
+        (&["-tls1_2", "-cipher", "DHE:@SECLEVEL=0"], false),
         (&["-tls1_2", "-cipher", "aNULL:@SECLEVEL=0"], false),
+        (&["-tls1_2", "-cipher", "eNULL:@SECLEVEL=0"], false),
+        (&["-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_8_SHA256"], false),
+        // No group that is too small.
+        (&["-tls1_2", "-groups", "P-224", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256:@SECLEVEL=0"], false),
         // Another protocol's client (ALPACA).
         (&["-alpn", "http/1.1"], false),
         (&["-alpn", "imap"], true),
     ] {
         let (worked, said) = site.client(Protocol::Imaps, arguments);
         assert_eq!(worked, expected, "{arguments:?}\n{said}");
+        // It was the server that did not want it, not OpenSSL.
+        assert!(worked || said.contains(" alert "), "{arguments:?}\n{said}");
     }
     site.server.stop(&[]);
     let Some(site) = Site::new(&["tls.min_version = \"1.3\""]) else { return };
     assert!(site.client(Protocol::Imaps, &["-tls1_3"]).0);
     assert!(!site.client(Protocol::Imaps, &["-tls1_2"]).0);
+    site.server.stop(&[]);
+}
+
+/// A client that checks (`-verify_return_error`) does not go on with a server that is not who it should be.
+#[test]
+fn clients_that_check_refuse_what_is_wrong() {
+    let Some(site) = Site::new(&[]) else { return };
+    let trusted = |file: &str| site.home.path().join(file).to_str().expect("a path in UTF-8").to_owned();
+    let check = |protocol, file: &str, name: &str, expected: &str| {
+        let starttls = match protocol {
+            Protocol::Imap => vec!["-starttls", "imap"],
+            Protocol::Pop3 => vec!["-starttls", "pop3"],
+            _ => Vec::new(),
+        };
+        let file = trusted(file);
+        let verify = ["-verify_return_error", "-CAfile", &file, "-servername", name, "-verify_hostname", name];
+        let (worked, said) = site.client(protocol, &[&starttls[..], &verify].concat());
+        assert_eq!(worked, expected == "Verification: OK", "{name}\n{said}");
+        assert!(said.contains(expected), "{name}: {expected}\n{said}");
+    };
+    for protocol in [Protocol::Imaps, Protocol::Pop3s, Protocol::Imap, Protocol::Pop3] {
+        check(protocol, "first.pem", "mail.example.org", "Verification: OK");
+        check(protocol, "old.pem", "old.example.org", "certificate has expired");
+        check(protocol, "first.pem", "elsewhere.example", "ostname mismatch");
+        check(protocol, "second.pem", "mail.example.org", "self");
+    }
     site.server.stop(&[]);
 }
 
