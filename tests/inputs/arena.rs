@@ -3,11 +3,13 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use harness::transcript::Protocol;
 use harness::{Connection, Home, Imap, Pop3, Server, corpus};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::row::Row;
 use crate::witness::Witness;
@@ -34,6 +36,9 @@ const DESCRIPTORS: usize = 16;
 
 /// What all inputs together may leave open so.
 const ALL_DESCRIPTORS: usize = 200;
+
+/// How long a row may take beyond its time until it is taken to hang.
+const HUNG: Duration = Duration::from_secs(60);
 
 /// How long what must happen soon may take on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -79,9 +84,11 @@ impl Arena {
         let memory = self.server.memory_mark();
         self.witness.reset();
         let begin = Instant::now();
+        let watch = self.watch(row.time + HUNG);
         row.run(self);
         let taken = begin.elapsed();
         self.witness.was_served();
+        drop(watch);
         let grown = self.server.grown_since(memory);
         assert!(self.server.is_alive(), "the server is gone:\n{}", self.server.log_from(log));
         assert!(taken < row.time, "it took {taken:?}, {:?} are allowed", row.time);
@@ -96,6 +103,19 @@ impl Arena {
         soon("descriptors are closed", || self.open_descriptors() <= open + DESCRIPTORS);
         soon("what was being received is removed", || self.staged() == 0);
         self.mail_is_untouched();
+    }
+
+    /// Kills the server if the row is not over after that time, so that whoever waits for it fails.
+    fn watch(&self, time: Duration) -> Sender<()> {
+        let (over, told) = mpsc::channel::<()>();
+        let server = Pid::from_raw(self.server.pid() as i32).unwrap();
+        std::thread::spawn(move || {
+            if told.recv_timeout(time) == Err(mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("not over after {time:?}: the server is killed");
+                let _ = kill_process(server, Signal::KILL);
+            }
+        });
+        over
     }
 
     /// Stops it. What it refused it may have warned of.

@@ -42,7 +42,7 @@ pub(crate) static ROWS: &[Row] = &[
             (b"PROXY TCP4 192.0.2.66 198.51.100.1 1 24\r\n", Says("500")),
             (b"XCLIENT ADDR=192.0.2.66 NAME=x LOGIN=admin\r\n", Says("500")),
             (b"XFORWARD NAME=x ADDR=192.0.2.66\r\n", Says("500")),
-            (b"AUTH PLAIN AGpvZQBjb3JyZWN0LWhvcnNl\r\n", Says("500")),
+            (b"MAIL FROM:<a@example.org> AUTH=joe@example.org XCLIENT=admin\r\n", Says("555")),
         ],
     ),
     Row::play("all: what a balancer sends in place of a header", |arena| {
