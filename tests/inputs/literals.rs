@@ -70,6 +70,18 @@ pub(crate) static ROWS: &[Row] = &[
         Says("a BAD [TOOBIG]"),
     ),
     Row::made(
+        "imap: one literal more than a command may have",
+        Door::Selected,
+        || [b"a SEARCH".to_vec(), b" SUBJECT {0+}\r\n".repeat(1_001), b"\r\n".to_vec()].concat(),
+        Says("a BAD [TOOBIG]"),
+    ),
+    Row::made(
+        "imap: as many literals as a command may have",
+        Door::Selected,
+        || [b"a SEARCH".to_vec(), b" SUBJECT {0+}\r\n".repeat(1_000), b"\r\n".to_vec()].concat(),
+        Says("a OK"),
+    ),
+    Row::made(
         "imap: literals of 64 KiB, together more than a command may have",
         Door::Selected,
         || {
