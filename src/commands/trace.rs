@@ -18,6 +18,8 @@ use crate::trace;
 pub(super) const COMMAND: Command =
     Command { spec, links: &[], run: Run::Repair(StoreCommand { input: super::no_input, run }, who::no_server) };
 
+/// When nothing more is said for this long, what was said is pushed through: a pipe has it then as a terminal has it at once.
+const PAUSE: Duration = Duration::from_millis(150);
 /// How often a terminal that nobody says anything to is asked whether it is still there.
 const STILL_THERE: Duration = Duration::from_secs(5);
 
@@ -103,15 +105,16 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
 /// Shows records until the time is over, the trace is ended, or nobody reads them any more.
 fn follow(sessions: &Arc<Sessions>, order: Order, console: &mut dyn Console) {
     let (trace, records) = sessions.trace(order);
-    let mut shown = 0;
+    let (mut shown, mut wait) = (0, STILL_THERE);
     loop {
         let left = trace.order().until.saturating_duration_since(Instant::now());
-        let told = match records.recv_timeout(left.min(STILL_THERE)) {
+        let told = match records.recv_timeout(left.min(wait)) {
             Ok(record) => {
-                shown += 1;
+                (shown, wait) = (shown + 1, PAUSE);
                 console.out(&trace::line(&record))
             }
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) if !left.is_zero() => {
+                wait = STILL_THERE;
                 console.progress(&Progress { what: "records".to_owned(), done: shown, total: None })
             }
             Err(_) => break,
