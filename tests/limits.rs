@@ -194,7 +194,7 @@ fn nobody_who_is_not_in_delays_the_end() {
     wrong.send(b"a LOGIN joe wrong\r\nb LOGIN joe wronger\r\nc LOGIN joe wrongest\r\n");
     let _scraper = Talk::open(metrics);
     let _silent = UnixStream::connect(home.config_dir().join("socket/control")).expect("connected");
-    await_until("the wrong password is seen", || server.log().contains("imap.login.failed"));
+    await_until("the wrong password is seen", || server.log().contains("event=login.failed"));
 
     let begin = Instant::now();
     server.stop(&[]);

@@ -24,8 +24,14 @@ pub(crate) static ROWS: &[Row] = &[
         // What was said is there, as far as it is logged at all.
         let said = || arena.server.log_from(log);
         // Of headers that are refused, some are: `proxy.refused` is not written for each.
-        for event in ["imap.login.failed", "pop3.login.failed", "imap.client.named", "lmtp.message.received"] {
-            soon(event, || said().contains(&format!("event={event}")));
+        for (event, service) in [
+            ("login.failed", " service=imap "),
+            ("login.failed", " service=pop3 "),
+            ("imap.client.named", ""),
+            ("lmtp.message.received", ""),
+        ] {
+            let event = format!("event={event}");
+            soon(&event, || said().lines().any(|line| line.contains(&event) && line.contains(service)));
         }
         let said = said();
         assert!(said.contains("forged"), "names are logged, escaped:\n{said}");

@@ -97,7 +97,7 @@ pub(crate) static ROWS: &[Row] = &[
         connection.send(format!("a LOGIN joe {PASSWORD}\r\n").as_bytes()).unwrap();
         connection.reply().unwrap().expect("an answer");
         let said = arena.server.log_from(log);
-        let line = said.lines().find(|line| line.contains("imap.login.succeeded")).expect("a line of the log");
+        let line = said.lines().find(|line| line.contains("event=login.succeeded")).expect("a line of the log");
         assert!(line.contains(&format!("peer={BALANCER}:")), "{line}");
     }),
     Row::play("imap: sixty connections of one address behind a balancer", |arena| {
