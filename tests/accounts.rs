@@ -132,3 +132,26 @@ fn who_has_logged_in() {
     assert!(imap(&server, PASSWORD));
     server.stop(&["logins.write.failed".to_owned()]);
 }
+
+/// A hash that nobody could check would lock its user out; the administrator hears which kind it is, and what would do.
+#[test]
+fn a_hash_from_elsewhere_is_taken_or_refused_by_its_kind() {
+    let home = Home::new(PROGRAM, &[]);
+    home.add_user("joe");
+    let passwd = |hash: &str| home.run(&["user", "passwd", "joe", "--hash"], format!("{hash}\n").as_bytes());
+    for (hash, kind) in [
+        ("$1$salt$qJH7.N4xYta3aEG/dfqo/0", "MD5-crypt hashes ($1$)"),
+        ("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7", "yescrypt hashes ($y$)"),
+        ("{NTLM}8846f7eaee8fb117ad06bdd830b7586c", "{NTLM} hashes"),
+        ("$6$salt$cut", "that hash is damaged"),
+    ] {
+        let output = passwd(hash);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(kind) && said.contains("{SSHA512}"), "{hash}: {said}");
+    }
+    // SHA-1 of "correct horse".
+    assert!(passwd("{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=").status.success());
+    let server = home.start();
+    assert!(imap(&server, "correct horse") && !imap(&server, PASSWORD));
+    server.stop(&[]);
+}

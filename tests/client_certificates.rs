@@ -319,6 +319,8 @@ fn openssl_is_turned_away_with_an_alert() {
         let said = String::from_utf8_lossy(&said);
         assert_eq!(output.status.success(), certificate == Some(&joe), "{certificate:?}\n{said}");
         assert!(said.contains(expected), "{certificate:?}\n{said}");
+        // A session that is resumed would not be asked again.
+        assert!(!said.contains("TLS session ticket"), "{certificate:?}\n{said}");
     }
     site.server.stop(&[]);
 }
