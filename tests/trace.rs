@@ -68,7 +68,8 @@ fn a_users_sessions_go_to_files() {
     joe.must("LOGOUT").expect("gone");
     await_until("the end is written", || {
         let files = files(&home);
-        files.len() == 2 && files.iter().all(|text| text.contains("OK ") && text.contains("* BYE"))
+        let ended = |text: &str| text.lines().last().is_some_and(|line| line.contains(" S: ") && line.contains(" OK "));
+        files.len() == 2 && files.iter().all(|text| text.contains("* BYE") && text.ends_with('\n') && ended(text))
     });
     let texts = files(&home);
     assert!(texts[0].contains(" C: ") && texts[0].contains(" NOOP\n"), "{}", texts[0]);
