@@ -92,6 +92,8 @@ struct Opening<'a> {
 struct Recovered {
     index: SledIndex,
     caught_up: CaughtUp,
+    /// Every row was read, or written just now.
+    read: bool,
     rebuilt: Option<Rebuilt>,
     salvaged: Vec<String>,
 }
@@ -127,9 +129,7 @@ impl Opening<'_> {
             ..OpenReport::default()
         };
         self.settle(&recovered.index)?;
-        // It was read, or is a new one.
-        let read = self.listing.suspect || self.reads_at_once(&recovered.index);
-        let checked = report.clean || report.rebuilt.is_some() || read;
+        let checked = report.clean || recovered.read;
         if self.listing.suspect {
             self.copies.unsuspect(&*self.disk)?;
         }
@@ -158,8 +158,8 @@ impl Opening<'_> {
             match self.open_index(self.dir)? {
                 Err(damage) => why.push(damage),
                 Ok(index) => match self.complete(&evidence, &index) {
-                    Ok(caught_up) => {
-                        return Ok(Recovered { index, caught_up, rebuilt: None, salvaged: Vec::new() });
+                    Ok((caught_up, read)) => {
+                        return Ok(Recovered { index, caught_up, read, rebuilt: None, salvaged: Vec::new() });
                     }
                     Err(Shortfall::Disk(error)) => return Err(error.into()),
                     Err(shortfall) => why.push(format!("index: {shortfall}")),
@@ -181,7 +181,8 @@ impl Opening<'_> {
         Err(OpenError::Incomplete { dir, why, repair })
     }
 
-    fn complete(&self, evidence: &Evidence<'_>, index: &SledIndex) -> Result<CaughtUp, Shortfall> {
+    /// Completes the index that is there. The second answer is whether all of it was read.
+    fn complete(&self, evidence: &Evidence<'_>, index: &SledIndex) -> Result<(CaughtUp, bool), Shortfall> {
         // At a clean stop and before each dump the index was made durable: less than that is damage, which sled answers
         // by quietly starting from an older (or no) state.
         let durable = self.listing.clean.max(self.listing.dumps.first().map(|dump| dump.seq)).unwrap_or(0);
@@ -191,11 +192,12 @@ impl Opening<'_> {
         }
         let caught_up = evidence.catch_up(index, 0)?;
         let unclean = self.listing.clean != Some(caught_up.applied);
-        if self.listing.suspect || (unclean && self.reads_at_once(index)) {
+        let read = self.listing.suspect || (unclean && self.reads_at_once(index));
+        if read {
             // It opens, and may yet have pages that cannot be read: now is the time to know.
             count_rows(index)?;
         }
-        Ok(caught_up)
+        Ok((caught_up, read))
     }
 
     fn reads_at_once(&self, index: &SledIndex) -> bool {
@@ -229,7 +231,7 @@ impl Opening<'_> {
                     let moved_to = self.put_in_place(&scratch, index_exists)?;
                     let index = self.open_index(self.dir)?.map_err(OpenError::Index)?;
                     let rebuilt = Some(Rebuilt { why: why.join("; "), moved_to, dump: source.map(|dump| dump.seq) });
-                    return Ok(Some(Recovered { index, caught_up, rebuilt, salvaged: Vec::new() }));
+                    return Ok(Some(Recovered { index, caught_up, read: true, rebuilt, salvaged: Vec::new() }));
                 }
                 Err(shortfall) => {
                     remove_tree(&scratch);
@@ -257,7 +259,13 @@ impl Opening<'_> {
         if let Some(index) = opened.take_if(whole) {
             let (applied, replayed) = evidence.salvage(&index).map_err(shortfall)?;
             salvaged.push(format!("taken: the whole index, and {replayed} changes of the journal"));
-            return Ok(Recovered { index, caught_up: CaughtUp { applied, replayed }, rebuilt: None, salvaged });
+            return Ok(Recovered {
+                index,
+                caught_up: CaughtUp { applied, replayed },
+                read: true,
+                rebuilt: None,
+                salvaged,
+            });
         }
         let scratch = beside(self.dir, ".rebuild");
         if !index_exists && let Some(recovered) = self.finish_salvage(evidence, &scratch, &why)? {
@@ -275,7 +283,7 @@ impl Opening<'_> {
         let moved_to = self.put_in_place(&scratch, index_exists)?;
         let index = self.open_index(self.dir)?.map_err(OpenError::Index)?;
         let rebuilt = Some(Rebuilt { why: why.join("; "), moved_to, dump });
-        Ok(Recovered { index, caught_up, rebuilt, salvaged })
+        Ok(Recovered { index, caught_up, read: true, rebuilt, salvaged })
     }
 
     /// A salvage that ended after the damaged index was put aside and before the new one was in its place: what was gathered
@@ -302,7 +310,7 @@ impl Opening<'_> {
         let mut salvaged = why.to_vec();
         salvaged.push(format!("taken: what an earlier repair gathered, and {replayed} changes of the journal"));
         let rebuilt = Some(Rebuilt { why: why.join("; "), moved_to: None, dump: None });
-        Ok(Some(Recovered { index, caught_up: CaughtUp { applied, replayed }, rebuilt, salvaged }))
+        Ok(Some(Recovered { index, caught_up: CaughtUp { applied, replayed }, read: true, rebuilt, salvaged }))
     }
 
     /// The inner error says that the content is no good.
