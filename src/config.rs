@@ -19,6 +19,10 @@ use section::Section;
 
 /// Where a configuration is looked for when none is named.
 const IN_WORKING_DIRECTORY: &str = "angarium.toml";
+
+/// Room for the Return-Path and Received that LMTP puts above a message: 4 KiB.
+pub(crate) const TRACE_HEADER: u64 = 4 * 1024;
+
 /// Where an installed server's configuration is.
 const INSTALLED: &str = "/etc/angarium/angarium.toml";
 /// The environment variable that names one.
@@ -165,6 +169,11 @@ impl Config {
     /// The primary domain to create at the first start.
     pub(crate) fn domain(&self) -> String {
         self.server.domain.clone().unwrap_or_else(machine_name)
+    }
+
+    /// The largest message: not more than the store can take, with its trace header.
+    pub(crate) fn message_size(&self) -> u64 {
+        self.limits.message_size.0.min(mailstore::MAX_MESSAGE - TRACE_HEADER)
     }
 
     /// The limits of connections.

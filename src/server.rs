@@ -277,7 +277,7 @@ fn imap_service(config: &Config, tls: &Tls, services: &Services, reception: &Rec
         host_name: config.hostname(),
         allow_plain_text: config.imap.allow_plaintext,
         quota_warn: u8::try_from(config.quota.warn_percent).unwrap_or(100).min(100),
-        message_size: config.limits.message_size.0,
+        message_size: config.message_size(),
         login: config.login_by(),
         ..imapd::Options::default()
     };
@@ -312,7 +312,7 @@ fn pop3_service(config: &Config, tls: &Tls, services: &Services, reception: &Rec
 fn lmtp_service(config: &Config, tls: &Tls, services: &Services) -> Arc<lmtpd::Lmtp> {
     let settings = lmtpd::Settings {
         host_name: config.hostname(),
-        message_size: config.limits.message_size.0,
+        message_size: config.message_size(),
         trusted: config.lmtp.trusted_networks.clone(),
         over_quota: if config.lmtp.over_quota_permanent {
             lmtpd::OverQuota::Permanent

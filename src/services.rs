@@ -4,18 +4,15 @@ use std::sync::{Arc, OnceLock};
 
 use directory::{Directory, DomainName, Embedded, HashCost, Logins, ScramCost, TokenCheck, UserId};
 use durable::disk::{Disk, RealDisk};
-use mailstore::{Layout, Store, StoreOptions};
+use mailstore::{Layout, OpenReport, Store, StoreOptions};
 use tools::Exit;
 use tracing::{info, warn};
 use wire::Sessions;
 
-use crate::config::Config;
 use crate::config::options::{Durability, Mode};
+use crate::config::{Config, TRACE_HEADER};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
-
-/// Room for the Return-Path and Received that LMTP puts above a message: 4 KiB.
-const TRACE_HEADER: u64 = 4 * 1024;
 
 /// The open store and directory. Whoever holds them is their only owner, on this machine or any other that sees the same
 /// files.
@@ -35,8 +32,20 @@ impl Services {
     /// # Errors
     /// Another process owns the store, or something in it must be repaired first; nothing was changed then.
     pub(crate) fn open(config: &Config, tokens: Option<Arc<dyn TokenCheck>>) -> Result<Self, Failure> {
+        Self::open_as(config, store_options(config), tokens).map(|(services, _)| services)
+    }
+
+    /// The same with other options for the store, and with what its start found.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub(crate) fn open_as(
+        config: &Config,
+        options: StoreOptions,
+        tokens: Option<Arc<dyn TokenCheck>>,
+    ) -> Result<(Self, OpenReport), Failure> {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let (store, report) = Store::open(store_options(config), Arc::clone(&disk)).map_err(store_failure)?;
+        let (store, report) = Store::open(options, Arc::clone(&disk)).map_err(store_failure)?;
         if report.created {
             info!(event = "store.created", config = %store.layout().config().display());
         }
@@ -49,7 +58,9 @@ impl Services {
         // A first start that ended between the two left a store without a single mailbox, hence without users.
         let first = report.created || store.mailbox_count() == 0;
         match open_directory(config, disk, &store, first, tokens) {
-            Ok(directory) => Ok(Self { store, directory, sessions: Arc::default(), metrics: OnceLock::new() }),
+            Ok(directory) => {
+                Ok((Self { store, directory, sessions: Arc::default(), metrics: OnceLock::new() }, report))
+            }
             Err(failure) => {
                 // What failed first is what to say; a store that is not closed repairs itself.
                 let _ = store.close();
@@ -126,7 +137,7 @@ pub(crate) fn store_options(config: &Config) -> StoreOptions {
     options.search_memory = usize::try_from(config.performance.search_memory.0).unwrap_or(usize::MAX);
     options.max_mailboxes = config.limits.mailboxes_per_user as usize;
     // A message grows by its trace header on the way in.
-    options.max_message = config.limits.message_size.0.saturating_add(TRACE_HEADER);
+    options.max_message = config.message_size().saturating_add(TRACE_HEADER);
     options
 }
 

@@ -59,7 +59,7 @@ pub use raw::sled_syncs;
 pub use repair::{Examination, Mismatch, OddFiles, RepairEvent, RepairKind, RepairOptions, Repaired};
 pub use scrub::{ScrubFinding, ScrubKind, ScrubPace, Scrubbed};
 pub use special_use::SpecialUse;
-pub use stage::{StageWriter, Staged};
+pub use stage::{MAX_MESSAGE, StageWriter, Staged};
 pub use store::{
     Adopted, CreateOptions, ListAudience, ListFinding, ListFindingKind, ListRepair, MAX_MAILBOXES_PER_USER, OpenReport,
     QuotaFinding, QuotaRepair, RestoredRow, SavedList, SavedMailbox, Store, StoreOptions, Unlisted,

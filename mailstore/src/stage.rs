@@ -20,6 +20,10 @@ pub(crate) const DIRECTORY: &str = "stage.";
 /// for the analysis. 256 KiB holds nine messages in ten; larger ones spill to the file.
 const IN_MEMORY: usize = 256 << 10;
 
+/// Largest message there can be, whatever the configuration says: it is in memory while it is analysed. A file that is
+/// larger is no message, wherever it lies.
+pub const MAX_MESSAGE: u64 = 1 << 30;
+
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 /// A message that is being received.
@@ -44,6 +48,7 @@ impl StageWriter {
     pub(crate) fn new(disk: Arc<dyn Disk>, directory: &Path, limit: u64, counters: Arc<Counters>) -> StageWriter {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let path = directory.join(format!("{}-{}-{serial}.", std::process::id(), Timestamp::now().seconds));
+        let limit = limit.min(MAX_MESSAGE);
         StageWriter { disk, path, file: None, pending: Vec::new(), written: 0, limit, modified: None, counters }
     }
 

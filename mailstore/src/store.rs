@@ -73,6 +73,9 @@ pub struct StoreOptions {
     pub create: bool,
     /// Open even if the mailboxes database can't be proved complete, with what is left of it: only for repair.
     pub salvage: bool,
+    /// What was under way when the last owner died is neither ended nor undone: the next start without this does it. Only to
+    /// look at what a crash has left.
+    pub leave_unfinished: bool,
     /// Deleted mailboxes stay below `DELETED/` until they are purged (default), or are removed at once.
     pub delayed_delete: bool,
     /// Expunged messages stay until the mailbox is repacked (default), or are removed at once.
@@ -104,6 +107,7 @@ impl StoreOptions {
             layout,
             create: false,
             salvage: false,
+            leave_unfinished: false,
             delayed_delete: true,
             delayed_expunge: true,
             strict: false,

@@ -244,7 +244,7 @@ section! {
 section! {
     /// What a client may cost. The defaults suit a server for some thousand users; the reasons are in wire/src/limits.rs.
     struct Limits in "limits" {
-        /// Largest message.
+        /// Largest message; 1 GiB at most.
         message_size: Size = Size(limits::MESSAGE_SIZE),
         /// Mailboxes of one user. Administrators may make more for him.
         mailboxes_per_user: u32 = mailstore::MAX_MAILBOXES_PER_USER as u32,

@@ -44,6 +44,8 @@ pub struct OpenReport {
     pub bad_rows: Vec<(String, String)>,
     /// Operations that were under way, and what became of each.
     pub completed: Vec<String>,
+    /// Only with [`StoreOptions::leave_unfinished`]: operations that were under way, and are still.
+    pub unfinished: Vec<String>,
     /// Staged messages and temporary files that were removed.
     pub removed_files: u64,
 }
@@ -88,8 +90,10 @@ impl Store {
 
         let directories = Directories { disk: Arc::clone(&disk), layout: layout.clone() };
         // What an incomplete list shows as under way may be long over: that is looked into by the repair.
-        if report.is_proved() {
-            complete(&list, &directories, &mut report)?;
+        match report.is_proved() {
+            true if options.leave_unfinished => report.unfinished = unfinished(&list),
+            true => complete(&list, &directories, &mut report)?,
+            false => {}
         }
         clean_up(&directories, options.salvage, &mut report)?;
 
@@ -227,6 +231,16 @@ fn complete(list: &MailboxList, directories: &Directories, report: &mut OpenRepo
         tracing::warn!(event = "store.recovered", what = line);
     }
     Ok(())
+}
+
+/// What [`complete`] would end or undo.
+fn unfinished(list: &MailboxList) -> Vec<String> {
+    let renamed = list.intents().into_iter().map(|intent| format!("{} is being renamed to {}", intent.old, intent.new));
+    let half_made = list.unfinished().into_iter().map(|row| match row.state {
+        RowState::Creating => format!("{}: its creation was begun", row.name),
+        _ => format!("{}: its deletion was begun", row.name),
+    });
+    renamed.chain(half_made).collect()
 }
 
 /// Removes staged messages, which nobody was told are accepted, and temporary files.

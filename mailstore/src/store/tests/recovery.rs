@@ -1,5 +1,7 @@
 //! Rows and directories that lost each other.
 
+use durable::disk::{Fault, FaultyDisk};
+
 use super::*;
 
 #[test]
@@ -96,4 +98,41 @@ fn rows_without_directories() {
     assert_eq!(names(&store), ["user/joe", "user/joe/a"]);
     assert_eq!(kind(store.drop_row(&name("user/joe/a"))), ErrorKind::Invalid);
     check(&store);
+}
+
+#[test]
+fn what_was_under_way_can_be_left_as_it_is() {
+    let template = tempfile::tempdir().unwrap();
+    let (store, _) = open(template.path());
+    store.create_user("joe", None).unwrap();
+    store.create(&Access::user("joe"), &name("user/joe/a"), &CreateOptions::default()).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let (mut unfinished, mut step) = (0, 0);
+    loop {
+        step += 1;
+        let dir = tempfile::tempdir().unwrap();
+        crashes::copy_tree(template.path(), dir.path());
+        let disk = Arc::new(FaultyDisk::new(Arc::new(RealDisk)));
+        let (store, _) = Store::open(options(dir.path()), Arc::clone(&disk) as _).unwrap();
+        disk.set_fault(Some(Fault::Crash { at: disk.changes() + step, torn: 0 }));
+        let joe = Access::user("joe");
+        let made = store.create(&joe, &name("user/joe/new"), &CreateOptions::default());
+        let renamed = store.rename(&joe, &name("user/joe/a"), &name("user/joe/b"));
+        drop(store);
+        if made.is_ok() && renamed.is_ok() {
+            break;
+        }
+        let only_look = StoreOptions { leave_unfinished: true, ..options(dir.path()) };
+        let (store, report) = Store::open(only_look, Arc::new(RealDisk)).unwrap();
+        assert_eq!(report.completed, [""; 0], "step {step}");
+        store.close().unwrap();
+        drop(store);
+        let (store, next) = open(dir.path());
+        assert!(next.unfinished.is_empty());
+        assert_eq!(next.completed.len(), report.unfinished.len(), "step {step}: {next:?}, {report:?}");
+        check(&store);
+        unfinished += report.unfinished.len();
+    }
+    assert!(unfinished > 5, "{unfinished} in {step} steps");
 }
