@@ -60,7 +60,10 @@ impl CacheFile {
     /// name.
     pub(crate) fn write_new(disk: &Arc<dyn Disk>, path: &Path, generation: u32) -> Result<CacheFile> {
         let file = disk.create_new(path)?;
-        disk.write_at(&file, &cache::file_header(generation), 0)?;
+        disk.write_at(&file, &cache::file_header(generation), 0).inspect_err(|_| {
+            // What can't be removed is recognised by its name.
+            let _ = disk.unlink(path);
+        })?;
         Ok(CacheFile { disk: Arc::clone(disk), file, map: None })
     }
 
@@ -79,17 +82,24 @@ impl CacheFile {
         Ok(self.disk.sync_data(&self.file)?)
     }
 
-    /// Makes reading cheap up to `len` bytes.
+    /// Makes reading cheap up to `len` bytes. A mapping that has lost pages gives way to a new one when the file is whole
+    /// again, as after a repair; until then records are read with `pread`, which finds them missing without a fault.
     pub(crate) fn prepare(&mut self, len: u64) {
-        if !self.is_prepared(len) {
+        if self.is_prepared(len) {
+            return;
+        }
+        self.map = None;
+        if len >= MAP_FROM && self.file.metadata().is_ok_and(|found| found.size >= len) {
             self.map = SharedMap::new(&self.file, len as usize + MAP_SLACK).unwrap_or_default();
         }
     }
 
     /// Whether reading up to `len` bytes is as cheap as it gets.
     pub(crate) fn is_prepared(&self, len: u64) -> bool {
-        let mapped = self.map.as_ref().map_or(0, SharedMap::len) as u64;
-        len <= mapped || len < MAP_FROM
+        match &self.map {
+            Some(map) => !map.is_poisoned() && (len <= map.len() as u64 || len < MAP_FROM),
+            None => len < MAP_FROM,
+        }
     }
 
     /// Copies items of a record out and checks them; answers whether they are good.
@@ -177,4 +187,41 @@ fn head(map: &SharedMap, uid: Uid, offset: u64, len: u32) -> Option<Head> {
     let mut bytes = [0; FIXED];
     map.read(offset as usize, &mut bytes).ok()?;
     Head::decode(&bytes, uid, len)
+}
+
+#[cfg(test)]
+mod tests {
+    use durable::disk::RealDisk;
+    use message::Limits;
+
+    use super::*;
+
+    #[cfg_attr(miri, ignore = "maps files")]
+    #[test]
+    fn a_mapping_that_lost_its_pages_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let path = dir.path().join(FILE);
+        let (uid, at, len) = (Uid::new(1).unwrap(), 2 * MAP_FROM, 3 * MAP_FROM);
+        let record = cache::encode(uid, &message::analyse(b"Subject: x\r\n\r\ny\r\n", &Limits::default()));
+        let mut cache = CacheFile::create(&disk, &path, 7).unwrap();
+        let write = |cache: &CacheFile| {
+            cache.write(at, &record).unwrap();
+            cache.write(len - 1, &[0]).unwrap();
+        };
+        let read =
+            |cache: &CacheFile| cache.read(uid, at, record.len() as u32, CacheItems::ALL, &mut CacheBuf::default());
+        write(&cache);
+        cache.prepare(len);
+        assert!(read(&cache) && cache.map.is_some());
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(CACHE_START).unwrap();
+        assert!(!read(&cache), "its pages are gone");
+        assert!(!cache.is_prepared(len));
+        cache.prepare(len);
+        assert!(cache.map.is_none() && !read(&cache), "nothing to map");
+        write(&cache);
+        assert!(read(&cache), "without a mapping");
+        cache.prepare(len);
+        assert!(cache.is_prepared(len) && cache.map.is_some() && read(&cache));
+    }
 }

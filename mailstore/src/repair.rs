@@ -26,7 +26,11 @@ mod crash_tests;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use crate::error::{Error, Result};
 
 pub use event::{RepairEvent, RepairKind};
 pub use examine::Examination;
@@ -85,6 +89,25 @@ pub struct RepairOptions {
     pub fix_modes: bool,
     /// A file that was written so recently may be on its way still: it is waited for.
     pub settling: Duration,
+    /// Changes with other codes than these are not made: where there are any when the mailbox is held, nothing is changed.
+    pub only: Option<&'static [&'static str]>,
+    /// When somebody sets it, the work ends between two messages, with [`Error::Unavailable`]; nothing was changed then.
+    pub stop: Option<Arc<AtomicBool>>,
+}
+
+impl RepairOptions {
+    /// Whether the work goes on.
+    ///
+    /// # Errors
+    /// It does not.
+    fn go_on(&self) -> Result<()> {
+        if self.is_stopped() { Err(Error::Unavailable("a repair was stopped half-way".to_owned())) } else { Ok(()) }
+    }
+
+    /// Whether somebody has set [`stop`](Self::stop).
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Acquire))
+    }
 }
 
 impl Default for RepairOptions {
@@ -102,6 +125,8 @@ impl Default for RepairOptions {
             derived_only: false,
             fix_modes: false,
             settling: Duration::from_secs(2),
+            only: None,
+            stop: None,
         }
     }
 }

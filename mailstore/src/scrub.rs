@@ -18,6 +18,8 @@ mod tests;
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::ident::Timestamp;
@@ -46,6 +48,11 @@ pub trait ScrubPace {
 
     /// Something is not in order, or was not.
     fn found(&mut self, finding: ScrubFinding);
+
+    /// Set when the scrub is to end also where nothing is paced: while the index of a large mailbox is looked at.
+    fn stop(&self) -> Option<Arc<AtomicBool>> {
+        None
+    }
 }
 
 /// What became of a finding.
@@ -130,21 +137,26 @@ impl Store {
             return Ok(Scrubbed::Stopped);
         }
         // The directory of a mailbox that is being renamed is under neither name for a moment: nobody renames the second time.
-        let surveyed = self.survey(name, &options(true)).or_else(|_| {
+        let options = options(by);
+        let surveyed = self.survey(name, &options).or_else(|_| {
             let _names = self.lock_tree(name);
-            self.survey(name, &options(true))
+            self.survey(name, &options)
         });
         let surveyed = match surveyed {
             Ok(surveyed) => surveyed,
             Err(Error::NotFound(_)) => return Ok(Scrubbed::Whole),
+            Err(_) if options.is_stopped() => return Ok(Scrubbed::Stopped),
             Err(error) => {
                 let remedy = format!("run `reconstruct {name}`");
                 by.found(ScrubFinding::left("mailbox.unreadable", name, None, error.to_string(), remedy));
                 return Ok(Scrubbed::Whole);
             }
         };
-        let events = self.confirmed(name, surveyed.needs_repair, surveyed.events);
-        self.tell(name, events, dry_run, by);
+        let events = self.confirmed(name, surveyed.needs_repair, surveyed.events, &options);
+        self.tell(name, events, dry_run, &options, by);
+        if options.is_stopped() {
+            return Ok(Scrubbed::Stopped);
+        }
         self.scrub_messages(&row.unique_id, surveyed.messages, above, by)
     }
 
@@ -159,13 +171,19 @@ impl Store {
 
     /// What is still so at a second look. A mailbox that is in use changes while it is looked at: what is to be changed is
     /// looked at again while it is held, and files of messages that were expunged have reached their place.
-    fn confirmed(&self, name: &MailboxName, needs_repair: bool, first: Vec<RepairEvent>) -> Vec<RepairEvent> {
+    fn confirmed(
+        &self,
+        name: &MailboxName,
+        needs_repair: bool,
+        first: Vec<RepairEvent>,
+        options: &RepairOptions,
+    ) -> Vec<RepairEvent> {
         if !needs_repair && !first.iter().any(is_stray) {
             return first;
         }
         self.settle();
         // An error is of a mailbox that was renamed or deleted meanwhile, or is found at the next pass.
-        let second = self.reconstruct(name, &options(true)).map(|repaired| repaired.events).unwrap_or_default();
+        let second = self.reconstruct(name, options).map(|repaired| repaired.events).unwrap_or_default();
         let before: Vec<_> = first.iter().filter(|event| is_stray(event)).map(|event| event.uid).collect();
         let fresh =
             self.row(name).is_none_or(|row| row.modified.saturating_add(COPY_FOLLOWS) > Timestamp::now().seconds);
@@ -177,19 +195,31 @@ impl Store {
         second.into_iter().filter(stays).collect()
     }
 
-    /// Repairs what can be, and tells of everything.
-    fn tell(&self, name: &MailboxName, events: Vec<RepairEvent>, dry_run: bool, by: &mut dyn ScrubPace) {
+    /// Repairs what can be, and tells of everything. The repair looks once more, while it holds the mailbox: where anything
+    /// but what is derived is to be done by then, it does nothing.
+    fn tell(
+        &self,
+        name: &MailboxName,
+        events: Vec<RepairEvent>,
+        dry_run: bool,
+        look: &RepairOptions,
+        by: &mut dyn ScrubPace,
+    ) {
         let is_change = |event: &&RepairEvent| event.kind == RepairKind::Change;
         // A repair does all there is to do: where that is more than what is derived, it is an administrator's.
         let repairs = events.iter().filter(is_change).all(|event| DERIVED.contains(&event.code));
         let done = match repairs && !dry_run && events.iter().any(|event| is_change(&event)) {
-            true => self.reconstruct(name, &options(false)).map(|repaired| repaired.events),
+            true => {
+                let repair = RepairOptions { dry_run: false, only: Some(&DERIVED), ..look.clone() };
+                self.reconstruct(name, &repair).map(|repaired| repaired.events)
+            }
             false => Ok(events.clone()),
         };
         let (events, failed) = match done {
             Ok(events) => (events, None),
             // Deleted or renamed meanwhile.
             Err(Error::NotFound(_)) => return,
+            Err(_) if look.is_stopped() => return,
             Err(error) => (events, Some(format!(" ({error})"))),
         };
         for event in events {
@@ -211,9 +241,10 @@ impl Store {
 }
 
 /// How `reconstruct` looks at a mailbox for a scrub. Message files are not looked at one by one: each will be read.
-fn options(dry_run: bool) -> RepairOptions {
+fn options(by: &dyn ScrubPace) -> RepairOptions {
     RepairOptions {
-        dry_run,
+        dry_run: true,
+        stop: by.stop(),
         sizes: false,
         reinject: false,
         derived_only: true,

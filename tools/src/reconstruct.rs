@@ -184,7 +184,8 @@ impl Run<'_> {
             RepairKind::Note => {}
             RepairKind::Problem => {
                 self.problems += 1;
-                self.fail(Exit::TempFail);
+                // What is too large today is so tomorrow; of everything else another run may have better luck.
+                self.fail(if event.code == "message.too_large" { Exit::Data } else { Exit::TempFail });
             }
         }
         let line = if self.request.json {

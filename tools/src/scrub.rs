@@ -10,6 +10,8 @@ mod state;
 mod tests;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use mailstore::{ErrorKind, MailboxName, ScrubFinding, ScrubKind, ScrubPace, Scrubbed, Store};
@@ -53,13 +55,15 @@ pub fn go_on(store: &Store, octets_per_second: u64, clock: &dyn Clock) -> mailst
     tracing::info!(event = "scrub.begun", begins, at);
     let saved = clock.now();
     let mut run = Run { store, budget: Budget::new(clock, octets_per_second), clock, pass, saved, failed: None };
-    let scrubbed = run.mailboxes()?;
+    let mut scrubbed = run.mailboxes()?;
+    if scrubbed == Scrubbed::Whole {
+        scrubbed = store.scrub_above(false, &mut run)?;
+    }
     if scrubbed == Scrubbed::Stopped {
         run.save();
         tracing::info!(event = "scrub.stopped", mailboxes = run.pass.tally.mailboxes);
         return run.failed.map_or(Ok(Scrubbed::Stopped), |error| Err(error.into()));
     }
-    store.scrub_above(false, &mut run)?;
     end(store, run.pass.started, run.pass.tally, clock, true)?;
     Ok(Scrubbed::Whole)
 }
@@ -186,5 +190,9 @@ impl ScrubPace for Run<'_> {
 
     fn found(&mut self, finding: ScrubFinding) {
         note(self.store, &finding, &mut self.pass.tally);
+    }
+
+    fn stop(&self) -> Option<Arc<AtomicBool>> {
+        self.clock.stop_flag()
     }
 }

@@ -10,6 +10,9 @@ use crate::error::Result;
 use crate::list::Row;
 use crate::store::Store;
 
+/// What is said of a directory that has no row.
+pub(crate) const UNLISTED: &str = "unlisted directory: run reconstruct with -f";
+
 impl Store {
     /// One mailbox of a user is for one thing.
     pub(crate) fn check_uses(&self, rows: &[Arc<Row>], report: &mut CheckReport) {
@@ -45,15 +48,15 @@ impl Store {
     }
 
     /// Directories that hold a mailbox's files and have no row.
-    pub(crate) fn check_directories(&self, report: &mut CheckReport) -> Result<()> {
+    pub(super) fn check_directories(&self, report: &mut CheckReport) -> Result<()> {
         for unlisted in self.unlisted()? {
-            report.damage(unlisted.dir.display(), None, "unlisted directory: run reconstruct with -f");
+            report.damage(unlisted.dir.display(), None, UNLISTED);
         }
         Ok(())
     }
 
-    /// Subscription files, hashed or not.
-    pub(crate) fn check_subscriptions(&self, report: &mut CheckReport) -> Result<()> {
+    /// Subscription files, hashed or not, as long as `go_on` says so: it is asked before each.
+    pub(crate) fn check_subscriptions(&self, report: &mut CheckReport, go_on: &mut dyn FnMut() -> bool) -> Result<()> {
         let top = self.layout().config().join("user");
         let mut todo = vec![top];
         while let Some(dir) = todo.pop() {
@@ -67,6 +70,9 @@ impl Store {
                 if entry.kind == FileKind::Directory && name.len() == 1 {
                     todo.push(dir.join(name));
                 } else if let Some(user) = name.strip_suffix(".sub") {
+                    if !go_on() {
+                        return Ok(());
+                    }
                     self.check_subscription(user, report)?;
                 }
             }

@@ -146,13 +146,18 @@ impl IndexFile {
             return;
         }
         let slack = if count < READ_WHOLE { MAP_SLACK / 8 } else { MAP_SLACK };
+        // A mapping that has lost pages gives way to a new one when the file is whole again.
+        self.map = None;
+        if !self.file.metadata().is_ok_and(|found| found.size >= offset(count)) {
+            return;
+        }
         // Without a mapping (no address space, no slot of the guard) records are read with pread.
         self.map = SharedMap::new(&self.file, offset(count) as usize + slack).unwrap_or_default();
     }
 
     /// Whether reading single records is as cheap as it gets.
     pub(crate) fn is_prepared(&self, count: u32) -> bool {
-        self.map.as_ref().map_or(count < FEW, |map| map.len() as u64 >= offset(count))
+        self.map.as_ref().map_or(count < FEW, |map| map.len() as u64 >= offset(count) && !map.is_poisoned())
     }
 
     /// The record of that number; nothing where it is damaged or the file is shorter by now.

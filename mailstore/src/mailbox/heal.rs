@@ -12,6 +12,7 @@ use crate::ident::Uid;
 use crate::index::Record;
 use crate::mailbox::Mailbox;
 use crate::mailbox::change::Change;
+use crate::stage::MAX_MESSAGE;
 
 /// How many records wait to be written at most; more are made again when they are wanted again.
 const MAX_WAITING: usize = 4096;
@@ -32,8 +33,8 @@ pub(super) fn fill(mailbox: &Arc<Mailbox>, record: &Record, into: &mut CacheBuf)
     {
         return Ok(());
     }
-    let file = mailbox.open_message(uid)?;
-    let bytes = file.read_all(u64::from(u32::MAX))?;
+    let file = mailbox.open_at_once(uid)?;
+    let bytes = file.read_all(MAX_MESSAGE)?;
     let made = cache::encode(uid, &message::analyse(&bytes, &Limits::default()));
     mailbox.around.counters().cache_heals.add(1);
     if !into.set(uid, made.clone()) {

@@ -28,6 +28,7 @@ use crate::index::{CACHE_START, Header, IndexFile, Record};
 use crate::mailbox::files::{EXPUNGED_DIR, message_files, message_path};
 use crate::mailbox::{Identity, Surroundings};
 use crate::quota::QuotaUsed;
+use crate::stage::MAX_MESSAGE;
 use crate::uid_set::UidSet;
 
 /// What a look at the index found.
@@ -305,7 +306,13 @@ fn take_in(
         Err(error) if error.is_not_found() || error.is_not_regular() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let bytes = file.read_all(u64::from(u32::MAX))?;
+    let size = file.metadata()?.size;
+    if size > MAX_MESSAGE {
+        tracing::error!(event = "mailbox.file.too_large", mailbox = %plan.identity.name, %uid, size,
+            "a file is larger than any message: it is left alone");
+        return Ok(None);
+    }
+    let bytes = file.read_all(MAX_MESSAGE)?;
     if bytes.is_empty() {
         disk.unlink(&path)?;
         tracing::warn!(event = "mailbox.file.empty", mailbox = %plan.identity.name, %uid, "an empty file is removed");

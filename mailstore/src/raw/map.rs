@@ -41,6 +41,11 @@ impl SharedMap {
         self.map.len()
     }
 
+    /// Whether it has lost pages, and answers nothing any more.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.slot.is_poisoned()
+    }
+
     /// Whether all pages of a range are in memory at this moment. A range outside the mapping is not.
     pub(crate) fn is_in_memory(&self, bytes: Range<usize>) -> bool {
         const PAGE: usize = 4096;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use durable::disk::{Disk, temporary_path};
 use message::{Analysis, Limits, Lines};
+use parking_lot::{Mutex, MutexGuard};
 
+use super::RepairOptions;
 use super::ahead::{Ahead, with_ahead};
 use super::event::Events;
 use super::found::HeaderFile;
@@ -18,29 +20,41 @@ use crate::flags::{KeywordBits, SystemFlags};
 use crate::ident::{ContentHash, ModSeq, Timestamp, Uid};
 use crate::index::{CACHE_START, Record};
 use crate::mailbox::message_path;
+use crate::stage::MAX_MESSAGE;
 use crate::uid_set::UidSet;
 
 /// Cache records are written this much at a time.
 const BUFFER: usize = 1 << 20;
+
+/// Messages from this size on are in memory one at a time, however many threads read.
+const LARGE: u64 = 32 << 20;
+
+static ONE_LARGE: Mutex<()> = Mutex::new(());
 
 /// A message file that was read.
 pub(super) struct Message {
     bytes: Vec<u8>,
     analysis: Analysis,
     modified: Timestamp,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
-/// Reads and analyses a message file; nothing if it is gone.
+/// Reads and analyses a message file; nothing if it is gone, or larger than any message.
 pub(super) fn read(disk: &dyn Disk, dir: &Path, uid: u32) -> Result<Option<Message>> {
     let file = match disk.open_read(&message_path(dir, uid)) {
         Ok(file) => file,
         Err(error) if error.is_not_found() || error.is_not_regular() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let bytes = file.read_all(u64::from(u32::MAX))?;
+    let found = file.metadata()?;
+    if found.size > MAX_MESSAGE {
+        return Ok(None);
+    }
+    let alone = (found.size >= LARGE).then(|| ONE_LARGE.lock());
+    let bytes = file.read_all(MAX_MESSAGE)?;
     let analysis = message::analyse(&bytes, &Limits::default());
-    let modified = Timestamp { seconds: file.metadata()?.modified.secs, zone_minutes: 0 };
-    Ok(Some(Message { bytes, analysis, modified }))
+    let modified = Timestamp { seconds: found.modified.secs, zone_minutes: 0 };
+    Ok(Some(Message { bytes, analysis, modified, _alone: alone }))
 }
 
 impl Message {
@@ -141,14 +155,22 @@ pub(super) struct Maker<'a> {
     pub(super) last_uid: u32,
     /// Unix seconds.
     pub(super) now: i64,
+    pub(super) options: &'a RepairOptions,
     pub(super) events: &'a mut Events,
 }
 
 impl Maker<'_> {
     /// Makes everything that the plan asks for. In a dry run nothing is written.
-    pub(super) fn make(mut self, dry_run: bool) -> Result<Made> {
+    pub(super) fn make(mut self) -> Result<Made> {
         let wanted = self.wanted();
-        with_ahead(&**self.disk, self.dir, &wanted, |ahead| self.make_of(ahead, dry_run))
+        let cache = CacheWriter::begin(&self, self.options.dry_run)?;
+        let temporary = cache.temporary.clone();
+        let made = with_ahead(&**self.disk, self.dir, &wanted, |ahead| self.make_of(ahead, cache));
+        if let (Err(_), Some(temporary)) = (&made, temporary) {
+            // What can't be removed is recognised by its name.
+            let _ = self.disk.unlink(&temporary);
+        }
+        made
     }
 
     /// What will be made of message files, in that order.
@@ -187,8 +209,7 @@ impl Maker<'_> {
         Some(Wanted { from, uid: Uid::new(uid)?, what: What::Record { trust_file_time: cut_short } })
     }
 
-    fn make_of(&mut self, ahead: &mut Ahead<'_>, dry_run: bool) -> Result<Made> {
-        let mut cache = CacheWriter::begin(self, dry_run)?;
+    fn make_of(&mut self, ahead: &mut Ahead<'_>, mut cache: CacheWriter) -> Result<Made> {
         let mut made = Made {
             records: Vec::with_capacity(self.base.entries.len() + self.plan.add.len() as usize),
             renewed: UidSet::new(),
@@ -226,6 +247,7 @@ impl Maker<'_> {
 
     /// A record that stays, perhaps changed.
     fn keep(&mut self, entry: &Entry, ahead: &mut Ahead<'_>, made: &mut Made, cache: &mut CacheWriter) -> Result<()> {
+        self.options.go_on()?;
         let (uid, mut record) = (entry.record.uid.get(), entry.record);
         let mut renewed = self.base.put_back;
         // Memory knows keywords by the names in force, the disk by those of the file that is there.
@@ -274,6 +296,7 @@ impl Maker<'_> {
         made: &mut Made,
         cache: &mut CacheWriter,
     ) -> Result<bool> {
+        self.options.go_on()?;
         let Some(wanted) = self.new_record(from, uid) else { return Ok(false) };
         let Some(Prepared { record: Some(mut record), cached, oddity }) = ahead.take(wanted)? else {
             return Ok(false);

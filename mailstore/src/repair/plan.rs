@@ -27,6 +27,7 @@ use crate::cache::{CacheBuf, CacheItems};
 use crate::error::Result;
 use crate::index::Record;
 use crate::mailbox::{EXPUNGED_DIR, Held, Marks};
+use crate::stage::MAX_MESSAGE;
 use crate::uid_set::UidSet;
 
 /// A file whose UID is this far beyond all others gets a new one: a mailbox that begins to count there soon has no UIDs
@@ -94,6 +95,7 @@ impl Judge<'_> {
         let mut known = UidSet::new();
         let mut buffer = CacheBuf::default();
         for entry in &base.entries {
+            self.options.go_on()?;
             let uid = entry.record.uid.get();
             known.insert(uid);
             match (entry.record.is_expunged(), self.files.live.contains(uid)) {
@@ -104,6 +106,7 @@ impl Judge<'_> {
             }
         }
         for uid in &self.files.live - &known {
+            self.options.go_on()?;
             self.without_record(uid)?;
         }
         if self.options.sizes {
@@ -123,6 +126,10 @@ impl Judge<'_> {
                 if self.empty(uid) {
                     self.plan.expunge.insert(uid);
                 }
+                return Ok(());
+            }
+            if found.size > MAX_MESSAGE && self.options.mismatch != Mismatch::Discard {
+                self.too_large(uid, found.size);
                 return Ok(());
             }
             if found.size != u64::from(record.size) {
@@ -239,6 +246,10 @@ impl Judge<'_> {
         }
         let beyond = uid > self.base.boundary;
         let far = uid.saturating_sub(self.base.boundary.max(self.marks.last_uid)) > FAR_BEYOND;
+        if found.size > MAX_MESSAGE {
+            self.too_large(uid, found.size);
+            return Ok(());
+        }
         if far || !(beyond || self.base.damaged) {
             return self.stray(uid, "not in the index");
         }
@@ -257,6 +268,10 @@ impl Judge<'_> {
             return Ok(());
         }
         let Some(found) = look(self.disk, self.dir, uid)? else { return Ok(()) };
+        if found.size > MAX_MESSAGE {
+            self.too_large(uid, found.size);
+            return Ok(());
+        }
         if self.is_being_written(uid, &found) {
             return Ok(());
         }
@@ -267,6 +282,12 @@ impl Judge<'_> {
             format!("{why}, but there is a file: added under a new UID"),
         );
         Ok(())
+    }
+
+    /// A file that nobody can have as a message.
+    fn too_large(&mut self, uid: u32, size: u64) {
+        let what = format!("the file has {size} bytes, a message has {MAX_MESSAGE} at most: left alone");
+        self.events.problem("message.too_large", Some(uid), what);
     }
 
     /// An empty file; answers whether it goes.

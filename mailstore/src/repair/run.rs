@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use durable::disk::UnixTime;
 
-use super::event::{Events, RepairEvent};
+use super::event::{Events, RepairEvent, RepairKind};
 use super::files::Files;
 use super::found::{HeaderFile, find_seen};
 use super::index::Base;
@@ -144,12 +144,29 @@ impl Repair<'_> {
         if !look.needs_repair() {
             return Ok(look);
         }
+        self.may_change(&look)?;
         let made = if look.rewrites_index() { Some(self.make(&mut look)?) } else { None };
         if self.options.dry_run {
             return Ok(look);
         }
-        write::write(self, &mut look, made)?;
+        let temporary = made.as_ref().and_then(|made| made.cache.as_ref()).map(|(_, path)| path.clone());
+        let written = self.may_change(&look).and_then(|()| write::write(self, &mut look, made));
+        if let (Err(_), Some(temporary)) = (&written, temporary) {
+            // What can't be removed is recognised by its name.
+            let _ = self.store.disk().unlink(&temporary);
+        }
+        written?;
         Ok(look)
+    }
+
+    /// Whether nothing is to be changed but what was asked for.
+    fn may_change(&self, look: &Look) -> Result<()> {
+        let Some(only) = self.options.only else { return Ok(()) };
+        let other = look.events.0.iter().find(|event| event.kind == RepairKind::Change && !only.contains(&event.code));
+        match other {
+            Some(event) => Err(Error::corrupt(&self.identity.dir, event.what.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Looks at everything, changes nothing.
@@ -223,9 +240,10 @@ impl Repair<'_> {
             generation: next_generation(look.base.header.generation),
             last_uid,
             now: Timestamp::now().seconds,
+            options: self.options,
             events: &mut look.events,
         }
-        .make(self.options.dry_run)?;
+        .make()?;
         if made.keywords_dropped != 0 {
             let count = made.keywords_dropped.count_ones();
             look.events.change("keywords.dropped", None, format!("{count} keywords dropped: their names are lost"));

@@ -1,10 +1,12 @@
 //! A small store of joe's to be damaged, and what of it can be seen.
 //!
 //! - [`damages`]: every kind of damage, one at a time, of a mailbox that is closed and of one in use;
+//! - [`limits`]: what is left alone;
 //! - [`put_back`]: message files, indexes and directories that come from a backup;
 //! - [`requests`]: what an administrator asks for beyond the usual, and a mailbox in full use.
 
 mod damages;
+mod limits;
 mod put_back;
 mod requests;
 

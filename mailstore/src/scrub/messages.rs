@@ -100,7 +100,7 @@ impl Store {
         let Some((name, dir)) = self.place_of(id)? else { return Ok(()) };
         // Files of messages that were expunged meanwhile reach their place.
         self.settle();
-        let Ok(surveyed) = self.survey(&name, &super::options(true)) else { return Ok(()) };
+        let Ok(surveyed) = self.survey(&name, &super::options(by)) else { return Ok(()) };
         for Suspect { known, code, what } in suspects {
             let there = surveyed.messages.binary_search_by_key(&known.uid, |other| other.uid);
             let same = there.is_ok_and(|at| surveyed.messages[at].hash == known.hash);

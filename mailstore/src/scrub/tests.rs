@@ -21,6 +21,7 @@ struct Recorder {
     reached: u32,
     /// Called before each block.
     meanwhile: Option<Box<dyn FnMut()>>,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl ScrubPace for Recorder {
@@ -43,6 +44,10 @@ impl ScrubPace for Recorder {
 
     fn found(&mut self, finding: ScrubFinding) {
         self.findings.push(finding);
+    }
+
+    fn stop(&self) -> Option<Arc<AtomicBool>> {
+        self.stop.clone()
     }
 }
 
@@ -309,6 +314,28 @@ fn it_stops_and_goes_on_where_it_was() {
         site.store.scrub_mailbox(&name("user/nobody"), 0, false, &mut second).unwrap_err().kind(),
         crate::ErrorKind::NotFound
     );
+}
+
+#[test]
+fn it_stops_also_where_no_message_is_read() {
+    let site = Site::new();
+    std::fs::remove_file(site.inbox().join("cyrus.cache")).unwrap();
+    let mut by = Recorder { stop: Some(Arc::new(AtomicBool::new(true))), ..Recorder::default() };
+    assert_eq!(site.store.scrub_mailbox(&name("user/joe"), 0, false, &mut by).unwrap(), Scrubbed::Stopped);
+    assert_eq!((by.findings, by.reached), (vec![], 0));
+    assert!(!site.inbox().join("cyrus.cache").exists(), "nothing was repaired");
+    // Above the mailboxes there is something to pay for all the time.
+    for number in 0..40 {
+        let folder = name(&format!("user/joe/{number}"));
+        site.store.create(&crate::Access::user("joe"), &folder, &crate::CreateOptions::default()).unwrap();
+    }
+    let mut whole = Recorder::default();
+    assert_eq!(site.store.scrub_above(false, &mut whole).unwrap(), Scrubbed::Whole);
+    assert!(whole.octets > 100_000, "{}", whole.octets);
+    for budget in (0..whole.octets).step_by(30_000) {
+        let mut by = Recorder { budget: Some(budget), ..Recorder::default() };
+        assert_eq!(site.store.scrub_above(false, &mut by).unwrap(), Scrubbed::Stopped, "{budget}");
+    }
 }
 
 /// Messages are expunged, and the mailbox is renamed and deleted, while it is read: none of that is damage.

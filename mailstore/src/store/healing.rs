@@ -28,6 +28,8 @@ pub(super) struct Healing {
     on: AtomicBool,
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// The repair under way is to end.
+    stopping: Arc<AtomicBool>,
     counters: Arc<Counters>,
 }
 
@@ -41,7 +43,8 @@ struct Queue {
 
 impl Healing {
     pub(super) fn new(counters: Arc<Counters>) -> Healing {
-        Healing { on: AtomicBool::new(false), queue: Mutex::default(), wake: Condvar::new(), counters }
+        let (queue, wake, stopping) = (Mutex::default(), Condvar::new(), Arc::default());
+        Healing { on: AtomicBool::new(false), queue, wake, stopping, counters }
     }
 
     /// The mailbox is damaged. Never blocks.
@@ -79,8 +82,9 @@ impl Healing {
         }
     }
 
-    /// Nobody is repaired any more but who is under way.
+    /// Nobody is repaired any more; who is under way is left at the next message, as it was.
     pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         self.queue.lock().stop = true;
         self.wake.notify_all();
     }
@@ -110,6 +114,7 @@ impl Store {
             derived_only: true,
             reinject: false,
             odd_files: OddFiles::Ignore,
+            stop: Some(Arc::clone(&self.shared.healing.stopping)),
             ..RepairOptions::default()
         };
         let counters = &self.counters().healing;
@@ -123,6 +128,10 @@ impl Store {
                 counter.add(1);
                 let messages = repaired.messages;
                 tracing::warn!(event = "mailbox.reconstruct.finished", mailbox = %row.name, messages, changes, left);
+            }
+            // The next open finds the damage again.
+            Err(_) if options.is_stopped() => {
+                tracing::info!(event = "mailbox.reconstruct.stopped", mailbox = %row.name)
             }
             Err(error) => {
                 counters.failed.add(1);

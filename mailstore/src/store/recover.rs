@@ -48,12 +48,20 @@ impl Store {
     /// # Errors
     /// The disk's.
     pub fn unlisted(&self) -> Result<Vec<Unlisted>> {
+        self.unlisted_while(&mut || true)
+    }
+
+    /// The same as far as `go_on`, which is asked before each directory, lets it go.
+    pub(crate) fn unlisted_while(&self, go_on: &mut dyn FnMut() -> bool) -> Result<Vec<Unlisted>> {
         let mut found = Vec::new();
         let partitions: Vec<_> =
             self.layout().partitions().map(|(name, path)| (name.to_owned(), path.to_owned())).collect();
         for (partition, top) in partitions {
             let mut todo = vec![(PathBuf::new(), top)];
             while let Some((relative, dir)) = todo.pop() {
+                if !go_on() {
+                    return Ok(found);
+                }
                 found.extend(self.unlisted_here(&partition, &relative, &dir)?);
                 for entry in self.disk().read_dir(&dir)? {
                     let own = entry.name.to_str().is_some_and(is_own_directory);
@@ -68,16 +76,18 @@ impl Store {
     }
 
     fn unlisted_here(&self, partition: &str, relative: &Path, dir: &Path) -> Result<Option<Unlisted>> {
-        if !self.directories.holds_mailbox(dir)? {
-            return Ok(None);
-        }
         let name = relative.to_str().and_then(|text| MailboxName::parse(text).ok());
-        let listed = name.as_ref().and_then(|name| self.list.any(name)).is_some_and(|row| row.partition == partition);
-        if listed {
+        if !self.is_unlisted(partition, name.as_ref(), dir)? {
             return Ok(None);
         }
         let has_header = self.read_header(dir).is_some();
         Ok(Some(Unlisted { partition: partition.to_owned(), name, dir: dir.to_owned(), has_header }))
+    }
+
+    /// Whether a directory holds a mailbox's files and no row tells of it.
+    pub(crate) fn is_unlisted(&self, partition: &str, name: Option<&MailboxName>, dir: &Path) -> Result<bool> {
+        let listed = || name.and_then(|name| self.list.any(name)).is_some_and(|row| row.partition == partition);
+        Ok(self.directories.holds_mailbox(dir)? && !listed())
     }
 
     /// Lists the directory at `name` as a mailbox again, with what its own files say: unique id (a new one if another

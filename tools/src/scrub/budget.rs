@@ -2,7 +2,8 @@
 //! tests can turn.
 
 use std::ops::ControlFlow;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What an unused budget is good for later: nobody's disk notices a second.
@@ -18,6 +19,11 @@ pub trait Clock: Send + Sync {
 
     /// Waits. `Break`: whoever waits is to stop.
     fn sleep(&self, time: Duration) -> ControlFlow<()>;
+
+    /// Set when whoever works by it is to stop, also where he does not wait.
+    fn stop_flag(&self) -> Option<Arc<AtomicBool>> {
+        None
+    }
 }
 
 /// The system's clock; [`stop`](Self::stop) wakes whoever sleeps by it, for good.
@@ -26,11 +32,12 @@ pub struct SystemClock {
     begin: Instant,
     stopped: Mutex<bool>,
     wake: Condvar,
+    over: Arc<AtomicBool>,
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { begin: Instant::now(), stopped: Mutex::default(), wake: Condvar::new() }
+        Self { begin: Instant::now(), stopped: Mutex::default(), wake: Condvar::new(), over: Arc::default() }
     }
 }
 
@@ -38,6 +45,7 @@ impl SystemClock {
     /// From now on nobody sleeps.
     pub fn stop(&self) {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.over.store(true, Ordering::Release);
         self.wake.notify_all();
     }
 }
@@ -56,6 +64,10 @@ impl Clock for SystemClock {
         let waited = self.wake.wait_timeout_while(stopped, time, |stopped| !*stopped);
         let (stopped, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if *stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn stop_flag(&self) -> Option<Arc<AtomicBool>> {
+        Some(Arc::clone(&self.over))
     }
 }
 

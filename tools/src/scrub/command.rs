@@ -61,8 +61,11 @@ pub fn scrub(
     }
     let whole = patterns.is_empty();
     if whole {
-        store.scrub_above(request.dry_run, &mut run)?;
+        let scrubbed = store.scrub_above(request.dry_run, &mut run)?;
         run.listened()?;
+        if scrubbed == Scrubbed::Stopped {
+            return Err(io::Error::from(io::ErrorKind::Interrupted).into());
+        }
     }
     if !request.quiet {
         run.summary()?;

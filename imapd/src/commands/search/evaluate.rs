@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use mailstore::disk::DiskFile;
-use mailstore::{CacheBuf, CacheItem, CacheItems, Error, ErrorKind, Glance, Keyword, Mailbox, Reading, Record, UidSet};
+use mailstore::disk::{Cause, DiskFile};
+use mailstore::{
+    CacheBuf, CacheItem, CacheItems, Error, ErrorKind, Glance, Keyword, MAX_MESSAGE, Mailbox, Reading, Record, UidSet,
+};
 use message::collation::Needle;
 use message::header::Fields;
 use message::text::{decode_header_value, matches_body, matches_text};
@@ -229,8 +231,12 @@ impl Message<'_> {
     fn file_holds(&mut self, holds: impl FnOnce(&[u8], &Sections) -> bool) -> Result<Option<bool>, Error> {
         let Some(file) = &mut self.file else { return Ok(None) };
         if file.octets.is_none() {
-            // A message is smaller than the record's 32 bits can say; whatever grew beyond is no message.
-            file.octets = Some(file.file.read_all(u64::from(u32::MAX))?);
+            file.octets = match file.file.read_all(MAX_MESSAGE) {
+                Ok(octets) => Some(octets),
+                // Whatever grew so large is no message, and holds nothing.
+                Err(error) if matches!(error.cause, Cause::TooLarge { .. }) => return Ok(Some(false)),
+                Err(error) => return Err(error.into()),
+            };
             file.sections = Sections::decode(self.cache.item(CacheItem::Sections)).ok();
         }
         match (&file.octets, &file.sections) {

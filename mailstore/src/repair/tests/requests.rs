@@ -94,17 +94,17 @@ fn only_what_is_derived() {
 #[test]
 fn a_mailbox_in_full_use() {
     let site = Site::new();
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     let delivered = std::thread::scope(|scope| {
         let deliverer = scope.spawn(|| {
             let mut uids = Vec::new();
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 uids.push(append(&site.store, "user/joe", 30, &[]).get());
             }
             uids
         });
         let flagger = scope.spawn(|| {
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 site.store_flag("1:3", SystemFlags::FLAGGED);
                 site.store_flag("5", SystemFlags::DRAFT);
             }
@@ -119,7 +119,7 @@ fn a_mailbox_in_full_use() {
             }
             site.repair(&options());
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        stop.store(true, Ordering::Relaxed);
         flagger.join().unwrap();
         deliverer.join().unwrap()
     });
