@@ -6,7 +6,7 @@
 //! happen outside of the lock: message files and their directory entries before the commit (`append`), index, cache and
 //! seen state within a second after it ([`Mailbox::sync`]), because they can be rolled forward from the message files.
 //!
-//! Locks, in this order: `maintenance` - `keyword_change` - `state` - `queue`. `state` is held for memory and
+//! Locks, in this order: `maintenance` - `keyword_change` - `place` - `state` - `queue`. `state` is held for memory and
 //! page-cache work only: never over a sync, never over a client's socket.
 
 mod append;
@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 pub(crate) use append::deliver;
@@ -80,6 +80,9 @@ pub struct Mailbox {
     keyword_change: Mutex<()>,
     /// One of repack, close and heal at a time.
     maintenance: Mutex<()>,
+    /// Held for reading while files are worked on by their paths, for writing while they are moved or removed: the old
+    /// directory may be another mailbox's a moment later.
+    place: RwLock<()>,
     published: watch::Sender<u64>,
     /// Whether the store knows that there is something to sync.
     dirty: AtomicBool,
@@ -90,6 +93,8 @@ pub struct Mailbox {
     held: AtomicBool,
     /// Whether a message's record could not be read since the mailbox was opened or repaired.
     damage_noted: AtomicBool,
+    /// Whether somebody was told that a message has no file.
+    missing_noted: AtomicBool,
     /// The present high-water marks in the mailboxes database.
     marks: Mutex<Marks>,
     /// For those who found the directory missing: it may be on its way to another name.
@@ -133,9 +138,10 @@ impl Mailbox {
     }
 
     /// The mailbox was deleted: wakes everybody who has it selected. Messages whose files are being linked are linked when
-    /// this returns, and no others will be: its files can be moved or removed one by one.
+    /// this returns, and no others will be, and nobody works on its files any more: they can be moved or removed one by one.
     pub(crate) fn set_gone(&self) {
         {
+            let _nobody_works = self.place.write();
             let _nobody_links = self.state.write();
             self.gone.store(true, Ordering::Release);
         }
@@ -143,11 +149,20 @@ impl Mailbox {
         self.publish();
     }
 
-    /// The files are about to be moved: as long as the guard lives no others are linked, lest one is left behind.
-    pub(crate) fn begin_move(self: &Arc<Self>) -> Moving {
+    /// The files are about to be moved: as long as the guard lives no others are linked, lest one is left behind, and nobody
+    /// works on them by their paths. Waits for who does.
+    pub(crate) fn begin_move(self: &Arc<Self>) -> Moving<'_> {
+        let nobody_works = self.place.write();
         let _nobody_links = self.state.write();
         self.moving.store(true, Ordering::Release);
-        Moving(Arc::clone(self))
+        Moving { mailbox: self, _nobody_works: nobody_works }
+    }
+
+    /// The files stay where [`dir`](Self::dir) says as long as the guard lives. Nothing if they are gone. Its holder waits for
+    /// nobody who moves something.
+    fn stay(&self) -> Option<RwLockReadGuard<'_, ()>> {
+        let stays = self.place.read();
+        (!self.is_gone()).then_some(stays)
     }
 
     /// The mailbox was renamed, moved, or its ACL or quota root changed in the mailboxes database. What it uses is
@@ -236,12 +251,15 @@ impl Mailbox {
 }
 
 /// A mailbox whose files are on their way, until this is dropped.
-pub(crate) struct Moving(Arc<Mailbox>);
+pub(crate) struct Moving<'a> {
+    mailbox: &'a Mailbox,
+    _nobody_works: RwLockWriteGuard<'a, ()>,
+}
 
-impl Drop for Moving {
+impl Drop for Moving<'_> {
     fn drop(&mut self) {
-        self.0.moving.store(false, Ordering::Release);
-        self.0.tell_of_move();
+        self.mailbox.moving.store(false, Ordering::Release);
+        self.mailbox.tell_of_move();
     }
 }
 

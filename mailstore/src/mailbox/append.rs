@@ -9,11 +9,12 @@
 //! A crash between 2 and 4 leaves files beyond the last record; the mailbox's next open takes them in under the same UIDs.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use durable::disk::Disk;
+use durable::disk::{self, Cause, Disk, Op};
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::flags::{Keyword, SystemFlags};
@@ -22,7 +23,7 @@ use crate::index::Record;
 use crate::mailbox::Mailbox;
 use crate::mailbox::change::{Arrival, Change, cache_for};
 use crate::mailbox::context::Marks;
-use crate::mailbox::files::message_path;
+use crate::mailbox::files::{EXPUNGED_DIR, message_path};
 use crate::mailbox::state::State;
 use crate::quota::{QuotaCheck, QuotaRoot, QuotaUsed};
 use crate::seen::SeenChange;
@@ -75,8 +76,17 @@ pub(super) struct Incoming {
 pub(super) enum Source {
     /// A staged message.
     Staged(Arc<Staged>),
-    /// A message of another mailbox: its file's possible places, and the cache record under its old UID.
-    Copied([PathBuf; 2], Vec<u8>),
+    /// A message of another mailbox (or of this one).
+    Copied {
+        /// Which.
+        from: Arc<Mailbox>,
+        /// Its UID there.
+        uid: u32,
+        /// Whether it was expunged there, and is to be found among those.
+        expunged: bool,
+        /// Its cache record under that UID.
+        cache: Vec<u8>,
+    },
 }
 
 /// An append that is linked but not yet durable: pass it to [`Mailbox::complete`].
@@ -146,7 +156,10 @@ impl Mailbox {
 
     fn link(self: &Arc<Self>, incoming: &mut Vec<Incoming>, charge: &Charge) -> Result<Ticket> {
         let wanted = u32::try_from(incoming.len()).map_err(|_| Error::Limit("too many messages at once"))?;
+        // A copy's messages are all of one mailbox.
+        let origin = incoming.first().and_then(|message| message.source.origin().cloned());
         loop {
+            let origin_dir = origin.as_ref().map(|origin| origin.dir());
             let mut state = self.state.write();
             if self.is_gone() {
                 return Err(Error::NotFound(self.name().to_string()));
@@ -168,7 +181,11 @@ impl Mailbox {
             let uids = match self.link_all(&dir, incoming, &mut state) {
                 Err(Error::Disk(error)) if error.is_not_found() => {
                     drop(state);
-                    if self.await_move(&dir) || self.is_gone() {
+                    if let Some(origin) = &origin {
+                        origin.await_rest();
+                    }
+                    let origin_moved = origin.as_ref().map(|origin| origin.dir()) != origin_dir;
+                    if origin_moved || self.await_move(&dir) || self.is_gone() {
                         continue;
                     }
                     return Err(error.into());
@@ -397,22 +414,41 @@ impl Charge {
 
 impl Source {
     /// Gives the message's file its name in the mailbox; on another file system it is copied.
-    fn link_to(&self, disk: &dyn Disk, to: &Path) -> durable::disk::Result<()> {
-        let places: &[PathBuf] = match self {
+    fn link_to(&self, disk: &dyn Disk, to: &Path) -> disk::Result<()> {
+        let (from, uid, expunged) = match self {
             Source::Staged(staged) => return link_or_copy(disk, staged.path(), to),
-            Source::Copied(places, _) => places,
+            Source::Copied { from, uid, expunged, .. } => (from, *uid, *expunged),
         };
-        match link_or_copy(disk, &places[0], to) {
+        let dir = from.dir();
+        let mut places = [message_path(&dir, uid), message_path(&dir.join(EXPUNGED_DIR), uid)];
+        if expunged {
+            places.reverse();
+        }
+        let linked = match link_or_copy(disk, &places[0], to) {
             // Expunged and put aside since it was looked at.
             Err(error) if error.is_not_found() => link_or_copy(disk, &places[1], to),
             other => other,
+        };
+        if linked.is_ok() && from.dir() != dir {
+            // What has the name by now may be a message of another mailbox.
+            unlink(disk, to);
+            return Err(disk::Error { op: Op::Link, path: to.to_owned(), cause: Cause::Os(Errno::NOENT) });
+        }
+        linked
+    }
+
+    /// The mailbox that the message is copied from.
+    fn origin(&self) -> Option<&Arc<Mailbox>> {
+        match self {
+            Source::Staged(_) => None,
+            Source::Copied { from, .. } => Some(from),
         }
     }
 
     fn cache(&self, uid: Uid) -> Vec<u8> {
         match self {
             Source::Staged(staged) => cache_for(uid, staged.analysis()),
-            Source::Copied(_, cache) => crate::cache::readdress(cache, uid),
+            Source::Copied { cache, .. } => crate::cache::readdress(cache, uid),
         }
     }
 }
@@ -425,11 +461,11 @@ pub(super) fn fresh_record(staged: &Staged, internal_date: Timestamp, now: i64) 
     record
 }
 
-fn link_or_copy(disk: &dyn Disk, from: &Path, to: &Path) -> durable::disk::Result<()> {
+fn link_or_copy(disk: &dyn Disk, from: &Path, to: &Path) -> disk::Result<()> {
     match disk.link(from, to) {
-        Err(error) if error.errno() == Some(rustix::io::Errno::XDEV) => {
+        Err(error) if error.errno() == Some(Errno::XDEV) => {
             let source = disk.open_read(from)?;
-            let temporary = durable::disk::temporary_path(to);
+            let temporary = disk::temporary_path(to);
             let file = disk.create_new(&temporary)?;
             let placed = disk
                 .copy(&source, &file)

@@ -48,6 +48,7 @@ impl Mailbox {
     /// # Errors
     /// The disk's.
     pub fn copy_out(self: &Arc<Self>) -> Result<MailboxFiles> {
+        let Some(_stays) = self.stay() else { return Err(Error::NotFound(self.name().to_string())) };
         let (dir, disk) = (self.dir(), self.around.disk());
         let state = self.state.read();
         let mut messages = Vec::with_capacity(state.live.len() as usize);

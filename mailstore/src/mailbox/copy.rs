@@ -8,7 +8,6 @@ use crate::flags::Keyword;
 use crate::ident::{Timestamp, Uid};
 use crate::mailbox::Mailbox;
 use crate::mailbox::append::{Incoming, Source};
-use crate::mailbox::files::{EXPUNGED_DIR, message_path};
 use crate::mailbox::store::Permitted;
 use crate::quota::QuotaCheck;
 use crate::uid_set::UidSet;
@@ -69,8 +68,6 @@ impl Mailbox {
         options: &CopyOptions<'_>,
     ) -> Result<(Vec<Uid>, Vec<Incoming>)> {
         let now = Timestamp::now().seconds;
-        let dir = self.dir();
-        let aside = dir.join(EXPUNGED_DIR);
         let mut found = Vec::new();
         {
             let reading = self.read();
@@ -90,9 +87,12 @@ impl Mailbox {
             record.flags = crate::flags::SystemFlags::from_bits(record.flags.bits() & options.permitted.system.bits());
             record.keywords = if options.permitted.keywords { target.keyword_bits(&names)? } else { 0 };
             record.saved = now;
-            let places = [message_path(&dir, uid), message_path(&aside, uid)];
             let seen_by = if seen && options.permitted.seen { vec![options.reader.to_owned()] } else { Vec::new() };
-            incoming.push(Incoming { record, source: Source::Copied(places, cache), seen_by });
+            incoming.push(Incoming {
+                record,
+                source: Source::Copied { from: Arc::clone(self), uid, expunged: false, cache },
+                seen_by,
+            });
         }
         Ok((sources, incoming))
     }

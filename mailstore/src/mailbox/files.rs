@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use durable::disk::{Disk, DiskFile, FileKind, UnixTime};
 
@@ -45,9 +46,42 @@ impl Mailbox {
     /// [`Error::Expunged`] when the file is gone, or the disk's.
     pub fn open_message(&self, uid: Uid) -> Result<DiskFile> {
         let dir = self.dir();
-        let disk = self.around.disk();
-        for place in [dir.clone(), dir.join(EXPUNGED_DIR)] {
-            match disk.open_read(&message_path(&place, uid.get())) {
+        let mut found = self.open_at_once(uid);
+        if matches!(found, Err(Error::Expunged { .. })) && self.is_moving() {
+            self.await_move(&dir);
+            found = self.open_at_once(uid);
+        }
+        if matches!(found, Err(Error::Expunged { .. })) {
+            self.note_missing(uid);
+        }
+        found
+    }
+
+    /// The same without a wait for files that are on their way to another directory: for those who have the state locked,
+    /// which that way ends with.
+    pub(super) fn open_at_once(&self, uid: Uid) -> Result<DiskFile> {
+        loop {
+            let dir = self.dir();
+            let found = self.find_message(&dir, uid);
+            // Where the mailbox was, another one may be by now, with a message of this UID.
+            if self.dir() == dir {
+                return found;
+            }
+        }
+    }
+
+    /// A message that is there has no file: says so, once for each mailbox that is open.
+    fn note_missing(&self, uid: Uid) {
+        // Its reader may have the state locked for reading.
+        let is_live = self.state.read_recursive().live.contains(uid.get());
+        if is_live && !self.missing_noted.swap(true, Ordering::AcqRel) {
+            tracing::error!(event = "mailbox.file.missing", mailbox = %self.name(), %uid, "a message has no file");
+        }
+    }
+
+    fn find_message(&self, dir: &Path, uid: Uid) -> Result<DiskFile> {
+        for place in [dir, &dir.join(EXPUNGED_DIR)] {
+            match self.around.disk().open_read(&message_path(place, uid.get())) {
                 Ok(file) => return Ok(file),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error.into()),
@@ -64,6 +98,8 @@ impl Mailbox {
     /// several names was copied by somebody, which changes that time, too.)
     pub(super) fn settle_expunged(self: &Arc<Self>, uids: &UidSet, when: Option<UnixTime>) -> Result<()> {
         self.sync()?;
+        // What is deleted goes with its directory; when it is taken back, its next open does this.
+        let Some(_stays) = self.stay() else { return Ok(()) };
         let dir = self.dir();
         let disk = self.around.disk();
         let aside = dir.join(EXPUNGED_DIR);

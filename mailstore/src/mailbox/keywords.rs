@@ -66,6 +66,7 @@ impl Mailbox {
     }
 
     fn write_header_with(&self, keywords: Vec<Keyword>) -> Result<()> {
+        let Some(_stays) = self.stay() else { return Err(Error::NotFound(self.name().to_string())) };
         let identity = self.identity();
         let contents = MailboxHeader {
             quota_root: identity.quota.as_ref().map(|root| root.name().to_owned()),

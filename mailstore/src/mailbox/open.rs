@@ -52,12 +52,14 @@ impl Mailbox {
             texts: SearchedTexts::default(),
             keyword_change: Mutex::default(),
             maintenance: Mutex::default(),
+            place: RwLock::default(),
             published: watch::Sender::new(0),
             dirty: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             moving: AtomicBool::new(false),
             held: AtomicBool::new(false),
             damage_noted: AtomicBool::new(false),
+            missing_noted: AtomicBool::new(false),
             around,
         });
         let (last_uid, modseq) = {

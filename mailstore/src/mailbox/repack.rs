@@ -23,6 +23,7 @@ impl Mailbox {
     /// repack.
     pub fn repack(self: &Arc<Self>, before: i64) -> Result<u64> {
         let _one_at_a_time = self.maintenance.lock();
+        let Some(_stays) = self.stay() else { return Ok(0) };
         let (snapshot, forgotten) = self.snapshot(before)?;
         if !forgotten.uids.is_empty() {
             self.sync_files()?;

@@ -80,8 +80,10 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Replaces the seen file by its essence. Lines that are appended meanwhile are carried over.
+    /// Replaces the seen file by its essence. Lines that are appended meanwhile are carried over. While the files are being
+    /// moved nothing is done: others wait for the same thread, and the next time is as good.
     pub(super) fn compact_seen(self: &Arc<Self>) -> Result<()> {
+        let Some(_stays) = self.place.try_read().filter(|_| !self.is_gone()) else { return Ok(()) };
         let disk = self.around.disk();
         let path = self.dir().join(seen::FILE);
         let (essence, copied) = {

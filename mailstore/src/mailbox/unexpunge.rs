@@ -2,13 +2,12 @@
 //! ones go.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use message::Limits;
 
 use crate::cache::{self, CacheBuf, CacheItems};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flags::SystemFlags;
 use crate::ident::{Timestamp, Uid};
 use crate::index::Record;
@@ -18,6 +17,7 @@ use crate::mailbox::change::Change;
 use crate::mailbox::files::{EXPUNGED_DIR, message_files, message_path};
 use crate::quota::QuotaCheck;
 use crate::seen::SeenChange;
+use crate::stage::MAX_MESSAGE;
 use crate::uid_set::UidSet;
 
 impl Mailbox {
@@ -27,6 +27,7 @@ impl Mailbox {
     /// # Errors
     /// The disk's.
     pub fn expunged(self: &Arc<Self>) -> Result<Vec<Record>> {
+        let Some(_stays) = self.stay() else { return Err(Error::NotFound(self.name().to_string())) };
         let kept = message_files(&**self.around.disk(), &self.dir().join(EXPUNGED_DIR))?;
         let mut found = Vec::new();
         let state = self.state.read();
@@ -55,8 +56,8 @@ impl Mailbox {
     /// # Errors
     /// As for [`append`](Self::append); no message was brought back then.
     pub fn unexpunge(self: &Arc<Self>, uids: &UidSet) -> Result<Vec<(Uid, Uid)>> {
-        let (dir, disk) = (self.dir(), self.around.disk());
-        let aside = dir.join(EXPUNGED_DIR);
+        // A repack would forget what is on its way back.
+        let _one_at_a_time = self.maintenance.lock();
         let mut kept = self.expunged()?;
         kept.retain(|record| uids.contains(record.uid.get()));
         kept.iter_mut().for_each(as_brought_back);
@@ -65,10 +66,9 @@ impl Mailbox {
         kept.retain(|record| pairs.iter().all(|(old, _)| *old != record.uid));
         let mut incoming = Vec::new();
         for record in &kept {
-            let (uid, path) = (record.uid, message_path(&aside, record.uid.get()));
-            let cache = self.cache_of_expunged(record, &path)?;
-            let source = Source::Copied([path, message_path(&dir, uid.get())], cache);
-            incoming.push(Incoming { record: *record, source, seen_by: self.seers(uid) });
+            let cache = self.cache_of_expunged(record)?;
+            let source = Source::Copied { from: Arc::clone(self), uid: record.uid.get(), expunged: true, cache };
+            incoming.push(Incoming { record: *record, source, seen_by: self.seers(record.uid) });
         }
         if !incoming.is_empty() {
             let ticket = self.enqueue_incoming(incoming, QuotaCheck::Ignore)?;
@@ -81,6 +81,9 @@ impl Mailbox {
         // The message has another name by now; the old one would bring it back a second time. What is known of it must not
         // be lost with the old name, though.
         self.sync()?;
+        // Else the next call does it.
+        let Some(_stays) = self.stay() else { return Ok(pairs) };
+        let (aside, disk) = (self.dir().join(EXPUNGED_DIR), self.around.disk());
         for (old, _) in &pairs {
             if let Err(error) = disk.unlink(&message_path(&aside, old.get())) {
                 tracing::warn!(event = "mailbox.settle.failed", mailbox = %self.name(), %error);
@@ -94,6 +97,7 @@ impl Mailbox {
     /// Which of these expunged messages are there again under other UIDs, because a call that brought them back did not
     /// come to its end: two names of one file tell. Hardly ever is there more to look at than the link counts.
     fn back_already(self: &Arc<Self>, kept: &[Record]) -> Result<Vec<(Uid, Uid)>> {
+        let Some(_stays) = self.stay() else { return Err(Error::NotFound(self.name().to_string())) };
         let (dir, disk) = (self.dir(), self.around.disk());
         let mut linked = HashMap::new();
         for record in kept {
@@ -155,14 +159,15 @@ impl Mailbox {
         readers.map(|(reader, _)| reader.to_owned()).collect()
     }
 
-    fn cache_of_expunged(&self, record: &Record, path: &Path) -> Result<Vec<u8>> {
+    fn cache_of_expunged(&self, record: &Record) -> Result<Vec<u8>> {
         let mut buffer = CacheBuf::default();
         let state = self.state.read();
         if state.cache.read(record.uid, record.cache_offset, record.cache_len, CacheItems::ALL, &mut buffer) {
             return Ok(buffer.record().to_vec());
         }
         drop(state);
-        let bytes = self.around.disk().read(path, u64::from(u32::MAX))?;
+        let path = message_path(&self.dir().join(EXPUNGED_DIR), record.uid.get());
+        let bytes = self.around.disk().read(&path, MAX_MESSAGE)?;
         Ok(cache::encode(record.uid, &message::analyse(&bytes, &Limits::default())))
     }
 }

@@ -136,14 +136,15 @@ impl Store {
             }
             return Err(error);
         }
-        for mailbox in open {
+        for mailbox in &open {
             let Some(row) = self.list.by_id(mailbox.unique_id()) else { continue };
             mailbox.set_identity(self.identity(&row)?);
             // Only a copy of the row, for the case that the mailboxes database is lost: nobody waits for it.
-            let names = Arc::clone(&self.names);
+            let mailbox = Arc::clone(mailbox);
             self.shared.background.run_later(Box::new(move || {
-                let _directory_stays = names.shared(&mailbox.name());
-                if let Err(error) = mailbox.write_header_file() {
+                if let Err(error) = mailbox.write_header_file()
+                    && !mailbox.is_gone()
+                {
                     tracing::warn!(event = "mailbox.header.stale", mailbox = %mailbox.name(), %error);
                 }
             }));

@@ -2,6 +2,7 @@
 
 mod healing;
 mod hierarchy;
+mod moves;
 mod quota;
 mod recovery;
 mod relist;
