@@ -11,10 +11,12 @@
 )]
 
 mod crashes;
+mod elsewhere;
 mod fixture;
 mod invariants;
 mod list;
 mod mailboxes;
 mod oddities;
 mod order;
+mod reading;
 mod restores;

@@ -200,8 +200,7 @@ fn attributes(context: &Context, account: &Account, entry: &Entry) -> Vec<&'stat
     }
     let children = !childless && walk::has_children(&context.server.store, account, &row.name);
     attributes.push(if children { "\\HasChildren" } else { "\\HasNoChildren" });
-    // RFC 6154, 2: a special use is a user's; what another user's mailbox is for would lead clients astray.
-    if row.name.owner().is_none_or(|owner| owner == account.reader()) {
+    if shows_special_use(account, row) {
         attributes.extend(row.special_use.iter().copied().map(SpecialUse::as_str));
     }
     attributes
@@ -217,7 +216,9 @@ fn not_a_mailbox(context: &Context, account: &Account, client: &str) -> Vec<&'st
     vec!["\\NonExistent", "\\Noselect", if children { "\\HasChildren" } else { "\\HasNoChildren" }]
 }
 
-/// Whether LIST shows a mailbox's special use to this user.
+/// Whether LIST shows a mailbox's special use to this user. RFC 6154, 2: a special use is a user's; what another user's
+/// mailbox is for would lead clients astray. An administrator looks after everybody's.
 fn shows_special_use(account: &Account, row: &Row) -> bool {
-    !row.special_use.is_empty() && row.name.owner().is_none_or(|owner| owner == account.reader())
+    let concerned = account.access.admin || row.name.owner().is_none_or(|owner| owner == account.reader());
+    concerned && !row.special_use.is_empty()
 }
