@@ -156,9 +156,9 @@ impl Journal {
         }
         // A file that is made now begins with all that is under way.
         if state.file.is_some() {
-            self.write(&mut state, &bytes)
+            self.write(&mut state, &bytes);
         } else {
-            self.create(&mut state)
+            self.create(&mut state);
         }
         (first..state.next).collect()
     }
@@ -213,7 +213,11 @@ impl Journal {
                 let mut bytes = MAGIC.to_vec();
                 state.under_way.values().for_each(|record| bytes.extend_from_slice(record));
                 (state.file, state.end) = (Some(file), 0);
-                self.write(state, &bytes);
+                if !self.write(state, &bytes) {
+                    // Nobody would read it without its beginning: the next delivery makes it anew.
+                    state.file = None;
+                    let _ = self.disk.unlink(&self.path);
+                }
             }
             Err(error) => {
                 state.file = None;
@@ -222,15 +226,20 @@ impl Journal {
         }
     }
 
-    fn write(&self, state: &mut State, bytes: &[u8]) {
-        let Some(file) = &state.file else { return };
+    /// Returns whether they are written.
+    fn write(&self, state: &mut State, bytes: &[u8]) -> bool {
+        let Some(file) = &state.file else { return false };
         match self.disk.write_at(file, bytes, state.end) {
             Ok(()) => {
                 state.end += bytes.len() as u64;
                 state.failing = false;
+                true
             }
             // The next record goes where this one failed.
-            Err(error) => state.failed(&error),
+            Err(error) => {
+                state.failed(&error);
+                false
+            }
         }
     }
 }
@@ -307,6 +316,8 @@ fn records(bytes: &[u8]) -> impl Iterator<Item = Record> {
 
 #[cfg(test)]
 mod tests {
+    use durable::disk::{Fault, FaultyDisk};
+
     use super::*;
 
     fn note(mailbox: &str, key: &[u8]) -> Note {
@@ -341,6 +352,17 @@ mod tests {
             let whole = ends.iter().filter(|end| **end <= at).count().saturating_sub(1);
             assert_eq!(records(&bad).collect::<Vec<_>>(), &all[..whole], "bad at {at}");
         }
+    }
+
+    #[test]
+    fn a_journal_without_its_beginning_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Arc::new(FaultyDisk::new(Arc::new(disk::RealDisk)));
+        let journal = Journal::new(Arc::clone(&disk) as _, dir.path().join("deliver.journal"));
+        disk.set_fault(Some(Fault::ShortWrite { at: disk.changes() + 2, keep: 3, errno: rustix::io::Errno::NOSPC }));
+        journal.begin(&[note("a", b"1")]);
+        journal.begin(&[note("b", b"2")]);
+        assert_eq!(journal.replay(), [(note("a", b"1"), false), (note("b", b"2"), false)]);
     }
 
     #[test]

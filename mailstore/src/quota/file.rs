@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread::{Builder, ScopedJoinHandle};
 
 use durable::disk::{self, Disk, temporary_path};
 
@@ -83,8 +84,18 @@ pub(crate) fn sync_all(disk: &dyn Disk, layout: &Layout, roots: &[&MailboxName])
     } else {
         std::thread::scope(|scope| {
             let parts = paths.chunks(paths.len().div_ceil(SYNCERS));
-            let syncers: Vec<_> = parts.map(|part| scope.spawn(|| sync(part))).collect();
-            let ended = syncers.into_iter().map(|syncer| syncer.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            let sync = &sync;
+            let begin =
+                |part| match Builder::new().name("quota-sync".to_owned()).spawn_scoped(scope, move || sync(part)) {
+                    Ok(thread) => Syncing::There(thread),
+                    // No thread is to be had.
+                    Err(_) => Syncing::Here(sync(part)),
+                };
+            let syncers: Vec<_> = parts.map(begin).collect();
+            let ended = syncers.into_iter().map(|syncer| match syncer {
+                Syncing::There(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Syncing::Here(result) => result,
+            });
             ended.fold(Ok(()), Result::and)
         })?;
     }
@@ -93,6 +104,12 @@ pub(crate) fn sync_all(disk: &dyn Disk, layout: &Layout, roots: &[&MailboxName])
         Err(error) if !error.is_not_found() => Err(error.into()),
         _ => Ok(()),
     })
+}
+
+/// A part of the files on its way to the disk.
+enum Syncing<'scope> {
+    There(ScopedJoinHandle<'scope, Result<()>>),
+    Here(Result<()>),
 }
 
 /// Removes the file of a root that exists no more.

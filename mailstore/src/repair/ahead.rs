@@ -118,7 +118,11 @@ impl Readers<'_> {
         }
         let outcomes = self.waiting.remove(&self.runs);
         self.runs += 1;
-        *self.shared.taken.lock() = self.runs;
+        {
+            // The end of it all may have been set.
+            let mut taken = self.shared.taken.lock();
+            *taken = (*taken).max(self.runs);
+        }
         self.shared.more.notify_all();
         outcomes
     }

@@ -42,9 +42,13 @@ pub(super) fn read_copies(backing: &dyn Backing, mut each: impl FnMut(&str, Told
         let thread = |name: &str| Builder::new().name(name.to_owned());
         let none = |error| Error::Unavailable(format!("no thread: {error}"));
         let reader = thread("list-read").spawn_scoped(scope, move || read_parts(backing, &send_read)).map_err(none)?;
-        for _ in 0..threads {
+        for number in 0..threads {
             let (read, send) = (Arc::clone(&read), send_understood.clone());
-            thread("list-parse").spawn_scoped(scope, move || understand_parts(&read, &send)).map_err(none)?;
+            let parser = thread("list-parse").spawn_scoped(scope, move || understand_parts(&read, &send));
+            // One is enough.
+            if number == 0 {
+                parser.map_err(none)?;
+            }
         }
         drop((read, send_understood));
         take_in_order(&understood, &mut each);
