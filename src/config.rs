@@ -180,6 +180,8 @@ impl Config {
     pub(crate) fn wire_limits(&self) -> wire::Limits {
         wire::Limits {
             connections_per_address: self.limits.connections_per_address,
+            connections_per_minute: self.limits.connections_per_minute,
+            connections_per_user: self.limits.connections_per_user,
             connections: self.limits.connections,
             pre_auth: self.limits.login_timeout.0,
             idle: self.imap.idle_timeout.0,

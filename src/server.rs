@@ -228,26 +228,51 @@ impl Listeners {
         let imap = move |conn: Connection| imapd::serve(Arc::clone(&imap), conn);
         let busy = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
         for listener in self.imap {
-            accept(listener, Service { name: "imap", tls: None, refusal: busy, most: None }, reception, imap.clone());
+            accept(
+                listener,
+                Service { name: "imap", tls: None, refusal: busy, most: config.imap.connections },
+                reception,
+                imap.clone(),
+            );
         }
         for listener in self.imaps {
             let tls = Some(tls.for_protocol("imap"));
-            accept(listener, Service { name: "imaps", tls, refusal: busy, most: None }, reception, imap.clone());
+            accept(
+                listener,
+                Service { name: "imaps", tls, refusal: busy, most: config.imap.connections },
+                reception,
+                imap.clone(),
+            );
         }
         let pop3 = move |conn: Connection| pop3d::serve(Arc::clone(&pop3), conn);
         let busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n";
         for listener in self.pop3 {
-            accept(listener, Service { name: "pop3", tls: None, refusal: busy, most: None }, reception, pop3.clone());
+            accept(
+                listener,
+                Service { name: "pop3", tls: None, refusal: busy, most: config.pop3.connections },
+                reception,
+                pop3.clone(),
+            );
         }
         for listener in self.pop3s {
             let tls = Some(tls.for_protocol("pop3"));
-            accept(listener, Service { name: "pop3s", tls, refusal: busy, most: None }, reception, pop3.clone());
+            accept(
+                listener,
+                Service { name: "pop3s", tls, refusal: busy, most: config.pop3.connections },
+                reception,
+                pop3.clone(),
+            );
         }
         let shutdown = reception.shutdown.clone();
         let lmtp = move |conn: Connection| Arc::clone(&lmtp).serve(conn, shutdown.clone());
         let busy = "421 4.3.2 Too many connections, try again later\r\n";
         for listener in self.lmtp {
-            accept(listener, Service { name: "lmtp", tls: None, refusal: busy, most: None }, reception, lmtp.clone());
+            accept(
+                listener,
+                Service { name: "lmtp", tls: None, refusal: busy, most: config.lmtp.connections },
+                reception,
+                lmtp.clone(),
+            );
         }
         let shutdown = reception.shutdown.clone();
         let page = move |conn: Connection| metrics::serve(Arc::clone(&metrics), conn, shutdown.clone());

@@ -312,3 +312,34 @@ fn memory_is_shared_out() {
     drop(clients);
     server.stop(&["event=connection.refused".to_owned()]);
 }
+
+/// One user's sessions, over both protocols; an administrator and other users get in, and a place is free again.
+#[test]
+fn a_user_has_so_many_sessions() {
+    let home = home(&["limits.connections_per_user = 3"]);
+    home.add_user("sue");
+    let server = home.start();
+    let sessions: Vec<_> = (0..3).map(|_| Talk::login(&server)).collect();
+    let log_in = |user: &str| {
+        let mut talk = Talk::open(server.address(Protocol::Imap));
+        talk.line();
+        talk.say(&format!("a LOGIN {user} {PASSWORD}"))
+    };
+    assert!(log_in("joe").starts_with("a NO [LIMIT]"));
+    assert!(log_in("sue").starts_with("a OK"));
+    let mut pop3 = Talk::open(server.address(Protocol::Pop3));
+    pop3.line();
+    assert!(pop3.say("USER joe").starts_with("+OK"));
+    assert!(pop3.say(&format!("PASS {PASSWORD}")).starts_with("-ERR [SYS/TEMP]"));
+    let mut last = sessions;
+    if let Some(mut talk) = last.pop() {
+        assert!(talk.say("b LOGOUT").starts_with("* BYE"));
+        drop(talk.rest());
+    }
+    // The place is free when the server has let go of the connection.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !log_in("joe").starts_with("a OK") {
+        assert!(Instant::now() < deadline, "no place became free");
+        std::thread::yield_now();
+    }
+}

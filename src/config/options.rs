@@ -79,6 +79,9 @@ section! {
         listen: Vec<SocketAddr> = vec![loopback(1143)],
         /// Addresses for IMAP over TLS from the first octet. The official port is 993.
         listen_tls: Vec<SocketAddr> = vec![loopback(1993)],
+        /// Connections to the addresses of listen, and as many again to those of listen_tls. Unset: as many as
+        /// limits.connections allows.
+        connections: Option<u32> = None => "2000",
         /// Allow LOGIN over unencrypted connections from other machines. From this machine it is always allowed.
         allow_plaintext: bool = false,
         /// Silence after login until a client is disconnected: 30 minutes, the least RFC 9051 allows.
@@ -94,6 +97,9 @@ section! {
         listen: Vec<SocketAddr> = vec![loopback(1110)],
         /// Addresses for POP3 over TLS from the first octet. The official port is 995.
         listen_tls: Vec<SocketAddr> = vec![loopback(1995)],
+        /// Connections to the addresses of listen, and as many again to those of listen_tls. Unset: as many as
+        /// limits.connections allows.
+        connections: Option<u32> = None => "2000",
         /// Allow USER and AUTH over unencrypted connections from other machines. From this machine it is always allowed.
         allow_plaintext: bool = false,
         /// Silence until a client is disconnected, without deleting anything: never less than 10 minutes, which RFC 1939
@@ -133,6 +139,8 @@ section! {
         listen: Vec<SocketAddr> = vec![loopback(2424)],
         /// A Unix socket for LMTP. Unset: socket/lmtp below config_dir. Who can reach the directory may deliver.
         socket: Option<PathBuf> = None => r#""/var/imap/socket/lmtp""#,
+        /// Connections, over TCP and through the socket together. Unset: as many as limits.connections allows.
+        connections: Option<u32> = None => "200",
         /// Networks whose hosts may deliver over TCP. Hosts outside of them are refused: whoever may deliver may write
         /// any mail to any user.
         trusted_networks: Vec<Network> = lmtpd::Settings::default().trusted,
@@ -258,6 +266,11 @@ section! {
         connections: Option<u32> = None => "5000",
         /// Connections from one address (one /64 for IPv6). This machine is exempt.
         connections_per_address: u32 = limits::CONNECTIONS_PER_ADDRESS,
+        /// New connections from one address within a minute. This machine is exempt. 0: no such limit.
+        connections_per_minute: u32 = limits::CONNECTIONS_PER_MINUTE,
+        /// Sessions of one user over IMAP and POP3 together, wherever they come from. Administrators are exempt. 0: no such
+        /// limit.
+        connections_per_user: u32 = limits::CONNECTIONS_PER_USER,
         /// Time from connecting to being logged in.
         login_timeout: Span = Span(limits::PRE_AUTH),
         /// Failed logins from one address (one /64 for IPv6) until no more passwords from there are looked at; ten times as

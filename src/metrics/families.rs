@@ -109,6 +109,7 @@ pub(super) const FAMILIES: &[Family] = &[
             for (service, traffic) in metrics.gate.traffic() {
                 out.number(&[service, "total"], Number::Whole(traffic.refused(Refusal::Total)));
                 out.number(&[service, "address"], Number::Whole(traffic.refused(Refusal::Address)));
+                out.number(&[service, "rate"], Number::Whole(traffic.refused(Refusal::Rate)));
                 out.number(&[service, "memory"], Number::Whole(traffic.refused(Refusal::Memory)));
             }
         },

@@ -19,6 +19,8 @@ const LIVE: &[&str] = &[
     "limits.memory",
     "limits.connection_memory",
     "limits.connections_per_address",
+    "limits.connections_per_minute",
+    "limits.connections_per_user",
     "limits.login_timeout",
     "limits.failed_logins",
     "limits.failed_logins_half_life",

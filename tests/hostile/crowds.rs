@@ -79,7 +79,7 @@ fn many_clients_idle_on_one_mailbox() {
     if !may_open(WATCHERS as u64 * 2 + 1_000, "many_clients_idle_on_one_mailbox") {
         return;
     }
-    let attack = Attack::begin();
+    let attack = Attack::begin_with(&["limits.connections_per_user = 0"]);
     let address = attack.server.address(Protocol::Imap);
     let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(move || watchers(address, WATCHERS / 4))).collect();
     let mut crowd: Vec<Connection> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();

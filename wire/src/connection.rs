@@ -215,6 +215,12 @@ impl Connection {
         self.entry.as_ref().map_or(Ok(()), |entry| entry.admit(admin))
     }
 
+    /// Takes a place among the sessions of `user`; whether there was one ([`crate::Limits::connections_per_user`]).
+    #[must_use]
+    pub fn becomes_session_of(&mut self, user: &str) -> bool {
+        self.slot.as_mut().is_none_or(|slot| slot.becomes(user))
+    }
+
     /// Who is connected to what.
     pub fn info(&self) -> &ConnectionInfo {
         &self.info

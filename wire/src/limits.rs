@@ -59,6 +59,11 @@ pub const BODY_STALLED: Duration = Duration::from_secs(5 * 60);
 /// Connections from one address (one /64 for IPv6): 50, some ten mail clients behind one household's router. Loopback
 /// and Unix sockets are exempt: there a proxy or webmail carries many users.
 pub const CONNECTIONS_PER_ADDRESS: u32 = 50;
+/// Connections of one user, over all services: 100, a dozen mail clients with a connection for each of their folders.
+pub const CONNECTIONS_PER_USER: u32 = 100;
+/// New connections from one address within a minute: 600. An office that starts its mail clients in the morning has fewer; a
+/// client that begins anew at once when it is refused has more, and so has a scanner.
+pub const CONNECTIONS_PER_MINUTE: u32 = 600;
 /// File descriptors kept for the store when the connection limit is taken from `RLIMIT_NOFILE`: 64 would do for the
 /// process itself, and every session may have a mailbox's files open besides.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
@@ -69,6 +74,10 @@ pub const RESERVED_DESCRIPTORS: u64 = 64;
 pub struct Limits {
     /// Connections from one address. Default [`CONNECTIONS_PER_ADDRESS`].
     pub connections_per_address: u32,
+    /// New connections from one address within a minute; 0: no such limit. Default [`CONNECTIONS_PER_MINUTE`].
+    pub connections_per_minute: u32,
+    /// Sessions of one user; 0: no such limit. Default [`CONNECTIONS_PER_USER`].
+    pub connections_per_user: u32,
     /// Connections in all; `None` takes it from the descriptor limit less [`RESERVED_DESCRIPTORS`], halved because a
     /// session has files open too.
     pub connections: Option<u32>,
@@ -97,6 +106,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_per_address: CONNECTIONS_PER_ADDRESS,
+            connections_per_minute: CONNECTIONS_PER_MINUTE,
+            connections_per_user: CONNECTIONS_PER_USER,
             connections: None,
             pre_auth: PRE_AUTH,
             idle: IDLE,

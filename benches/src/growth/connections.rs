@@ -39,7 +39,8 @@ const ENOUGH: usize = 50;
 pub(super) async fn measure(settings: &Settings) -> Result<Subject, Failure> {
     let sizes = &settings.connections;
     let most = sizes.iter().max().copied().unwrap_or_default() + 100;
-    let site = Site::new(settings, WATCHER, &[&format!("limits.connections = {most}")])?;
+    let site =
+        Site::new(settings, WATCHER, &[&format!("limits.connections = {most}"), "limits.connections_per_user = 0"])?;
     let (target, processes) = (site.target()?, site.processes()?);
     // Everybody once before: what a first login costs is not what a connection costs.
     for user in 1..=WATCHER {

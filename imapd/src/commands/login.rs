@@ -69,6 +69,12 @@ fn admit(context: &mut Context, entered: &Entered) -> Result<(), CommandError> {
         info!(event = "imap.login.locked_out", conn = info.id, user, peer = %info.peer);
         return Err(CommandError::LockedOut(notice.text().to_owned().into()));
     }
+    // Whoever is nobody in particular is limited by address.
+    if !is_admin && matches!(entered, Entered::User(_)) && !context.connection.becomes_session_of(user) {
+        let info = context.connection.info();
+        info!(event = "imap.login.too_many", conn = info.id, user, peer = %info.peer);
+        return Err(CommandError::refused(Code::Limit, "You have too many connections already"));
+    }
     if let Some(motd) = context.connection.motd() {
         // RFC 9051, 7.1: the client must show it.
         context.tell_code(&Code::Alert, motd.text());

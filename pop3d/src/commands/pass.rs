@@ -43,6 +43,11 @@ pub(crate) async fn enter(
         reply::err(context.connection.output(), Some(Code::SysTemp), notice.text());
         return Err(Refused::Ended);
     }
+    if !account.admin && proxy.is_none() && !context.connection.becomes_session_of(&user) {
+        let info = context.connection.info();
+        info!(event = "pop3.login.too_many", conn = info.id, user, peer = %info.peer);
+        return Err(Refused::with(Code::SysTemp, "You have too many connections already"));
+    }
     if !context.server.pace.admit(&user, context.server.options.login_delay) {
         return Err(Refused::with(Code::LoginDelay, "You have logged in too short a time ago"));
     }

@@ -1,4 +1,4 @@
-//! How many connections there may be, in all and from one address.
+//! How many connections there may be: in all, from one address, of one user, and how soon one after the other.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -8,12 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::process::{Resource, getrlimit};
 use thiserror::Error;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Traffic;
 use crate::attempts::Attempts;
 use crate::connection::Peer;
 use crate::limits::{self, Limits};
 use crate::memory::{Held, Memory};
+
+/// Addresses that may be known before those that have left are looked for: memory stays within twice those of a minute.
+const TIDY_ABOVE: usize = 1_000;
 
 /// Why a connection was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -24,6 +28,9 @@ pub enum Refusal {
     /// Too many connections from this address.
     #[error("too many connections from this address")]
     Address,
+    /// Too many connections from this address within a minute.
+    #[error("too many connections from this address in a short time")]
+    Rate,
     /// Connections hold all the memory they may.
     #[error("out of memory for connections")]
     Memory,
@@ -42,18 +49,69 @@ pub struct Gate {
 #[derive(Debug, Default)]
 struct Counts {
     total: u32,
-    /// Addresses with a connection now. Hashed with a random key: peers choose addresses.
-    by_address: HashMap<IpAddr, u32>,
+    /// Addresses with a connection now, or a moment ago. Hashed with a random key: peers choose addresses.
+    by_address: HashMap<IpAddr, Address>,
+    /// When so many are known, those that have been quiet for long enough are forgotten.
+    tidy_above: usize,
+    /// Users with a session now.
+    by_user: HashMap<Arc<str>, u32>,
+}
+
+/// What is known of an address.
+#[derive(Debug)]
+struct Address {
+    open: u32,
+    /// Connections lately: each counts one, and all of a minute's allowance fade within a minute.
+    lately: f64,
+    /// When they were that many.
+    at: Instant,
+}
+
+impl Address {
+    fn lately(&self, now: Instant, per_minute: u32) -> f64 {
+        let faded = now.duration_since(self.at).as_secs_f64() * f64::from(per_minute) / 60.0;
+        (self.lately - faded).max(0.0)
+    }
 }
 
 impl Counts {
     fn add(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Refusal> {
+        let (now, per_minute) = (Instant::now(), limits.connections_per_minute);
+        if self.by_address.len() >= self.tidy_above.max(TIDY_ABOVE) {
+            // With no such limit there is nothing to remember of who has left.
+            let forgotten =
+                |known: &Address| known.open == 0 && (per_minute == 0 || known.lately(now, per_minute) < 1.0);
+            self.by_address.retain(|_, known| !forgotten(known));
+            self.tidy_above = self.by_address.len() * 2;
+        }
         // Looked up first: an address that is refused leaves nothing behind.
-        if self.by_address.get(&address).copied().unwrap_or(0) >= limits.connections_per_address {
+        let (open, lately) = match self.by_address.get(&address) {
+            Some(known) => (known.open, known.lately(now, per_minute)),
+            None => (0, 0.0),
+        };
+        if open >= limits.connections_per_address {
             return Err(Refusal::Address);
         }
-        *self.by_address.entry(address).or_default() += 1;
+        if per_minute > 0 && lately + 1.0 > f64::from(per_minute) {
+            return Err(Refusal::Rate);
+        }
+        self.by_address.insert(address, Address { open: open + 1, lately: lately + 1.0, at: now });
         Ok(())
+    }
+
+    fn remove(&mut self, address: IpAddr) {
+        if let Some(known) = self.by_address.get_mut(&address) {
+            known.open -= 1;
+        }
+    }
+
+    fn remove_user(&mut self, user: &Arc<str>) {
+        if let Entry::Occupied(mut entry) = self.by_user.entry(Arc::clone(user)) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
     }
 }
 
@@ -107,7 +165,8 @@ impl Gate {
             counts.add(address, limits)?;
         }
         counts.total += 1;
-        Ok(Slot { gate: Arc::clone(self), address, held: Held::new(Arc::clone(&self.memory)) })
+        let (gate, held) = (Arc::clone(self), Held::new(Arc::clone(&self.memory)));
+        Ok(Slot { gate, address, user: None, most_of_user: limits.connections_per_user, held })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -138,6 +197,9 @@ fn most_connections() -> u32 {
 pub(crate) struct Slot {
     gate: Arc<Gate>,
     address: Option<IpAddr>,
+    /// Whose session it is, where those are counted.
+    user: Option<Arc<str>>,
+    most_of_user: u32,
     held: Held,
 }
 
@@ -156,6 +218,25 @@ impl Slot {
         &self.gate.attempts
     }
 
+    /// The connection becomes a session of `user`; not if he has as many as he may.
+    pub(crate) fn becomes(&mut self, user: &str) -> bool {
+        if self.most_of_user == 0 {
+            return true;
+        }
+        let mut counts = self.gate.counts();
+        // He may log in anew where a login was refused for another reason.
+        if let Some(before) = self.user.take() {
+            counts.remove_user(&before);
+        }
+        if counts.by_user.get(user).copied().unwrap_or(0) >= self.most_of_user {
+            return false;
+        }
+        let user: Arc<str> = user.into();
+        *counts.by_user.entry(Arc::clone(&user)).or_default() += 1;
+        self.user = Some(user);
+        true
+    }
+
     /// The connection turns out to be one of `peer`, behind a load balancer.
     pub(crate) fn belongs_to(&mut self, peer: &Peer, limits: &Limits) -> Result<(), Refusal> {
         let address = peer.ip().filter(|_| !peer.is_local() && !limits.is_proxy(peer)).map(network);
@@ -171,14 +252,11 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut counts = self.gate.counts();
         counts.total -= 1;
-        if let Some(address) = self.address
-            && let Entry::Occupied(mut entry) = counts.by_address.entry(address)
-        {
-            *entry.get_mut() -= 1;
-            // No entry outlives its last connection, or every address ever seen would stay in memory.
-            if *entry.get() == 0 {
-                entry.remove();
-            }
+        if let Some(address) = self.address {
+            counts.remove(address);
+        }
+        if let Some(user) = self.user.take() {
+            counts.remove_user(&user);
         }
         drop(counts);
         self.gate.freed.notify_one();
@@ -187,6 +265,8 @@ impl Drop for Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn peer(address: &str) -> Peer {
@@ -209,8 +289,52 @@ mod tests {
         let _other = admit("2001:db8:0:1::3").unwrap();
         assert_eq!(admit("192.0.2.2").unwrap_err(), Refusal::Total);
         drop(v6);
-        assert_eq!(gate.counts().by_address.len(), 2);
+        assert_eq!(gate.counts().by_address.values().filter(|known| known.open > 0).count(), 2);
         assert_eq!(gate.connections(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn caps_by_the_minute() {
+        let gate = Arc::new(Gate::default());
+        let limits = Limits { connections_per_minute: 6, ..Limits::default() };
+        let admit = |address: &str| gate.admit(&peer(address), &limits).map(drop);
+        for _ in 0..6 {
+            admit("192.0.2.1").unwrap();
+        }
+        assert_eq!(admit("192.0.2.1"), Err(Refusal::Rate));
+        assert_eq!(admit("192.0.2.2"), Ok(()));
+        assert_eq!(admit("127.0.0.1"), Ok(()));
+        tokio::time::advance(Duration::from_millis(10_100)).await;
+        assert_eq!(admit("192.0.2.1"), Ok(()), "one in ten seconds");
+        assert_eq!(admit("192.0.2.1"), Err(Refusal::Rate));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        (0..6).for_each(|_| admit("192.0.2.1").unwrap());
+        // Who has left is forgotten, sooner or later.
+        for n in 0..=u16::MAX {
+            let [a, b] = n.to_le_bytes();
+            gate.admit(&Peer::Ip((IpAddr::from([10, 0, a, b]), 1).into()), &limits).map(drop).unwrap();
+            tokio::time::advance(Duration::from_millis(50)).await;
+        }
+        let known = gate.counts().by_address.len();
+        assert!(known <= 2_500, "{known} of {} a minute", 60_000 / 50);
+    }
+
+    #[test]
+    fn caps_by_user() {
+        let gate = Arc::new(Gate::default());
+        let limits = Limits { connections_per_user: 2, ..Limits::default() };
+        let slot = || gate.admit(&peer("127.0.0.1"), &limits).unwrap();
+        let (mut one, mut two, mut three) = (slot(), slot(), slot());
+        assert!(one.becomes("joe") && two.becomes("joe") && !three.becomes("joe"));
+        assert!(three.becomes("sue"), "somebody else may");
+        assert!(two.becomes("joe"), "a second login on a connection takes no second place");
+        drop(one);
+        assert!(three.becomes("joe"));
+        drop((two, three));
+        assert!(gate.counts().by_user.is_empty());
+        let unlimited = Limits { connections_per_user: 0, ..Limits::default() };
+        let mut many: Vec<_> = (0..200).map(|_| gate.admit(&peer("127.0.0.1"), &unlimited).unwrap()).collect();
+        assert!(many.iter_mut().all(|slot| slot.becomes("joe")));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub struct Traffic {
     ended: AtomicU64,
     refused_total: AtomicU64,
     refused_address: AtomicU64,
+    refused_rate: AtomicU64,
     refused_memory: AtomicU64,
 }
 
@@ -49,6 +50,7 @@ impl Traffic {
         match why {
             Refusal::Total => &self.refused_total,
             Refusal::Address => &self.refused_address,
+            Refusal::Rate => &self.refused_rate,
             Refusal::Memory => &self.refused_memory,
         }
     }
