@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -27,6 +27,9 @@ pub const ADMIN: &str = "admin";
 
 /// How long a start may take: a debug build on a busy machine, with a store to recover.
 const START: Duration = Duration::from_secs(60);
+
+/// How long the session before may take to let go of a maildrop.
+const MAILDROP_FREE: Duration = Duration::from_secs(30);
 
 /// A server's directory: configuration, mail store, log.
 pub struct Home {
@@ -214,11 +217,19 @@ impl Server {
         Lmtp::open(self.address(Protocol::Lmtp)).expect("LMTP answers")
     }
 
-    /// A POP3 session of `user`, logged in.
+    /// A POP3 session of `user`, logged in; the maildrop may still be that of a session that is ending.
     pub fn pop3(&self, user: &str) -> Pop3 {
-        Pop3::open(self.address(Protocol::Pop3))
-            .and_then(|pop3| pop3.login(user, PASSWORD))
-            .unwrap_or_else(|error| panic!("{user} cannot log in: {error}\n{}", self.log()))
+        let begin = Instant::now();
+        loop {
+            let login = Pop3::open(self.address(Protocol::Pop3)).and_then(|pop3| pop3.login(user, PASSWORD));
+            match login {
+                Ok(pop3) => return pop3,
+                Err(error) if error.to_string().contains("[IN-USE]") && begin.elapsed() < MAILDROP_FREE => {
+                    std::thread::yield_now();
+                }
+                Err(error) => panic!("{user} cannot log in: {error}\n{}", self.log()),
+            }
+        }
     }
 
     /// What the server has written since it started.
