@@ -12,6 +12,8 @@ pub(crate) mod file;
 mod recount;
 pub(crate) mod roots;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +103,8 @@ pub struct QuotaRoot {
     state: Mutex<State>,
     /// Held while the quota file is written or compared. Taken before `state`.
     file: Mutex<()>,
+    /// A mailbox was made anew, and nobody knows what it was charged for.
+    doubtful: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -121,7 +125,7 @@ impl QuotaRoot {
     pub(crate) fn new(name: MailboxName, limits: QuotaLimits, used: QuotaUsed, unwritten: bool) -> QuotaRoot {
         let (pending, recount) = (QuotaUsed::default(), None);
         let state = State { used, limits, pending, recount, unwritten, unsynced: false };
-        QuotaRoot { name, state: Mutex::new(state), file: Mutex::default() }
+        QuotaRoot { name, state: Mutex::new(state), file: Mutex::default(), doubtful: AtomicBool::new(false) }
     }
 
     /// The mailbox that the root sits at.
@@ -223,6 +227,17 @@ impl QuotaRoot {
         state.used.bytes = change(state.used.bytes, before.bytes, after.bytes);
         state.used.messages = change(state.used.messages, before.messages, after.messages);
         state.unwritten = true;
+    }
+
+    /// A mailbox has lost its index and was made anew: what it was charged for is not known, so what the root says may be too
+    /// much until its mailboxes are counted.
+    pub(crate) fn doubt(&self) {
+        self.doubtful.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the root's mailboxes are to be counted; whoever asks does it.
+    pub(crate) fn take_doubt(&self) -> bool {
+        self.doubtful.load(Ordering::Relaxed) && self.doubtful.swap(false, Ordering::Relaxed)
     }
 
     /// What the quota file should say, if it does not; it is taken as written from now on.

@@ -234,10 +234,15 @@ impl Store {
             return Ok(mailbox);
         }
         self.usable()?;
-        let _names_stay = self.names.shared(name);
-        // It may have been renamed or deleted before the lock was ours.
-        let row = self.row(name).ok_or_else(|| not_found(name))?;
-        self.open_row(&row)
+        let (row, mailbox) = {
+            let _names_stay = self.names.shared(name);
+            // It may have been renamed or deleted before the lock was ours.
+            let row = self.row(name).ok_or_else(|| not_found(name))?;
+            let mailbox = self.open_row(&row)?;
+            (row, mailbox)
+        };
+        self.count_if_in_doubt(&row);
+        Ok(mailbox)
     }
 
     /// The mailbox for somebody who needs these rights, and all the rights he has. Blocks when it has to be opened.

@@ -161,6 +161,9 @@ pub(super) fn reconcile(
     };
     if let Some(root) = &plan.identity.quota {
         root.correct(plan.charged, header.quota_used());
+        if plan.lost {
+            root.doubt();
+        }
     }
     Ok(Repaired { header, index, live: plan.live, deleted: plan.deleted, settle })
 }

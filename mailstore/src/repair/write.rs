@@ -178,7 +178,12 @@ fn replace(repair: &Repair<'_>, look: &Look, made: Made, seen: SeenChoice, valid
     }
     let header = replacement.write_closed(store.disk(), &repair.identity.dir, store.surroundings().boot_id())?;
     if let Some(root) = &repair.identity.quota {
-        root.correct(base.charged, header.quota_used());
+        if base.lost {
+            // What it was charged for went with the index.
+            store.recount_loaded(root.mailbox_name())?;
+        } else {
+            root.correct(base.charged, header.quota_used());
+        }
     }
     Ok(())
 }

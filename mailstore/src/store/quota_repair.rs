@@ -243,10 +243,21 @@ impl Store {
 
     /// Mailboxes came and went by another way than the usual: if the usage of `root` is in memory, it is counted anew; else
     /// when it is wanted, because its file is gone. Called with the tree locked.
-    pub(super) fn recount_loaded(&self, root: &MailboxName) -> Result<()> {
+    pub(crate) fn recount_loaded(&self, root: &MailboxName) -> Result<()> {
         match self.roots.loaded(root) {
             Some(loaded) => self.recount_exactly(&loaded, &self.governed_by(root), true).map(drop),
             None => self.roots.distrust(root),
+        }
+    }
+
+    /// Counts the root of a mailbox that was just opened, if that has made it doubtful.
+    pub(super) fn count_if_in_doubt(&self, row: &Row) {
+        let Some(name) = &row.quota_root else { return };
+        let Some(root) = self.roots.loaded(name).filter(|root| root.take_doubt()) else { return };
+        let _tree = self.lock_tree(name);
+        if let Err(error) = self.recount_loaded(name) {
+            root.doubt();
+            tracing::error!(event = "quota.recount.failed", root = %name, %error, "usage may be too high: run quota -f");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Quota roots: what they count, what they refuse, and how usage is found again.
 
 use super::*;
+use crate::RepairOptions;
 use crate::list::Change;
 
 #[test]
@@ -51,6 +52,30 @@ fn roots_take_over_what_lies_below_them() {
     assert_eq!(kind(store.set_quota(&name("user/joe/none"), kib(1))), ErrorKind::NotFound);
     assert!(std::fs::read_dir(dir.path().join("config/quota/j")).unwrap().next().is_none());
     check(&store);
+}
+
+/// After an orderly stop the quota file is believed; what a mailbox without an index was charged for is in it.
+#[test]
+fn a_mailbox_that_is_made_anew_is_charged_once() {
+    for by_repair in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, _) = open(dir.path());
+        store.create_user("joe", kib(100)).unwrap();
+        store.create(&Access::user("joe"), &name("user/joe/a"), &CreateOptions::default()).unwrap();
+        append(&store, "user/joe", 100).unwrap();
+        append(&store, "user/joe/a", 200).unwrap();
+        store.close().unwrap();
+        drop(store);
+        std::fs::remove_file(dir.path().join("spool/user/joe/a/cyrus.index")).unwrap();
+        let (store, _) = open(dir.path());
+        if by_repair {
+            store.reconstruct(&name("user/joe/a"), &RepairOptions::default()).unwrap();
+        } else {
+            store.mailbox(&name("user/joe/a")).unwrap();
+        }
+        assert_eq!(used(&store, "user/joe"), (300, 2), "by reconstruct: {by_repair}");
+        check(&store);
+    }
 }
 
 #[test]
