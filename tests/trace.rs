@@ -8,7 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{Home, PASSWORD};
+use harness::transcript::Protocol;
+use harness::{Home, Imap, PASSWORD};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 /// Stands in messages only.
@@ -151,6 +152,17 @@ fn an_address_is_followed_on_the_terminal() {
     joe.must("LOGOUT").expect("gone");
     let text = follower.until("* BYE");
     assert!(text.contains(" LOGIN [hidden]") && !text.contains(PASSWORD), "{text}");
+
+    // A literal that is refused takes its command with it: what comes next is no rest of it.
+    for refused in ["APPEND INBOX {310}", "APPEND INBOX {3+}\r\nabc", "NOOP {999999}"] {
+        let mut joe = Imap::open(server.address(Protocol::Imap)).expect("greeted");
+        let answer = joe.command(refused).expect("answered");
+        assert!(answer.status.starts_with("BAD"), "{refused}: {answer:?}");
+        joe.must(&format!("LOGIN joe {PASSWORD}")).expect("logged in");
+        joe.must("LOGOUT").expect("gone");
+        let text = follower.until("* BYE");
+        assert!(text.contains(" LOGIN [hidden]") && !text.contains(PASSWORD), "{refused}: {text}");
+    }
 
     // A terminal that is gone ends the trace, at the latest when there is something to show.
     follower.child.kill().expect("killed");

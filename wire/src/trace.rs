@@ -265,6 +265,8 @@ mod tests {
 
     use super::*;
 
+    const NOOP: Heard<'_> = Heard::Fragment { text: b"a NOOP", literal: None, begins: true };
+
     fn order(whom: Whom) -> Order {
         Order { whom, bodies: false, until: Instant::now() + Duration::from_secs(600) }
     }
@@ -305,13 +307,13 @@ mod tests {
         assert!(!tap.is_on());
         tap.put_on(sink(&traces), 7, "imap", Peer::Memory, true);
         for _ in 0..QUEUE + 10 {
-            tap.heard(Heard::Fragment(b"a NOOP", None), 0);
+            tap.heard(NOOP, 0);
         }
         assert_eq!(trace.counts(), (QUEUE as u64 + 10, 10));
         assert_eq!(records.recv().expect("a record").text, "a NOOP");
         drop(records);
         assert!(tap.is_on());
-        tap.heard(Heard::Fragment(b"a NOOP", None), 0);
+        tap.heard(NOOP, 0);
         assert!(!tap.is_on());
     }
 

@@ -73,7 +73,8 @@ impl Connection {
                 Ok(Some(fragment)) => {
                     self.line_by = None;
                     self.continued = false;
-                    self.heard(Heard::Fragment(&fragment.text, fragment.literal));
+                    let (text, literal, begins) = (&fragment.text, fragment.literal, self.commands.began_command());
+                    self.heard(Heard::Fragment { text, literal, begins });
                     return Ok(fragment);
                 }
                 Ok(None) => {

@@ -85,6 +85,8 @@ pub struct CommandFramer {
     state: State,
     /// The first fragment of the current command, for [`BadCommand::head`].
     first: Option<Bytes>,
+    /// The newest fragment is the first of its command.
+    began: bool,
     /// Octets at the start of the buffer known to hold no LF.
     scanned: usize,
     literals: u32,
@@ -144,6 +146,7 @@ impl CommandFramer {
             limits,
             state: State::Line,
             first: None,
+            began: false,
             scanned: 0,
             literals: 0,
             arguments: 0,
@@ -159,6 +162,12 @@ impl CommandFramer {
     /// Whether a command has begun and not ended, as far as its fragments were handed out.
     pub fn mid_command(&self) -> bool {
         self.first.is_some() || !matches!(self.state, State::Line)
+    }
+
+    /// Whether the fragment handed out last begins a command. What went before it may have ended by any way: at its last line,
+    /// or refused, given up and skipped.
+    pub fn began_command(&self) -> bool {
+        self.began
     }
 
     /// The next fragment, `None` when more octets are needed. An announced literal nobody decided about is refused.
@@ -330,6 +339,7 @@ impl CommandFramer {
             Ending::Literal { literal, header } => (Some(literal), header),
             Ending::Wrong { error, skip } => return Err(self.bad_line(error, &text, skip)),
         };
+        self.began = self.first.is_none();
         self.first.get_or_insert_with(|| text.clone());
         self.arguments += text.len() as u64;
         self.literals += u32::from(literal.is_some());

@@ -81,7 +81,13 @@ pub(crate) enum Heard<'a> {
     /// A line: a command, a response of a SASL exchange, the end of IDLE.
     Line(&'a [u8]),
     /// Text of an IMAP command, and the literal that follows it.
-    Fragment(&'a [u8], Option<Literal>),
+    Fragment {
+        text: &'a [u8],
+        literal: Option<Literal>,
+        /// Not what goes on behind a literal. Only the framing knows: a literal that was announced may have been refused, and
+        /// the command with it.
+        begins: bool,
+    },
     /// An argument that is a literal.
     Literal(&'a [u8]),
     /// Octets of a message.
@@ -104,9 +110,7 @@ pub(super) struct Mask {
     bodies: bool,
     /// Octets still to be sent of what was said before anybody listened; `None` before the first command.
     behind: Option<u64>,
-    /// The next fragment goes on with a command.
-    within: bool,
-    /// The rest of the command is secret.
+    /// The rest of the command is secret. So is that of one whose beginning nobody listened to.
     secret: bool,
     /// A SASL exchange is under way.
     exchange: bool,
@@ -150,7 +154,7 @@ impl Mask {
             server.replies.push_back(false);
         }
         let behind = fresh.then_some(0);
-        Some(Self { protocol, bodies, behind, within: false, secret: false, exchange: false, unshown: 0, server })
+        Some(Self { protocol, bodies, behind, secret: true, exchange: false, unshown: 0, server })
     }
 
     /// The client's words; `waiting` octets of ours are still to be sent.
@@ -166,12 +170,11 @@ impl Mask {
         self.end_body(out);
         let shown = match what {
             Heard::Line(line) => self.line(line),
-            Heard::Fragment(fragment, literal) => self.fragment(fragment, literal),
+            Heard::Fragment { text, literal, begins } => self.fragment(text, literal, begins),
             Heard::Literal(_) if self.secret => HIDDEN.to_owned(),
             Heard::Literal(octets) if self.bodies || octets.len() as u64 <= SHOWN => text(octets),
             Heard::Literal(octets) => left_out(octets.len() as u64),
             Heard::Body(_) | Heard::Refused => {
-                self.within = false;
                 self.expect_reply(false);
                 "[a malformed line]".to_owned()
             }
@@ -258,11 +261,11 @@ impl Mask {
         }
     }
 
-    fn fragment(&mut self, fragment: &[u8], literal: Option<Literal>) -> String {
-        let mut shown = match std::mem::replace(&mut self.within, literal.is_some()) {
-            false => self.imap_command(fragment),
-            true if self.secret => HIDDEN.to_owned(),
-            true => text(fragment),
+    fn fragment(&mut self, fragment: &[u8], literal: Option<Literal>, begins: bool) -> String {
+        let mut shown = match begins {
+            true => self.imap_command(fragment),
+            false if self.secret => HIDDEN.to_owned(),
+            false => text(fragment),
         };
         if let Some(Literal { len, sync, binary }) = literal {
             let (tilde, plus) = (if binary { "~" } else { "" }, if sync { "" } else { "+" });

@@ -266,6 +266,45 @@ fn abandoned_command_is_skipped() {
     assert!(!framer.mid_command());
 }
 
+/// Whatever became of the command before, a fragment says whether it begins one.
+#[test]
+fn beginnings_are_known() {
+    let check = |input: &[u8], choice: Choice, expected: &[bool]| {
+        for step in 1..=input.len() {
+            let (mut framer, mut buffer, mut begins) = (CommandFramer::new(LIMITS), BytesMut::new(), Vec::new());
+            for piece in input.chunks(step) {
+                buffer.extend_from_slice(piece);
+                loop {
+                    if framer.literal_left() > 0 && choice == Choice::Whole {
+                        match framer.literal_whole(&mut buffer) {
+                            Ok(None) => break,
+                            Ok(Some(_)) | Err(_) => continue,
+                        }
+                    }
+                    match framer.next(&mut buffer) {
+                        Ok(None) => break,
+                        Ok(Some(_)) => begins.push(framer.began_command()),
+                        Err(_) => continue,
+                    }
+                    if choice == Choice::Refuse {
+                        framer.abandon().expect("small enough to skip");
+                    }
+                }
+            }
+            assert_eq!(begins, expected, "{} by {step}", input.escape_ascii());
+        }
+    };
+    check(b"a NOOP\r\nb NOOP\r\n", Choice::Whole, &[true, true]);
+    check(b"a X {1}\r\nx {1+}\r\ny z\r\nb NOOP\r\n", Choice::Whole, &[true, false, false, true]);
+    for choice in [Choice::Refuse, Choice::Ignore] {
+        check(b"a X {31}\r\nb LOGIN joe x\r\n", choice, &[true, true]);
+        check(b"a X {3+}\r\nxyz {1+}\r\nx more\r\nb LOGIN joe x\r\n", choice, &[true, true]);
+    }
+    // Refused by the framing: too large to be held, and malformed behind a literal.
+    check(b"a X {101}\r\nb LOGIN joe x\r\n", Choice::Whole, &[true, true]);
+    check(b"a X {1}\r\nx\0\r\nb LOGIN joe x\r\n", Choice::Whole, &[true, true]);
+}
+
 #[test]
 fn hostile_sizes_stay_linear() {
     let mut framer = CommandFramer::new(CommandLimits::PRE_AUTH);

@@ -25,8 +25,17 @@ impl Conversation {
     }
 
     fn fragment(&mut self, text: &str, literal: Option<u64>) -> &mut Self {
+        self.text(text, literal, true)
+    }
+
+    /// What goes on behind a literal.
+    fn more(&mut self, text: &str, literal: Option<u64>) -> &mut Self {
+        self.text(text, literal, false)
+    }
+
+    fn text(&mut self, text: &str, literal: Option<u64>, begins: bool) -> &mut Self {
         let literal = literal.map(|len| Literal { len, sync: true, binary: false });
-        self.client(Heard::Fragment(text.as_bytes(), literal))
+        self.client(Heard::Fragment { text: text.as_bytes(), literal, begins })
     }
 
     fn server(&mut self, octets: impl AsRef<[u8]>) -> &mut Self {
@@ -49,8 +58,8 @@ impl Conversation {
 fn imap_logins() {
     let mut imap = Conversation::new("imap", true);
     imap.server("* OK ready\r\n").fragment("a LOGIN joe secret", None).shows(&["S: * OK ready", "C: a LOGIN [hidden]"]);
-    imap.fragment("b login ", Some(3)).client(Heard::Literal(b"joe")).fragment(" ", Some(6));
-    imap.client(Heard::Literal(b"secret")).fragment("", None);
+    imap.fragment("b login ", Some(3)).client(Heard::Literal(b"joe")).more(" ", Some(6));
+    imap.client(Heard::Literal(b"secret")).more("", None);
     imap.shows(&["C: b login{3}", "C: [hidden]", "C: [hidden]{6}", "C: [hidden]", "C: [hidden]"]);
     imap.fragment("c AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=", None).shows(&["C: c AUTHENTICATE PLAIN [hidden]"]);
     imap.fragment("d AUTHENTICATE PLAIN", None).server("+ \r\n").line("AGpvZQBzZWNyZXQ=").server("d OK\r\n");
@@ -62,12 +71,25 @@ fn imap_logins() {
     imap.fragment("e IDLE", None).line("DONE").shows(&["C: e IDLE", "C: DONE"]);
 }
 
+/// What was announced is not waited for: the session may have refused the literal, and the command with it.
+#[test]
+fn imap_logins_behind_a_refused_literal() {
+    let mut imap = Conversation::new("imap", true);
+    imap.fragment("1 APPEND INBOX ", Some(310)).server("1 BAD Log in first\r\n").fragment("2 LOGIN joe secret", None);
+    imap.shows(&["C: 1 APPEND INBOX {310}", "S: 1 BAD Log in first", "C: 2 LOGIN [hidden]"]);
+    imap.fragment("3 APPEND INBOX ", Some(310)).fragment("4 AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=", None);
+    imap.shows(&["C: 3 APPEND INBOX {310}", "C: 4 AUTHENTICATE PLAIN [hidden]"]);
+    imap.fragment("5 SELECT ", Some(9)).fragment("6 LOGIN joe ", Some(6)).client(Heard::Literal(b"secret"));
+    imap.more(" secret", None).shows(&["C: 5 SELECT {9}", "C: 6 LOGIN [hidden]{6}", "C: [hidden]", "C: [hidden]"]);
+    imap.fragment("7 LOGIN ", Some(99)).fragment("8 NOOP", None).shows(&["C: 7 LOGIN{99}", "C: 8 NOOP"]);
+}
+
 #[test]
 fn imap_literals_of_clients() {
     let mut imap = Conversation::new("imaps", false);
-    imap.fragment("a SEARCH SUBJECT ", Some(4)).client(Heard::Literal(b"ab\r\n")).fragment("", None);
+    imap.fragment("a SEARCH SUBJECT ", Some(4)).client(Heard::Literal(b"ab\r\n")).more("", None);
     imap.shows(&["C: a SEARCH SUBJECT {4}", "C: ab\\r\\n", "C: "]);
-    imap.fragment("a SEARCH SUBJECT ", Some(300)).client(Heard::Literal(&[b'x'; 300])).fragment(" 1", None);
+    imap.fragment("a SEARCH SUBJECT ", Some(300)).client(Heard::Literal(&[b'x'; 300])).more(" 1", None);
     imap.shows(&["C: a SEARCH SUBJECT {300}", "C: [300 octets]", "C:  1"]);
     imap.fragment("a APPEND INBOX ", Some(6)).client(Heard::Body(b"abc")).client(Heard::Body(b"def"));
     imap.server("a OK\r\n").shows(&["C: a APPEND INBOX {6}", "C: [6 octets]", "S: a OK"]);
@@ -171,6 +193,12 @@ fn a_trace_that_begins_in_the_middle() {
     mask.heard(Heard::Line(b"NOOP"), 11, &mut texts);
     mask.said(b"secret\r\n.\r\n+OK idle\r\n", &mut texts);
     assert_eq!(texts, [(Side::Client, "NOOP".to_owned()), (Side::Server, "+OK idle".to_owned())]);
+
+    // The end of a login that nobody has heard the beginning of.
+    let mut imap = Conversation { mask: Mask::new("imap", true, false).expect("a mail protocol"), texts: Texts::new() };
+    imap.client(Heard::Literal(b"joe")).more(" secret", None).fragment("a SEARCH SUBJECT ", Some(1));
+    imap.client(Heard::Literal(b"x")).more(" SEEN", None);
+    imap.shows(&["C: [hidden]", "C: [hidden]", "C: a SEARCH SUBJECT {1}", "C: x", "C:  SEEN"]);
 }
 
 /// Octets that look like replies, and some that look like nothing.
