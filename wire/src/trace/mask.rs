@@ -175,7 +175,10 @@ impl Mask {
             Heard::Literal(octets) if self.bodies || octets.len() as u64 <= SHOWN => text(octets),
             Heard::Literal(octets) => left_out(octets.len() as u64),
             Heard::Body(_) | Heard::Refused => {
-                self.expect_reply(false);
+                // The reply to a response that was refused is the one to AUTH.
+                if !self.exchange {
+                    self.expect_reply(false);
+                }
                 "[a malformed line]".to_owned()
             }
         };

@@ -151,8 +151,23 @@ fn pop3() {
         "S: -ERR no",
         "S: +OK idle",
     ]);
-    pop3.line("AUTH PLAIN").server("+ \r\n").line("AGpvZQBzZWNyZXQ=").server("-ERR\r\n").line("QUIT");
-    pop3.shows(&["C: AUTH PLAIN", "S: + ", "C: [hidden]", "S: -ERR", "C: QUIT"]);
+    pop3.line("AUTH PLAIN").server("+ \r\n").line("AGpvZQBzZWNyZXQ=").server("-ERR\r\n").line("NOOP").server("+OK\r\n");
+    pop3.shows(&["C: AUTH PLAIN", "S: + ", "C: [hidden]", "S: -ERR", "C: NOOP", "S: +OK"]);
+    // A response that is no line is answered once, as AUTH.
+    pop3.line("AUTH PLAIN").server("+ \r\n").client(Heard::Refused).server("-ERR\r\n");
+    pop3.client(Heard::Refused).server("-ERR\r\n").line("RETR 1").server("+OK\r\nprivate\r\n.\r\n");
+    pop3.shows(&[
+        "C: AUTH PLAIN",
+        "S: + ",
+        "C: [a malformed line]",
+        "S: -ERR",
+        "C: [a malformed line]",
+        "S: -ERR",
+        "C: RETR 1",
+        "S: +OK",
+        "S: [9 octets]",
+        "S: .",
+    ]);
     pop3.line("AUTH PLAIN AGpvZQBzZWNyZXQ=").server("+OK\r\n").line("secret").line("APOP joe abc");
     pop3.shows(&["C: AUTH PLAIN [hidden]", "S: +OK", "C: [hidden]", "C: APOP [hidden]"]);
 }
