@@ -252,7 +252,7 @@ impl<D: Deposit> Session<D> {
         };
         let line = tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => return Err(self.close(&Reply::closing("4.3.2", "Server is stopping"))),
+            () = self.shutdown.cancelled() => return Err(self.stopping()),
             line = self.conn.read_line(longest) => line,
         };
         let started = Instant::now();
@@ -436,6 +436,10 @@ impl<D: Deposit> Session<D> {
     fn close(&mut self, reply: &Reply) -> End {
         self.put(reply);
         End::Closed
+    }
+
+    fn stopping(&mut self) -> End {
+        self.close(&Reply::closing("4.3.2", "Server is stopping"))
     }
 
     /// An identifier for the log, from now on, and `Received:`; unique over the life of the host.

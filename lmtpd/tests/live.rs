@@ -4,6 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use directory::{Address, Directory, DomainName, Embedded, HashCost, NewUser, Secret, UserId};
 use lmtpd::{Lmtp, Settings};
@@ -12,6 +13,7 @@ use mailstore::{
     Access, AclMode, CreateOptions, Identifier, Layout, MailboxName, QuotaLimits, Rights, Store, StoreOptions,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wire::Connection;
 
@@ -263,4 +265,27 @@ async fn concurrent_deliveries() {
         assert_eq!(subjects.len(), 200);
     }
     assert_eq!(server.staged(), 0);
+}
+
+/// A server that stops waits neither for a response nor for the delay behind a wrong password.
+#[tokio::test(start_paused = true)]
+async fn a_stopping_server_ends_logins() {
+    let server = Server::new();
+    // "joe" with a password that is not his.
+    for (input, reply) in [("AUTH PLAIN\r\n", "334 \r\n"), ("AUTH PLAIN AGpvZQB3cm9uZw==\r\n", "")] {
+        let (conn, mut peer) = Connection::memory(1 << 20);
+        let (service, stop) = (Arc::clone(&server.service), CancellationToken::new());
+        let session = tokio::spawn(service.serve(conn, stop.clone()));
+        peer.write_all(format!("LHLO client.example\r\n{input}").as_bytes()).await.unwrap();
+        // The clock stands still while the password is looked at. The delay is three of these.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let asked = Instant::now();
+        stop.cancel();
+        let mut replies = String::new();
+        peer.read_to_string(&mut replies).await.unwrap();
+        session.await.unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(1), "{input}: {:?}", asked.elapsed());
+        let expected = format!("250 IGNOREQUOTA\r\n{reply}421 4.3.2 Server is stopping\r\n");
+        assert!(replies.ends_with(&expected), "{input}: {replies}");
+    }
 }

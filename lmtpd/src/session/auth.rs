@@ -47,8 +47,18 @@ impl<D: Deposit> Session<D> {
         let shared = std::sync::Arc::clone(&self.shared);
         let Some(door) = &shared.door else { return Ok(state) };
         let initial = request.initial.as_ref().map(|initial| initial.expose().as_bytes());
-        let attempt = door.exchange(&mut self.conn, &request.mechanism, initial).await;
-        match self.failures.settle(&self.conn, attempt).await {
+        let shutdown = self.shutdown.clone();
+        let attempt = async {
+            let attempt = door.exchange(&mut self.conn, &request.mechanism, initial).await;
+            self.failures.settle(&self.conn, attempt).await
+        };
+        let attempt = tokio::select! {
+            biased;
+            attempt = attempt => attempt,
+            // Nobody waits for an exchange that goes slowly, nor for the delay behind a wrong password.
+            () = shutdown.cancelled() => return Err(self.stopping()),
+        };
+        match attempt {
             Ok(Entered::User(user)) => {
                 let LoggedIn { account, .. } = *user;
                 self.conn.show_user(account.user.as_str());
