@@ -32,7 +32,9 @@ impl<D: Deposit> Session<D> {
                 DotPiece::Data(octets) => message.incoming.push(octets).await,
                 DotPiece::End => return self.complete(message).await,
             }
-            self.give_up_if_hopeless(&message.incoming)?;
+            if message.incoming.is_hopeless() {
+                return Err(self.give_up(message, true).await);
+            }
         }
     }
 
@@ -43,7 +45,7 @@ impl<D: Deposit> Session<D> {
             State::Chunks(message) => message,
             other => {
                 self.discard(chunk.size).await?;
-                return self.answer(Reply::sequence("No valid recipients"), other);
+                return self.answer(no_recipients(), other);
             }
         };
         let deadline = Instant::now() + limits::BODY_TIMEOUT;
@@ -52,7 +54,7 @@ impl<D: Deposit> Session<D> {
             message.incoming.refuse(Refusal::TooBig);
             // Not after the first 256 MiB of it.
             if left > limits::DISCARD {
-                return Err(self.close(&Reply::closing("4.3.0", "Message is refused, and too large to discard")));
+                return Err(self.give_up(*message, chunk.last).await);
             }
         }
         while left > 0 {
@@ -60,7 +62,9 @@ impl<D: Deposit> Session<D> {
             let octets = octets.await.map_err(|_| ReadError::Timeout)??;
             left = left.saturating_sub(octets.len() as u64);
             message.incoming.push(octets).await;
-            self.give_up_if_hopeless(&message.incoming)?;
+            if message.incoming.is_hopeless() {
+                return Err(self.give_up(*message, chunk.last).await);
+            }
         }
         if chunk.last {
             return self.complete(*message).await;
@@ -70,6 +74,16 @@ impl<D: Deposit> Session<D> {
             Some(refusal) => refusal.reply(self.shared.settings.over_quota),
         };
         self.answer(reply, State::Chunks(message))
+    }
+
+    /// Refuses a message without reading it to its end, and closes. Why is said as if it had been read, for each recipient
+    /// where these wait for it: 421 would make the client send for days what is never taken.
+    async fn give_up(&mut self, message: Chunks<D>, last: bool) -> End {
+        if last {
+            return self.complete(message).await.err().unwrap_or(End::Closed);
+        }
+        let refusal = message.incoming.refusal().unwrap_or(Refusal::TooBig);
+        self.close(&refusal.reply(self.shared.settings.over_quota))
     }
 
     /// Begins a message for these recipients.
@@ -182,7 +196,12 @@ impl<D: Deposit> Session<D> {
     /// Reads octets for nothing.
     async fn discard(&mut self, size: u64) -> Result<(), End> {
         if size > limits::DISCARD {
-            return Err(self.close(&Reply::closing("4.3.0", "Too much to discard")));
+            let settings = &self.shared.settings;
+            let reply = match size > settings.message_size {
+                true => Refusal::TooBig.reply(settings.over_quota),
+                false => no_recipients(),
+            };
+            return Err(self.close(&reply));
         }
         let deadline = Instant::now() + limits::BODY_TIMEOUT;
         let mut left = size;
@@ -192,13 +211,11 @@ impl<D: Deposit> Session<D> {
         }
         Ok(())
     }
+}
 
-    fn give_up_if_hopeless(&mut self, incoming: &Incoming<D>) -> Result<(), End> {
-        if incoming.is_hopeless() {
-            return Err(self.close(&Reply::closing("4.3.0", "Message is refused, and too large to discard")));
-        }
-        Ok(())
-    }
+/// BDAT where there is nobody to deliver to.
+fn no_recipients() -> Reply {
+    Reply::sequence("No valid recipients")
 }
 
 /// Recipients with the number of their copies, and the copies' addressees.

@@ -316,7 +316,26 @@ async fn chunks() {
         &["250 2.1.0", "550 5.1.1", "503 5.5.1", "250 2.0.0"],
     )
     .await;
-    check(&service, "BDAT 4294967296 LAST\r\n", &["421 4.3.0"]).await;
+}
+
+/// Refused for good, and said to each recipient where the chunk is the last: after 421 the message would come for days.
+#[tokio::test]
+async fn chunks_too_large_to_discard_are_refused_for_good() {
+    let service = service();
+    let head = "MAIL FROM:<>\r\nRCPT TO:<joe>\r\nRCPT TO:<sue>\r\n";
+    let rows: [(&str, &[&str]); 4] = [
+        ("BDAT 4294967296\r\nNOOP\r\n", &["552 5.3.4"]),
+        ("BDAT 4294967296 LAST\r\nNOOP\r\n", &["552 5.3.4", "552 5.3.4"]),
+        ("BDAT 3\r\n\r\nxBDAT 4294967296 LAST\r\nNOOP\r\n", &["250 2.0.0", "552 5.3.4", "552 5.3.4"]),
+        ("BDAT 3\r\nx\0yBDAT 4294967296\r\nNOOP\r\n", &["554 5.6.0", "554 5.6.0"]),
+    ];
+    for (input, expected) in rows {
+        let expected: Vec<_> = ["250 2.1.0", "250 2.1.5", "250 2.1.5"].iter().chain(expected).copied().collect();
+        check(&service, &format!("{head}{input}"), &expected).await;
+    }
+    check(&service, "BDAT 4294967296 LAST\r\nNOOP\r\n", &["552 5.3.4"]).await;
+    let service = with(Settings { message_size: u64::MAX, ..Settings::default() });
+    check(&service, "BDAT 4294967296 LAST\r\nNOOP\r\n", &["503 5.5.1"]).await;
 }
 
 #[tokio::test]
