@@ -307,7 +307,7 @@ impl Server {
     fn await_ready(&mut self, socket: &UnixDatagram) {
         let mut message = [0; 4096];
         socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket has a timeout");
-        let begin = std::time::Instant::now();
+        let begin = Instant::now();
         loop {
             if let Ok(size) = socket.recv(&mut message)
                 && String::from_utf8_lossy(&message[..size]).lines().any(|line| line == "READY=1")
