@@ -59,24 +59,30 @@ pub(crate) async fn run(
                 claimed = found.user.unwrap_or(claimed);
                 // A client may well try one that has run out before it gets another.
                 tried = Some(wire::attempts::guess(found.token.expose()));
-                let user = user_id(door, &claimed).await?;
+                // For the history; that of the address if nobody can say whose it is.
+                let user = user_id(door, &claimed).await.unwrap_or_else(|_| claimed.clone());
                 let name = LoginName::parse(&user, door.profile.details);
                 attempt.failed_for(&*door.directory, name.user, BAD_TOKEN);
                 next = exchange.refuse(problem);
                 continue;
             }
             Ok(_) => return Err(SaslError::UnknownMechanism.into()),
+            // The client has been told that its token is no good. It failed whatever is said to that, `*` or nothing at all.
+            Err(_) if tried.is_some() => return Err(attempt.failure(&claimed, tried)),
             Err(SaslError::Rejected) => {
-                if tried.is_none() {
-                    let name = LoginName::parse(&claimed, door.profile.details);
-                    attempt.refused(&*door.directory, name, &Refusal::Wrong);
-                }
-                return Err(attempt.failure(&claimed, tried));
+                let name = LoginName::parse(&claimed, door.profile.details);
+                attempt.refused(&*door.directory, name, &Refusal::Wrong);
+                return Err(attempt.failure(&claimed, None));
             }
             Err(error) => return Err(error.into()),
         };
         write!(connection.output(), "{}{challenge}\r\n", door.profile.challenge);
-        let line = connection.read_line(SASL_LINE).await?;
+        let line = match connection.read_line(SASL_LINE).await {
+            Ok(line) => line,
+            // Hanging up is no way to guess for nothing. Whoever reads next finds the connection as it is.
+            Err(_) if tried.is_some() => return Err(attempt.failure(&claimed, tried)),
+            Err(error) => return Err(error.into()),
+        };
         attempt.goes_on();
         next = exchange.step(&line);
     }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use directory::{Address, Directory, DomainName, Embedded, HashCost, NewUser, ScramCost, Secret, Settings, UserId};
+use directory::{
+    Address, Directory, DomainName, Embedded, HashCost, NewUser, ScramCost, Secret, Settings, TokenCheck, TokenHint,
+    TokenProblem, UserId,
+};
 use durable::disk::RealDisk;
 use login::{Door, Entered, Failure, LoggedIn, Policy, Profile};
 use ring::{digest, hmac, pbkdf2};
@@ -17,6 +20,11 @@ use wire::sasl::SaslError;
 
 /// A directory with `joe` and the administrator `boss`, whose passwords are their names with `-pw`.
 fn directory() -> (TempDir, Arc<dyn Directory>) {
+    let (dir, directory) = embedded();
+    (dir, Arc::new(directory))
+}
+
+fn embedded() -> (TempDir, Embedded) {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings {
         primary_domain: DomainName::parse("example.com").unwrap(),
@@ -36,7 +44,7 @@ fn directory() -> (TempDir, Arc<dyn Directory>) {
         directory.create_user(&user, &Secret::new(format!("{name}-pw"))).unwrap();
         directory.activate_user(&user.uid).unwrap();
     }
-    (dir, Arc::new(directory))
+    (dir, directory)
 }
 
 fn door(directory: Arc<dyn Directory>, policy: Policy, details: bool) -> Door {
@@ -178,4 +186,41 @@ async fn a_site_may_allow_more() {
     assert_eq!(closed.offer(&connection).names(), ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"]);
     let refused = closed.exchange(&mut connection, "ANONYMOUS", Some(b"=")).await.unwrap_err();
     assert!(matches!(refused, Failure::Sasl(SaslError::UnknownMechanism)));
+}
+
+/// Whoever knows that no token is any good.
+#[derive(Debug, Default)]
+struct NoToken(TokenHint);
+
+impl TokenCheck for NoToken {
+    fn check(&self, _: &Secret) -> directory::Result<Result<String, TokenProblem>> {
+        Ok(Err(TokenProblem::Invalid))
+    }
+
+    fn hint(&self) -> &TokenHint {
+        &self.0
+    }
+}
+
+/// What is wrong with the token is told in a challenge: it was tried, however the client ends the exchange.
+#[tokio::test]
+async fn a_refused_token_is_a_failed_login_whatever_the_client_says_then() {
+    let (_dir, directory) = embedded();
+    let door = door(Arc::new(directory.with_tokens(Arc::new(NoToken::default()))), Policy::default(), false);
+    let initial = STANDARD.encode("n,a=joe,\x01auth=Bearer guess\x01\x01");
+    let too_long = format!("{}\r\n", "A".repeat(100_000));
+    for (answer, hangs_up) in
+        [("AQ==\r\n", false), ("*\r\n", false), ("%\r\n", false), ("eA==\r\n", false), (&*too_long, false), ("", true)]
+    {
+        let (mut connection, mut far) = Connection::memory(200_000);
+        far.write_all(answer.as_bytes()).await.unwrap();
+        if hangs_up {
+            drop(far);
+        }
+        let refused = door.exchange(&mut connection, "OAUTHBEARER", Some(initial.as_bytes())).await.unwrap_err();
+        assert!(
+            matches!(&refused, Failure::Refused { claimed, guess: Some(_), .. } if claimed == "joe"),
+            "{answer:.9}: {refused:?}"
+        );
+    }
 }
