@@ -50,6 +50,10 @@ impl Rules {
         if !claims.contains_key("exp") {
             return Err(Wrong::invalid("it does not say when it ends"));
         }
+        // What is no time must not count as missing, in a token.
+        if ["exp", "nbf", "iat"].iter().any(|name| claims.get(*name).is_some_and(Value::is_null)) {
+            return Err(NO_TIME);
+        }
         if self.issuer.is_none() || claims.get("iss").and_then(Value::as_str) != self.issuer.as_deref() {
             return Err(Wrong::invalid("issuer"));
         }
@@ -99,7 +103,12 @@ impl Rules {
         if user.is_empty() || user.len() > MAX_USER || user.chars().any(char::is_control) {
             return Err(Wrong::invalid("it does not say whose it is"));
         }
-        // An address that its owner has only claimed is nobody's (OpenID Connect Core, 5.1).
+        // What users choose themselves, as servers let them do with addresses, must not be somebody's user ID.
+        if self.user_claim == "email" && !user.contains('@') {
+            return Err(Wrong::invalid("it names no address"));
+        }
+        // An address that its owner has only claimed is nobody's (OpenID Connect Core, 5.1). A server that does not say so
+        // knows of none but its own.
         let unverified = |value: &Value| value != &Value::Bool(true) && value.as_str() != Some("true");
         if self.user_claim == "email" && claims.get("email_verified").is_some_and(unverified) {
             return Err(Wrong::invalid("the address is not verified"));
@@ -108,12 +117,16 @@ impl Rules {
     }
 }
 
-/// A claim that is a time (RFC 7519, 2): a number, or it is no token. What is no number must not count as missing.
+/// A time is something else.
+const NO_TIME: Wrong = Wrong { problem: TokenProblem::Invalid, why: "a time is no number" };
+
+/// A claim that is a time (RFC 7519, 2): a number, or it is no token. Servers that are asked write `null` for what they
+/// leave out.
 pub(crate) fn time(claims: &Claims, name: &str) -> Result<Option<f64>, Wrong> {
     match claims.get(name) {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
         Some(Value::Number(number)) => Ok(number.as_f64()),
-        Some(_) => Err(Wrong::invalid("a time is no number")),
+        Some(_) => Err(NO_TIME),
     }
 }
 

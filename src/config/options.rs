@@ -239,7 +239,8 @@ section! {
         /// The file with the password to ask with, readable by the server only.
         client_secret: Option<PathBuf> = None => r#""/etc/angarium/oauth.secret""#,
         /// What says whose a token is: the user's address if there is an @ in it, else the user ID. An address must be
-        /// the user's own, an alias does not do.
+        /// the user's own, an alias does not do. email is an address, never a user ID; it counts as verified unless
+        /// email_verified says otherwise.
         user_claim: String = "email".to_owned(),
         /// Certificates of the authorities (PEM) that those servers' must be signed by. Unset: those that the system trusts.
         authorities: Option<PathBuf> = None => r#""/etc/ssl/internal.pem""#,
@@ -281,7 +282,7 @@ section! {
         /// Networks whose failed logins do not count: a webmail, a proxy.
         failed_logins_exempt: Vec<Network> = Vec::new(),
         /// Entries that the history of logins keeps for each user (angarium user logins). Logins of a day that differ in
-        /// nothing but their time are one entry. 0: no history.
+        /// nothing but their time are one entry. At most 2,000; 0: no history.
         login_history: u32 = 100,
         /// Time for a TLS handshake.
         tls_handshake: Span = Span(limits::TLS_HANDSHAKE),
