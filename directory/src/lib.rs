@@ -32,7 +32,7 @@ pub use app_password::{AppPassword, MAX_APP_PASSWORDS, PROTOCOLS};
 pub use domain::{Domain, DomainName};
 pub use embedded::{Embedded, Settings};
 pub use error::{Error, Result};
-pub use logins::{Attempt, Login, Logins};
+pub use logins::{Attempt, Login, Logins, MOST_KEPT};
 pub use network::{Network, NetworkError};
 pub use origin::{Accepted, Origin, Refusal, Unfit, Verdict};
 pub use password::{HashCost, generate_password};

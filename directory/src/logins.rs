@@ -33,6 +33,9 @@ const MANY: usize = 1 << 16;
 /// With so many nothing more is taken: the disk is too slow, and a login must not wait for it.
 const TOO_MANY: usize = 1 << 18;
 
+/// Most entries for each user that a history may be asked to keep: it is read whole, and written anew now and then.
+pub const MOST_KEPT: u32 = 2000;
+
 /// The history of all users' logins.
 #[derive(Debug)]
 pub struct Logins {

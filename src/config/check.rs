@@ -75,6 +75,10 @@ impl Checker<'_> {
         if let Err(problem) = directory::ScramCost::new(config.login.scram_rounds, config.login.scram_sha1) {
             self.note(place(document, "login", "scram_rounds"), format!("scram_rounds: {problem}"));
         }
+        if config.limits.login_history > directory::MOST_KEPT {
+            let text = format!("login_history: a user's history has at most {} entries", directory::MOST_KEPT);
+            self.note(place(document, "limits", "login_history"), text);
+        }
     }
 
     fn section(&mut self, config: &mut Config, name: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {
@@ -246,6 +250,8 @@ mod tests {
             &["3: client_certificates: client_ca must say whose certificates are good"],
         );
         check("[tls]\nclient_certificates = 'ask'\nclient_ca = 'clients.pem'\n", &[]);
+        check("[limits]\nlogin_history = 2000\n", &[]);
+        check("[limits]\nlogin_history = 2001\n", &["2: login_history: a user's history has at most 2000 entries"]);
         check("[login]\nscram_rounds = 100\n", &["2: scram_rounds: rounds of SCRAM go from 4096 to 10000000"]);
     }
 

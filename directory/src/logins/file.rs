@@ -12,8 +12,9 @@ use crate::user::UserId;
 /// A file that is longer is written anew with what is to be kept of it: some three hundred lines.
 const LONG: u64 = 64 * 1024;
 
-/// What is read of a file at most: no history is as long, whoever wrote it.
-const MAX: u64 = 1 << 20;
+/// What is read of a file at most, of the end if it is longer: the most entries that may be kept ([`MOST_KEPT`](super::MOST_KEPT))
+/// have some 300 octets each.
+const MAX: usize = 1 << 20;
 
 /// Adds entries to a user's file.
 pub(super) fn add(
@@ -34,7 +35,7 @@ pub(super) fn add(
     };
     let size = file.metadata()?.size;
     if size > LONG {
-        let mut all = parse(&file.read_all(MAX).unwrap_or_default());
+        let mut all = parse(&newest(&file)?);
         all.extend(logins);
         return replace(disk, &path, &text(&condense(all, keep)));
     }
@@ -47,8 +48,8 @@ pub(super) fn add(
 
 /// The entries of a user's file, as far as they can be read; none if there is no file.
 pub(super) fn read(disk: &dyn Disk, directory: &Path, user: &UserId) -> disk::Result<Vec<Login>> {
-    match disk.read(&path(directory, user), MAX) {
-        Ok(octets) => Ok(parse(&octets)),
+    match disk.open_read(&path(directory, user)) {
+        Ok(file) => Ok(parse(&newest(&file)?)),
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         Err(error) => Err(error),
     }
@@ -66,6 +67,16 @@ pub(super) fn remove(disk: &dyn Disk, directory: &Path, user: &UserId) -> disk::
 fn path(directory: &Path, user: &UserId) -> PathBuf {
     let hash = blake3::hash(user.as_str().as_bytes());
     directory.join(format!("{:02x}", hash.as_bytes()[0])).join(format!("{user}.log"))
+}
+
+/// The end of a file, all of it if it is not too long; of the first line there may be a part only.
+fn newest(file: &DiskFile) -> disk::Result<Vec<u8>> {
+    let size = file.metadata()?.size;
+    let mut octets = vec![0; usize::try_from(size).map_or(MAX, |size| size.min(MAX))];
+    let begin = size.saturating_sub(octets.len() as u64);
+    let read = file.read_at(&mut octets, begin)?;
+    octets.truncate(read);
+    Ok(octets)
 }
 
 fn parse(octets: &[u8]) -> Vec<Login> {

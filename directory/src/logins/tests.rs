@@ -122,6 +122,33 @@ fn files_stay_small_whoever_tries() {
     assert_eq!(found[0].last, 20_299);
 }
 
+/// As one left by a server that was to keep more.
+#[test]
+fn the_end_of_a_file_that_is_too_long_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = file_of(dir.path());
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let mut octets = Vec::new();
+    for n in 0..10_000 {
+        let login = attempt(1, 1000 + n * 100_000, "192.0.2.1", None).login;
+        octets.extend(serde_json::to_vec(&login).unwrap());
+        octets.push(b'\n');
+    }
+    assert!(octets.len() > 1 << 20);
+    std::fs::write(&file, octets).unwrap();
+    let (newest, oldest) = (1000 + 9999 * 100_000, 1000 + 9900 * 100_000);
+    let ends = |logins: &Logins| {
+        let found = logins.of(&joe()).unwrap();
+        (found[0].last, found.last().unwrap().last, found.len())
+    };
+    let logins = open(dir.path());
+    assert_eq!(ends(&logins), (newest, oldest, 100));
+    logins.note(&joe(), attempt(2, newest + 100_000, "192.0.2.1", None));
+    logins.close();
+    assert_eq!(ends(&open(dir.path())), (newest + 100_000, oldest + 100_000, 100));
+    assert!(std::fs::metadata(&file).unwrap().len() < 64 * 1024);
+}
+
 #[test]
 fn a_disk_that_fails_costs_the_entries_only() {
     let dir = tempfile::tempdir().unwrap();
