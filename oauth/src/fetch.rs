@@ -48,6 +48,17 @@ pub(crate) enum FetchError {
     Body(String),
 }
 
+impl FetchError {
+    /// Whether it was about this one request: the server works, and answers others.
+    pub(crate) fn is_of_the_request(&self) -> bool {
+        match self {
+            FetchError::Status(status) => !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS,
+            FetchError::TooLong => true,
+            _ => false,
+        }
+    }
+}
+
 /// Makes requests.
 #[derive(Debug)]
 pub(crate) struct Fetcher {

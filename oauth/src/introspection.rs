@@ -9,26 +9,50 @@ use base64::engine::general_purpose::STANDARD;
 use directory::{Result, Secret, TokenProblem};
 use parking_lot::Mutex;
 use serde_json::Value;
+use thiserror::Error;
 use tracing::warn;
 
 use crate::claims::{self, Claims, Rules, Wrong};
-use crate::fetch::Fetcher;
+use crate::fetch::{FetchError, Fetcher};
 use crate::{Introspection, unavailable};
 
 /// An answer is good for a minute, or until the token ends: one that was revoked is good no longer than that.
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// Answers that are remembered; all are forgotten when there are too many.
 const MOST: usize = 10_000;
-/// After a request that failed nobody is asked for so long: the server has enough to do, and clients wait.
+/// After a request that failed the server is left alone for so long: it has enough to do, and clients wait. After an answer
+/// that makes no sense only that token is: others must not suffer for what somebody sends.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Asks, and remembers.
 pub(crate) struct Introspector {
     settings: Introspection,
     fetcher: Arc<Fetcher>,
-    known: Mutex<HashMap<[u8; 32], (Instant, Verdict)>>,
+    known: Mutex<HashMap<[u8; 32], Known>>,
     failed: Mutex<Option<Instant>>,
 }
+
+/// Why the server has not said what a token is worth.
+#[derive(Debug, Error)]
+enum NoAnswer {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("the answer is no JSON object")]
+    Nonsense,
+}
+
+impl NoAnswer {
+    /// Whether it may say so of another one.
+    fn is_of_the_token(&self) -> bool {
+        match self {
+            NoAnswer::Fetch(problem) => problem.is_of_the_request(),
+            NoAnswer::Nonsense => true,
+        }
+    }
+}
+
+/// Until when a token is not asked about again, and the verdict if there was one.
+type Known = (Instant, Option<Verdict>);
 
 /// What was found out about a token.
 type Verdict = std::result::Result<String, (TokenProblem, &'static str)>;
@@ -49,6 +73,7 @@ impl Introspector {
         if let Some((end, verdict)) = self.known.lock().get(&name).cloned()
             && begin < end
         {
+            let verdict = verdict.ok_or_else(|| unavailable(WHO, &"it did not say what this token is worth"))?;
             return Ok(verdict.map_err(|(problem, why)| Wrong { problem, why }));
         }
         if self.failed.lock().is_some_and(|last| begin.duration_since(last) < PAUSE) {
@@ -56,28 +81,36 @@ impl Introspector {
         }
         let claims = self.request(token).map_err(|problem| {
             warn!(event = "oauth.introspection.failed", url = %self.settings.url, error = %problem);
-            *self.failed.lock() = Some(Instant::now());
+            if problem.is_of_the_token() {
+                self.remember(name, Instant::now() + PAUSE, None);
+            } else {
+                *self.failed.lock() = Some(Instant::now());
+            }
             unavailable(WHO, &problem)
         })?;
         let verdict = judge(&claims, rules, now);
+        let kept = verdict.as_ref().map(String::clone).map_err(|wrong| (wrong.problem, wrong.why));
+        self.remember(name, begin + lifetime(&claims, now), Some(kept));
+        Ok(verdict)
+    }
+
+    fn remember(&self, name: [u8; 32], end: Instant, verdict: Option<Verdict>) {
         let mut known = self.known.lock();
         if known.len() >= MOST {
             known.clear();
         }
-        let kept = verdict.as_ref().map(String::clone).map_err(|wrong| (wrong.problem, wrong.why));
-        known.insert(name, (begin + lifetime(&claims, now), kept));
-        Ok(verdict)
+        known.insert(name, (end, verdict));
     }
 
     /// RFC 7662, 2.1: a form with the token, and who asks.
-    fn request(&self, token: &Secret) -> std::result::Result<Claims, String> {
+    fn request(&self, token: &Secret) -> std::result::Result<Claims, NoAnswer> {
         let Introspection { url, client_id, client_secret } = &self.settings;
         let form = format!("token={}&token_type_hint=access_token", escape(token.expose()));
         // RFC 6749, 2.3.1: both are escaped before they become Basic credentials.
         let credentials = format!("{}:{}", escape(client_id.as_bytes()), escape(client_secret.expose()));
         let credentials = format!("Basic {}", STANDARD.encode(credentials));
-        let answer = self.fetcher.post(url, form, &credentials).map_err(|problem| problem.to_string())?;
-        serde_json::from_slice(&answer).map_err(|_| "the answer is no JSON object".to_owned())
+        let answer = self.fetcher.post(url, form, &credentials)?;
+        serde_json::from_slice(&answer).map_err(|_| NoAnswer::Nonsense)
     }
 }
 
@@ -136,6 +169,7 @@ mod tests {
             (r#"{"exp":1}"#, 0),
             (r#"{"exp":-1e300}"#, 0),
             (r#"{"exp":"soon"}"#, 60),
+            (r#"{"exp":null}"#, 60),
         ] {
             assert_eq!(lifetime(&claims(text), 1000).as_secs(), expected, "{text}");
         }

@@ -81,18 +81,44 @@ fn what_is_no_good_is_remembered_too() {
     assert_eq!(web.asked().len(), 11);
 }
 
+/// RFC 7662 leaves nearly everything out that is not known; some servers write `null` instead.
+#[test]
+fn null_is_nothing() {
+    let web = Web::new();
+    let all = active();
+    for name in ["exp", "nbf", "iat"] {
+        let mut answer = all.clone();
+        answer[name] = Value::Null;
+        web.answer("/introspect", 200, &answer.to_string());
+        assert_eq!(ask(&validator(&web, None), name), Ok("joe@example.com".into()), "{answer}");
+    }
+}
+
 #[test]
 fn a_server_that_gives_no_answer_is_no_wrong_token() {
-    for (status, body) in
-        [(401, active().to_string()), (503, String::new()), (200, "x".to_owned()), (200, "[]".to_owned())]
-    {
+    for (status, body, for_all) in [
+        (500, String::new(), true),
+        (503, String::new(), true),
+        (429, String::new(), true),
+        (400, String::new(), false),
+        (401, active().to_string(), false),
+        (302, String::new(), false),
+        (200, "x".to_owned(), false),
+        (200, "[]".to_owned(), false),
+        (200, " ".repeat(300_000), false),
+    ] {
         let web = Web::new();
         web.answer("/introspect", status, &body);
         let validator = validator(&web, None);
         for _ in 0..3 {
-            assert_eq!(ask(&validator, "token"), Err(None), "{status} {body}");
+            assert_eq!(ask(&validator, "token"), Err(None), "{status} {body:.20}");
         }
         assert_eq!(web.asked().len(), 1, "nobody hurries a server that is in trouble");
+        // What the server makes of one token is no matter to the others.
+        web.answer("/introspect", 200, &active().to_string());
+        let other = if for_all { Err(None) } else { Ok("joe@example.com".into()) };
+        assert_eq!(ask(&validator, "other"), other, "{status} {body:.20}");
+        assert_eq!(ask(&validator, "token"), Err(None), "not at once again");
     }
 }
 
