@@ -298,6 +298,10 @@ impl Directory for Embedded {
         self.tokens.as_ref().map(|check| check.hint())
     }
 
+    fn is_asked_about(&self, token: &Secret) -> bool {
+        self.tokens.as_ref().is_some_and(|check| check.is_asked_about(token))
+    }
+
     fn authenticate_token(&self, token: &Secret) -> Result<std::result::Result<Account, TokenProblem>> {
         let Some(check) = &self.tokens else { return Ok(Err(TokenProblem::Invalid)) };
         match check.check(token)? {

@@ -118,6 +118,12 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
         Ok(Err(TokenProblem::Invalid))
     }
 
+    /// Whether [`authenticate_token`](Self::authenticate_token) asks another machine about this one. Does not block.
+    fn is_asked_about(&self, token: &Secret) -> bool {
+        let _ = token;
+        false
+    }
+
     /// Notes an attempt to log in as a user, for the history. Costs no disk and no wait; nothing happens for somebody who
     /// does not exist.
     fn note_login(&self, user: &UserId, attempt: Attempt) {

@@ -16,6 +16,9 @@ pub trait TokenCheck: Send + Sync + std::fmt::Debug {
     /// said against the token.
     fn check(&self, token: &Secret) -> Result<std::result::Result<String, TokenProblem>>;
 
+    /// Whether each check asks the authorization server, which may take its time.
+    fn is_asked_about(&self, token: &Secret) -> bool;
+
     /// What a client is told that needs another token.
     fn hint(&self) -> &TokenHint;
 }

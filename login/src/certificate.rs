@@ -49,7 +49,7 @@ pub(crate) async fn enter(
     let names = connection.client_names().map(|names| named_by.names(names).to_vec()).unwrap_or_default();
     let claimed = names.first().cloned().unwrap_or_else(|| "-".to_owned());
     let directory = Arc::clone(&door.directory);
-    let found = tokio::task::spawn_blocking(move || account(&*directory, named_by, &names)).await??;
+    let found = wire::work::blocking(move || account(&*directory, named_by, &names)).await??;
     let Some(account) = found else {
         attempt.failed_for(&*door.directory, &claimed, BAD_CERTIFICATE);
         return Err(attempt.failure(&claimed, None));

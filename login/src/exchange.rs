@@ -114,7 +114,7 @@ async fn proved(door: &Door, attempt: &Attempt, identity: &Identity) -> Result<L
     let user = UserId::parse(name.user).map_err(|_| refused())?;
     let directory = Arc::clone(&door.directory);
     // Gone or disabled since the keys were looked up, it is nobody.
-    let Some(account) = tokio::task::spawn_blocking(move || directory.account(&user)).await?? else {
+    let Some(account) = wire::work::blocking(move || directory.account(&user)).await?? else {
         attempt.refused(&*door.directory, name, &Refusal::Disabled);
         return Err(refused());
     };
@@ -127,8 +127,12 @@ async fn proved(door: &Door, attempt: &Attempt, identity: &Identity) -> Result<L
     Ok(entered)
 }
 
-/// Tokens that are checked at a time. Each may wait for an authorization server, on a thread that others need too.
-static TOKENS: Semaphore = Semaphore::const_new(16);
+/// Tokens that are checked at a time, on threads that others need too.
+static CHECKED_HERE: Semaphore = Semaphore::const_new(16);
+
+/// Tokens that an authorization server is asked about at a time. Each may wait for it for seconds: the others must not stand
+/// behind those.
+static ASKED_ABOUT: Semaphore = Semaphore::const_new(16);
 
 /// How long a token waits for its turn: the authorization server does not keep up, and a client does not wait for ever.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(15);
@@ -136,9 +140,10 @@ const TOKEN_PATIENCE: Duration = Duration::from_secs(15);
 /// Lets in whoever a token belongs to, or says what is wrong with it. Clients name a user by ID or by address.
 async fn token(door: &Door, found: &Token) -> Result<Result<LoggedIn, TokenProblem>, Failure> {
     let busy = |_| directory::Error::Unavailable("the authorization server does not keep up".into());
-    let place = tokio::time::timeout(TOKEN_PATIENCE, TOKENS.acquire()).await.map_err(busy)?;
     let (directory, token) = (Arc::clone(&door.directory), Secret::new(found.token.expose().as_str()));
-    let checked = tokio::task::spawn_blocking(move || directory.authenticate_token(&token)).await??;
+    let places = if directory.is_asked_about(&token) { &ASKED_ABOUT } else { &CHECKED_HERE };
+    let place = tokio::time::timeout(TOKEN_PATIENCE, places.acquire()).await.map_err(busy)?;
+    let checked = wire::work::blocking(move || directory.authenticate_token(&token)).await??;
     drop(place);
     let account = match checked {
         Ok(account) => account,
@@ -158,7 +163,7 @@ async fn token(door: &Door, found: &Token) -> Result<Result<LoggedIn, TokenProbl
 async fn user_id(door: &Door, name: &str) -> Result<String, Failure> {
     let Some((local, domain)) = name.rsplit_once('@') else { return Ok(name.to_owned()) };
     let (directory, local, domain) = (Arc::clone(&door.directory), local.to_owned(), domain.to_owned());
-    let resolved = tokio::task::spawn_blocking(move || directory.resolve(&local, Some(&domain))).await??;
+    let resolved = wire::work::blocking(move || directory.resolve(&local, Some(&domain))).await??;
     Ok(match resolved {
         Resolution::User(user) => user.to_string(),
         _ => name.to_owned(),

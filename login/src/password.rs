@@ -35,7 +35,7 @@ pub(crate) async fn check(
             let (directory, user, origin) = (Arc::clone(&door.directory), name.user.to_owned(), attempt.origin);
             // Waiting here costs no thread. It fails only when it is closed, which nobody does.
             let _place = PLACES.acquire().await;
-            tokio::task::spawn_blocking(move || directory.authenticate(&user, &password, &origin)).await??
+            wire::work::blocking(move || directory.authenticate(&user, &password, &origin)).await??
         }
     };
     let Accepted { account, app } = match verdict {
@@ -79,6 +79,6 @@ pub(crate) async fn act(
         return Ok(None);
     }
     let directory = Arc::clone(&door.directory);
-    let found = tokio::task::spawn_blocking(move || directory.account(&wanted)).await??;
+    let found = wire::work::blocking(move || directory.account(&wanted)).await??;
     Ok(found.map(|found| LoggedIn { proxy: Some(account.user), ..own(found, detail) }))
 }

@@ -197,6 +197,10 @@ impl TokenCheck for NoToken {
         Ok(Err(TokenProblem::Invalid))
     }
 
+    fn is_asked_about(&self, _: &Secret) -> bool {
+        false
+    }
+
     fn hint(&self) -> &TokenHint {
         &self.0
     }

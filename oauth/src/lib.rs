@@ -133,6 +133,11 @@ impl Validator {
         Ok(Validator { rules: Rules { issuer, audiences, scopes, user_claim }, keys, introspector, hint })
     }
 
+    /// Whether a token is one to be checked with keys.
+    fn checks_itself(&self, token: &[u8]) -> bool {
+        self.keys.is_some() && jws::looks_signed(token)
+    }
+
     /// The user that a signed token names.
     fn signed(&self, keys: &KeyStore, token: &[u8], now: u64) -> Result<std::result::Result<String, Wrong>> {
         let jws = match Jws::parse(token) {
@@ -152,7 +157,7 @@ impl TokenCheck for Validator {
     fn check(&self, token: &Secret) -> Result<std::result::Result<String, TokenProblem>> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let checked = match (&self.keys, &self.introspector) {
-            (Some(keys), _) if jws::looks_signed(token.expose()) => self.signed(keys, token.expose(), now)?,
+            (Some(keys), _) if self.checks_itself(token.expose()) => self.signed(keys, token.expose(), now)?,
             (_, Some(introspector)) => introspector.ask(token, &self.rules, now)?,
             (_, None) => Err(Wrong::invalid("it is not signed")),
         };
@@ -166,6 +171,10 @@ impl TokenCheck for Validator {
                 Err(problem)
             }
         })
+    }
+
+    fn is_asked_about(&self, token: &Secret) -> bool {
+        self.introspector.is_some() && !self.checks_itself(token.expose())
     }
 
     fn hint(&self) -> &TokenHint {

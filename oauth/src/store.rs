@@ -24,13 +24,15 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// The same after an attempt that failed, for those who cannot do without.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
+const WHAT: &str = "the keys of the authorization server";
+
 /// The keys of the authorization server.
 #[derive(Debug)]
 pub(crate) struct KeyStore {
     source: KeySource,
     fetcher: Arc<Fetcher>,
     state: Mutex<State>,
-    /// One reads them, and the others wait for it.
+    /// One reads them. The others wait for it only if there are none at all.
     reading: Mutex<()>,
 }
 
@@ -68,11 +70,16 @@ impl KeyStore {
         }
         let _reading = match self.reading.try_lock() {
             Some(reading) => reading,
-            // Somebody reads them already, and who has the key that is needed need not wait for that.
-            None => match self.state.lock().usable(header, now) {
-                Some(set) => return Ok(set),
-                None => self.reading.lock(),
-            },
+            // Somebody reads them already. Who has the key that is needed need not wait for that, and who asks for one that
+            // is not there must not hold the place of others while a server hangs.
+            None => {
+                let state = self.state.lock().clone();
+                match (state.usable(header, now), state.known) {
+                    (Some(set), _) => return Ok(set),
+                    (None, Some(_)) => return Err(unavailable(WHAT, &"they are being read")),
+                    (None, None) => self.reading.lock(),
+                }
+            }
         };
         // Somebody else may have read them meanwhile.
         if let Some(settled) = self.state.lock().settled(header, now) {
@@ -133,9 +140,7 @@ impl State {
         match (&self.known, failed) {
             // There is no such key.
             (Some((set, read)), None) if now.duration_since(*read) < STALE => Ok(Arc::clone(set)),
-            (_, failed) => {
-                Err(unavailable("the keys of the authorization server", &failed.unwrap_or("they are too old")))
-            }
+            (_, failed) => Err(unavailable(WHAT, &failed.unwrap_or("they are too old"))),
         }
     }
 

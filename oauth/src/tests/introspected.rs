@@ -135,6 +135,7 @@ fn signed_tokens_are_not_shown_to_anybody() {
     assert_eq!(ask(&validator, &bad), Err(Some(TokenProblem::Invalid)));
     assert!(web.asked().iter().all(|asked| asked.path == "/keys"));
     assert_eq!(ask(&validator, "opaque"), Ok("joe@example.com".into()));
+    assert!(!validator.is_asked_about(&Secret::new(good)) && validator.is_asked_about(&Secret::new("opaque")));
     let alone =
         Validator::new(Settings { keys: Some(KeySource::Url(web.url("/keys").parse().unwrap())), ..settings() });
     assert_eq!(ask(&alone.unwrap(), "opaque"), Err(Some(TokenProblem::Invalid)));

@@ -122,6 +122,29 @@ fn who_has_the_key_does_not_wait_for_others() {
     assert_eq!(web.asked().len(), 2, "nobody waits again at once");
 }
 
+/// Tokens with keys that nobody has must not fill all places while a server hangs.
+#[test]
+fn who_asks_for_another_key_meanwhile_is_told_at_once() {
+    let web = Web::new();
+    web.answer("/keys", 200, &set("one"));
+    let store = store(&web);
+    let begin = Instant::now();
+    assert_eq!(has(&store, "one", begin), Some(true));
+    web.answer("/keys", 0, "");
+    let later = begin + Duration::from_secs(7200);
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| has(&store, "two", later));
+        while web.asked().len() < 2 {
+            std::thread::yield_now();
+        }
+        let asked = Instant::now();
+        assert_eq!(has(&store, "three", later), None);
+        assert!(asked.elapsed() < Duration::from_secs(4), "the other one still waits");
+        assert_eq!(slow.join().unwrap(), None);
+    });
+    assert_eq!(web.asked().len(), 2);
+}
+
 #[test]
 fn a_server_that_hangs_or_is_gone() {
     let web = Web::new();

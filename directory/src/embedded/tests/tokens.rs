@@ -41,6 +41,10 @@ impl TokenCheck for Fixed {
         Ok(answer.map(str::to_owned))
     }
 
+    fn is_asked_about(&self, _: &Secret) -> bool {
+        false
+    }
+
     fn hint(&self) -> &TokenHint {
         &self.1
     }
