@@ -33,20 +33,23 @@ use crate::view::Expunges;
 const MAX_BAD: u32 = 20;
 
 /// Runs a session until the client or the server ends it.
-pub async fn serve(server: Arc<Imap>, connection: Connection) {
+pub fn serve(server: Arc<Imap>, connection: Connection) -> impl Future<Output = ()> + Send {
+    // Not within the future, which would hold the connection a second time: as its argument.
     let mut context = Context { server, connection, enabled: Enabled::default(), tag: None, counted: (0, 0) };
-    let mut session = Session::NotAuthenticated(NotAuthenticated::default());
-    greet(&mut context);
-    let end = run(&mut context, &mut session).await;
-    let (octets_in, octets_out) = context.connection.octets();
-    let (conn, user) = (context.connection.info().id, session.account().map(|account| account.reader()));
-    info!(event = "imap.session.ended", conn, user, reason = end.name(), octets_in, octets_out);
-    if let Some(text) = end.goodbye() {
-        context.tell(Status::Bye, None, text);
+    async move {
+        let mut session = Session::NotAuthenticated(NotAuthenticated::default());
+        greet(&mut context);
+        let end = run(&mut context, &mut session).await;
+        let (octets_in, octets_out) = context.connection.octets();
+        let (conn, user) = (context.connection.info().id, session.account().map(|account| account.reader()));
+        info!(event = "imap.session.ended", conn, user, reason = end.name(), octets_in, octets_out);
+        if let Some(text) = end.goodbye() {
+            context.tell(Status::Bye, None, text);
+        }
+        // The mailbox is given up before the goodbye: a client that does not read holds no more than its connection.
+        drop(session);
+        Box::pin(context.connection.close()).await;
     }
-    // The mailbox is given up before the goodbye: a client that does not read holds no more than its connection.
-    drop(session);
-    Box::pin(context.connection.close()).await;
 }
 
 /// Why a session ended.

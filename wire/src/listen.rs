@@ -162,18 +162,22 @@ fn spawn<H, F>(
     let limits = reception.limits.load();
     let proxy = limits.is_proxy(&info.peer).then(|| Arc::clone(&limits));
     let id = info.id;
-    reception.tasks.spawn(crate::work::of_connection(id, async move {
-        let _open = open;
-        let _guard = guard;
+    // A place of its own, given back before the session begins: those that idle are many.
+    let ready = Box::pin(async move {
         let ready = match (proxy, tls) {
             (None, None) => true,
             (proxy, tls) => tokio::select! {
-                ready = Box::pin(prepare(&mut conn, proxy, tls, &logs)) => ready,
+                ready = prepare(&mut conn, proxy, tls, &logs) => ready,
                 // Nothing was said yet that would have to be ended.
                 () = shutdown.cancelled() => false,
             },
         };
-        if ready {
+        ready.then_some(conn)
+    });
+    reception.tasks.spawn(crate::work::of_connection(id, async move {
+        let _open = open;
+        let _guard = guard;
+        if let Some(conn) = ready.await {
             session(conn).await;
         }
     }));

@@ -57,18 +57,18 @@ pub fn set_delivery(delivery: Option<DeliveryId>) {
     NOW.set(Whose { delivery, ..NOW.get() });
 }
 
-/// Runs `future` as the work of a connection.
-pub async fn of_connection<F: Future>(conn: u64, future: F) -> F::Output {
-    let mut future = std::pin::pin!(future);
+/// Runs `future` as the work of a connection. Boxed: an `async fn` would hold what it was given beside what it pins, and
+/// there are ten thousand of them.
+pub fn of_connection<F: Future>(conn: u64, future: F) -> impl Future<Output = F::Output> {
+    let mut future = Box::pin(future);
     let mut whose = Whose { conn: Some(conn), delivery: None };
-    std::future::poll_fn(|cx| {
+    std::future::poll_fn(move |cx| {
         let _before = Before(NOW.replace(whose));
         let polled = future.as_mut().poll(cx);
         // A delivery may have begun.
         whose = NOW.get();
         polled
     })
-    .await
 }
 
 /// Runs work that may block on a thread that may, as the work of whoever asks for it.
