@@ -22,6 +22,7 @@ use crate::limits::SASL_LINE;
 
 pub use bearer::{TokenHint, TokenProblem};
 pub use offer::Offer;
+pub(crate) use offer::is_mechanism;
 pub use scram::{KeysWanted, ScramHash, ScramKeys};
 
 /// Most octets of an identity or a password: 1,020, which is 255 characters of four octets (RFC 4616, 2, asks for 255

@@ -42,6 +42,11 @@ const NAMES: &[&str] = &[
     "ANONYMOUS",
 ];
 
+/// Whether a client that sends `word` where a mechanism belongs has sent one, offered or not: else it may be a secret.
+pub(crate) fn is_mechanism(word: &[u8]) -> bool {
+    NAMES.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(word))
+}
+
 impl Offer {
     /// The names of what is offered, strongest first.
     #[must_use]

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use super::Side;
 use crate::framing::Literal;
+use crate::sasl::is_mechanism;
 
 /// Literals up to this are shown: 256 octets, names and search keys.
 const SHOWN: u64 = 256;
@@ -134,6 +135,10 @@ struct Server {
     replies: VecDeque<bool>,
     /// Inside of a message, of which so many octets were left out.
     message: Option<u64>,
+    /// A POP3 client is to answer a challenge.
+    challenged: bool,
+    /// Nobody can tell what a POP3 client is answered: it sent commands where an exchange might have gone on.
+    blind: bool,
 }
 
 /// Where texts go.
@@ -234,6 +239,7 @@ impl Mask {
 
     fn line(&mut self, line: &[u8]) -> String {
         if self.exchange {
+            self.server.blind |= !std::mem::take(&mut self.server.challenged) && self.protocol == Protocol::Pop3;
             return HIDDEN.to_owned();
         }
         let known = match self.protocol {
@@ -248,7 +254,7 @@ impl Mask {
         self.expect_reply(is("RETR") || is("TOP"));
         if is("AUTH") {
             self.exchange = !words.second.is_empty();
-            return words.but_for_the_rest();
+            return words.up_to_the_mechanism();
         }
         match known.iter().any(|name| is(name)) {
             true => text(line),
@@ -287,9 +293,8 @@ impl Mask {
         self.exchange = is("AUTHENTICATE");
         self.secret = !IMAP.iter().any(|name| is(name));
         if is("AUTHENTICATE") {
-            let rest = Words::of(words.rest);
-            let hidden = if rest.second.is_empty() { String::new() } else { format!(" {HIDDEN}") };
-            return format!("{} {} {}{hidden}", text(words.first), text(words.second), text(rest.first));
+            let behind_tag = Words::of(command.get(words.first.len() + 1..).unwrap_or_default());
+            return format!("{} {}", text(words.first), behind_tag.up_to_the_mechanism());
         }
         match self.secret {
             false => text(command),
@@ -330,11 +335,18 @@ impl Mask {
                         out.push((Side::Server, left_out(unshown)));
                     }
                 } else if line.starts_with(b"+OK") || line.starts_with(b"-ERR") {
-                    self.exchange = false;
+                    (self.exchange, server.challenged) = (false, false);
                     let message = server.replies.pop_front().unwrap_or(false);
                     server.message = (message && line.starts_with(b"+OK")).then_some(0);
+                } else {
+                    server.challenged = self.exchange && line.starts_with(b"+");
                 }
-                out.push((Side::Server, text(&line)));
+                match [&b"+OK"[..], b"-ERR"].into_iter().find(|word| line.starts_with(word)) {
+                    _ if !server.blind || self.bodies => out.push((Side::Server, text(&line))),
+                    Some(word) => out.push((Side::Server, format!("{} {HIDDEN}", text(word)))),
+                    // It may be a line of a message.
+                    None => {}
+                }
             }
             Protocol::Lmtp => {
                 self.exchange &= line.starts_with(b"334");
@@ -390,6 +402,14 @@ impl<'a> Words<'a> {
     fn but_for_the_rest(&self) -> String {
         let hidden = if self.rest.is_empty() { String::new() } else { format!(" {HIDDEN}") };
         format!("{} {}{hidden}", text(self.first), text(self.second))
+    }
+
+    /// The same; also hidden is what stands where the name of a SASL mechanism belongs and is none.
+    fn up_to_the_mechanism(&self) -> String {
+        match self.second.is_empty() || is_mechanism(self.second) {
+            true => self.but_for_the_rest(),
+            false => format!("{} {HIDDEN}", text(self.first)),
+        }
     }
 }
 

@@ -62,6 +62,7 @@ fn imap_logins() {
     imap.client(Heard::Literal(b"secret")).more("", None);
     imap.shows(&["C: b login{3}", "C: [hidden]", "C: [hidden]{6}", "C: [hidden]", "C: [hidden]"]);
     imap.fragment("c AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=", None).shows(&["C: c AUTHENTICATE PLAIN [hidden]"]);
+    imap.fragment("c AUTHENTICATE AGpvZQBzZWNyZXQ=", None).shows(&["C: c AUTHENTICATE [hidden]"]);
     imap.fragment("d AUTHENTICATE PLAIN", None).server("+ \r\n").line("AGpvZQBzZWNyZXQ=").server("d OK\r\n");
     imap.shows(&["C: d AUTHENTICATE PLAIN", "S: + ", "C: [hidden]", "S: d OK"]);
     // What might be one.
@@ -170,6 +171,14 @@ fn pop3() {
     ]);
     pop3.line("AUTH PLAIN AGpvZQBzZWNyZXQ=").server("+OK\r\n").line("secret").line("APOP joe abc");
     pop3.shows(&["C: AUTH PLAIN [hidden]", "S: +OK", "C: [hidden]", "C: APOP [hidden]"]);
+    pop3.line("AUTH AGpvZQBzZWNyZXQ=").server("-ERR\r\n").shows(&["C: AUTH [hidden]", "S: -ERR"]);
+    // Nobody knows whether RETR is a command yet, so nobody knows what is a message.
+    pop3.line("AUTH PLAIN AGpvZQBzZWNyZXQ=")
+        .line("STAT")
+        .line("RETR 1")
+        .server("+OK\r\n+OK 1 5\r\n+OK\r\nhello\r\n.\r\n");
+    let ok = "S: +OK [hidden]";
+    pop3.shows(&["C: AUTH PLAIN [hidden]", "C: [hidden]", "C: [hidden]", ok, ok, ok]);
 }
 
 #[test]
