@@ -36,6 +36,9 @@ const UID_STEP: u32 = 1024;
 /// The same for mod-sequences, of which there are plenty.
 const MODSEQ_STEP: u64 = 1 << 20;
 
+/// How often a message that is to be copied and has no file where its mailbox was is looked for.
+const MOST_TRIES: u32 = 5;
+
 /// How many foreign files in the way of new UIDs are stepped over before the mailbox counts as damaged.
 const MAX_STEPPED_OVER: u32 = 100_000;
 
@@ -158,6 +161,7 @@ impl Mailbox {
         let wanted = u32::try_from(incoming.len()).map_err(|_| Error::Limit("too many messages at once"))?;
         // A copy's messages are all of one mailbox.
         let origin = incoming.first().and_then(|message| message.source.origin().cloned());
+        let mut tries = 0;
         loop {
             let origin_dir = origin.as_ref().map(|origin| origin.dir());
             let mut state = self.state.write();
@@ -185,7 +189,9 @@ impl Mailbox {
                         origin.await_rest();
                     }
                     let origin_moved = origin.as_ref().map(|origin| origin.dir()) != origin_dir;
-                    if origin_moved || self.await_move(&dir) || self.is_gone() {
+                    // It may also have moved away and back.
+                    tries += u32::from(origin.is_some());
+                    if origin_moved || self.await_move(&dir) || self.is_gone() || (1..MOST_TRIES).contains(&tries) {
                         continue;
                     }
                     return Err(error.into());
