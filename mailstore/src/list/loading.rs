@@ -41,6 +41,8 @@ pub(super) fn judge(key: &str, value: &str) -> Result<(), String> {
 struct Loading {
     /// Rows whose names ascend: nearly all of them. They get their places by name when one comes that does not.
     sorted: Vec<Arc<Row>>,
+    /// The same rows, for the other table.
+    again: Vec<Arc<Row>>,
     tables: Tables,
     bad: BTreeMap<String, String>,
 }
@@ -80,6 +82,7 @@ impl Loading {
         let ascends = self.sorted.last().is_none_or(|last| last.name < row.name);
         if self.tables.rows.is_empty() && ascends {
             self.tables.announce(&row);
+            self.again.push(Arc::clone(&row));
             self.sorted.push(row);
         } else {
             self.settle();
@@ -106,7 +109,7 @@ impl Loading {
     /// Puts the rows that came in order into the tables.
     fn settle(&mut self) {
         if !self.sorted.is_empty() {
-            self.tables.fill(std::mem::take(&mut self.sorted));
+            self.tables.fill(std::mem::take(&mut self.sorted), std::mem::take(&mut self.again));
         }
     }
 

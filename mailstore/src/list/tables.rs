@@ -55,26 +55,43 @@ impl Hash for ById {
 }
 
 impl Tables {
-    /// Takes in a row that [`fill`](Self::fill) will put into its place by name: a new one of a new name.
-    pub(super) fn announce(&mut self, row: &Arc<Row>) {
+    /// Takes in a row that [`fill`](Self::fill) will put into its places: a new one of a new name.
+    pub(super) fn announce(&mut self, row: &Row) {
         self.note(row);
         self.count(row);
     }
 
-    /// Puts rows, whose names ascend, into the table by name, which is empty. Made at once, the tree's nodes are full.
-    pub(super) fn fill(&mut self, rows: Vec<Arc<Row>>) {
-        self.rows = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
+    /// Puts rows, whose names ascend, into the tables; that by name is empty. Each is made at once, one beside the other: the
+    /// tree's nodes are full, and the set does not grow by doubling.
+    pub(super) fn fill(&mut self, rows: Vec<Arc<Row>>, again: Vec<Arc<Row>>) {
+        let count = rows.len();
+        let Tables { rows: by_name, ids, .. } = self;
+        let by_id = || {
+            ids.reserve(again.len());
+            for row in again {
+                ids.replace(ById(row));
+            }
+        };
+        let by_name = || *by_name = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
+        if count < WORTH_A_THREAD {
+            by_id();
+            by_name();
+        } else {
+            std::thread::scope(|scope| {
+                scope.spawn(by_id);
+                by_name();
+            });
+        }
     }
 
-    /// What there is of a row beside its place by name.
-    fn note(&mut self, row: &Arc<Row>) {
+    /// What there is of a row beside its places.
+    fn note(&mut self, row: &Row) {
         self.uid_validity = self.uid_validity.max(row.uid_validity.get());
         if row.state != RowState::Active {
             self.unfinished.insert(row.name.clone());
         } else if !self.unfinished.is_empty() {
             self.unfinished.remove(&row.name);
         }
-        self.ids.replace(ById(Arc::clone(row)));
     }
 
     /// One more mailbox of its owner.
@@ -118,6 +135,7 @@ impl Tables {
             None => self.count(&row),
         }
         self.note(&row);
+        self.ids.replace(ById(row));
     }
 
     /// The row of a name goes; its mailbox may have got another one before.
@@ -140,6 +158,9 @@ impl Tables {
         }
     }
 }
+
+/// Fewer rows than this are sooner put into two tables by one thread.
+const WORTH_A_THREAD: usize = 10_000;
 
 /// The user in whose tree a name lies; in nobody's if the mailbox was deleted.
 fn tree_of(name: &MailboxName) -> Option<&str> {
