@@ -30,8 +30,8 @@ pub(crate) const MAX_ANSWER: usize = 256 * 1024;
 /// Why there is no answer.
 #[derive(Debug, Error)]
 pub(crate) enum FetchError {
-    #[error("no answer within {} s", PATIENCE.as_secs())]
-    Timeout,
+    #[error("no answer within {} s", .0.as_secs())]
+    Timeout(Duration),
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("the host has no name that a certificate could have")]
@@ -64,6 +64,8 @@ impl FetchError {
 pub(crate) struct Fetcher {
     /// Nothing if nobody is asked over TLS.
     tls: Option<Arc<ClientConfig>>,
+    /// [`PATIENCE`], but for tests of what happens meanwhile.
+    patience: Duration,
 }
 
 impl Fetcher {
@@ -74,7 +76,7 @@ impl Fetcher {
     /// [`SetupError`].
     pub(crate) fn new(authorities: Option<&Path>, encrypted: bool) -> Result<Fetcher, SetupError> {
         if !encrypted {
-            return Ok(Fetcher { tls: None });
+            return Ok(Fetcher { tls: None, patience: PATIENCE });
         }
         let mut roots = RootCertStore::empty();
         match authorities {
@@ -97,7 +99,14 @@ impl Fetcher {
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        Ok(Fetcher { tls: Some(Arc::new(config.with_root_certificates(roots).with_no_client_auth())) })
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        Ok(Fetcher { tls: Some(Arc::new(config)), patience: PATIENCE })
+    }
+
+    /// The same with another patience.
+    #[cfg(test)]
+    pub(crate) fn with_patience(self, patience: Duration) -> Fetcher {
+        Fetcher { patience, ..self }
     }
 
     /// What is there.
@@ -129,7 +138,8 @@ impl Fetcher {
             .map_err(io::Error::other)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let answer = runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, self.exchange(url, request)).await.unwrap_or(Err(FetchError::Timeout))
+            let answer = tokio::time::timeout(self.patience, self.exchange(url, request)).await;
+            answer.unwrap_or(Err(FetchError::Timeout(self.patience)))
         });
         // Looking a host up may take longer than we wait.
         runtime.shutdown_background();

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use crate::PATIENCE;
 
 /// A server. Its threads end with it.
 #[derive(Debug)]
@@ -17,10 +17,20 @@ pub struct Web {
 
 #[derive(Debug, Default)]
 struct Shared {
-    over: AtomicBool,
-    answers: Mutex<HashMap<String, (u16, String)>>,
-    asked: Mutex<Vec<Asked>>,
+    state: Mutex<State>,
+    /// The state is another one.
+    changed: Condvar,
 }
+
+#[derive(Debug, Default)]
+struct State {
+    over: bool,
+    answers: HashMap<String, (u16, String)>,
+    asked: Vec<Asked>,
+}
+
+/// The status that stands for no answer.
+const SILENCE: u16 = 0;
 
 /// A request that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +52,7 @@ impl Web {
         let its = Arc::clone(&shared);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                if its.over.load(Ordering::SeqCst) {
+                if its.state().over {
                     return;
                 }
                 let shared = Arc::clone(&its);
@@ -58,14 +68,24 @@ impl Web {
         format!("http://{}{path}", self.address)
     }
 
-    /// From now on `path` is answered so; with status 0 not at all.
+    /// From now on `path` is answered so; with status 0 not at all, until another answer is given here: whoever waits gets
+    /// that one.
     pub fn answer(&self, path: &str, status: u16, body: &str) {
-        self.shared.answers.lock().expect("nobody panicked").insert(path.to_owned(), (status, body.to_owned()));
+        self.shared.change(|state| drop(state.answers.insert(path.to_owned(), (status, body.to_owned()))));
     }
 
     /// All that was asked so far.
     pub fn asked(&self) -> Vec<Asked> {
-        self.shared.asked.lock().expect("nobody panicked").clone()
+        self.shared.state().asked.clone()
+    }
+
+    /// Waits until so many requests have come.
+    #[track_caller]
+    pub fn await_asked(&self, count: usize) {
+        let few = |state: &mut State| state.asked.len() < count;
+        let waited = self.shared.changed.wait_timeout_while(self.shared.state(), PATIENCE, few);
+        let (state, timeout) = waited.expect("nobody panicked");
+        assert!(!timeout.timed_out(), "{count} requests expected, there are {:?}", state.asked);
     }
 }
 
@@ -77,13 +97,31 @@ impl Default for Web {
 
 impl Drop for Web {
     fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::SeqCst);
+        self.shared.change(|state| state.over = true);
         // Wakes whoever waits for a connection.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panicked")
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_all();
+    }
+
+    /// What is answered; nothing once all is over.
+    fn answer_to(&self, path: &str) -> Option<(u16, String)> {
+        let silent =
+            |state: &mut State| !state.over && state.answers.get(path).is_some_and(|(status, _)| *status == SILENCE);
+        let state = self.changed.wait_while(self.state(), silent).expect("nobody panicked");
+        let answer = state.answers.get(path).cloned().unwrap_or((404, String::new()));
+        (answer.0 != SILENCE).then_some(answer)
+    }
+
     fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream);
         let (mut head, mut length) = (String::new(), 0);
@@ -101,12 +139,8 @@ impl Shared {
         reader.read_exact(&mut body)?;
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let body = String::from_utf8_lossy(&body).into_owned();
-        self.asked.lock().expect("nobody panicked").push(Asked { path: path.clone(), head, body });
-        let answer = self.answers.lock().expect("nobody panicked").get(&path).cloned();
-        let (status, body) = answer.unwrap_or((404, String::new()));
-        while status == 0 && !self.over.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        self.change(|state| state.asked.push(Asked { path: path.clone(), head, body }));
+        let Some((status, body)) = self.answer_to(&path) else { return Ok(()) };
         let head = format!(
             "HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\nLocation: /elsewhere\r\n\
              Connection: close\r\n\r\n",
