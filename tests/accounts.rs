@@ -86,7 +86,7 @@ fn an_app_password_from_its_making_to_its_end() {
 
 #[test]
 fn who_has_logged_in() {
-    let home = Home::new(PROGRAM, &["limits.login_history = 10".to_owned()]);
+    let home = Home::new(PROGRAM, &["limits.login_history = 10"]);
     home.add_user("joe");
     home.add_user("admin");
     let logins = |user: &str| objects(&home.must_run(&["user", "logins", user, "--json"], b""));

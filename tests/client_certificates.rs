@@ -86,9 +86,7 @@ struct Site {
 
 impl Site {
     fn new(settings: &[&str]) -> Self {
-        let mut all = vec!["tls.client_ca = \"clients.pem\"".to_owned()];
-        all.extend(settings.iter().map(|setting| (*setting).to_owned()));
-        let home = Home::new(PROGRAM, &all);
+        let home = Home::new(PROGRAM, &[&["tls.client_ca = \"clients.pem\""], settings].concat());
         let authority = Authority::new("Our clients");
         fs::write(home.path().join("clients.pem"), authority.0.pem()).expect("written");
         if settings.iter().any(|setting| setting.contains("client_crl")) {
@@ -137,14 +135,6 @@ impl Site {
         match self.imap(certificate) {
             Ok(_) => panic!("{certificate:?} was let in"),
             Err(error) => error.to_string(),
-        }
-    }
-
-    fn log_until(&self, text: &str) {
-        let begin = std::time::Instant::now();
-        while !self.server.log().contains(text) {
-            assert!(begin.elapsed().as_secs() < 30, "{text} is not in the log:\n{}", self.server.log());
-            std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
 }
@@ -236,7 +226,7 @@ fn names_of_the_subject() {
             address(params, &format!("{wrong}@{}", harness::DOMAIN));
         });
         assert!(site.external(&certificate, "").starts_with("OK"), "{named_by}");
-        site.log_until("user=joe");
+        site.server.await_log("user=joe");
         let odd = site.client("odd.pem", |params| {
             common_name(params, "../sue\u{1}\n");
             params.distinguished_name.push(user_id(), "anonymous");
@@ -338,12 +328,12 @@ fn authorities_change_while_the_server_runs() {
     let file = site.home.path().join("clients.pem");
     fs::write(&file, "nonsense").expect("written");
     site.server.signal(rustix::process::Signal::HUP);
-    site.log_until("event=tls.certificate.kept");
+    site.server.await_log("event=tls.certificate.kept");
     assert!(site.external(&old, "").starts_with("OK"));
     fs::write(&file, others.0.pem()).expect("written");
     others.revoke(&site.home.path().join("revoked.pem"), &[]);
     site.server.signal(rustix::process::Signal::HUP);
-    site.log_until("event=tls.certificate.reloaded");
+    site.server.await_log("event=tls.certificate.reloaded");
     assert!(site.external(&new, "").starts_with("OK"));
     site.refusal(Some(&old));
     site.server.stop(&["event=tls.certificate.kept".to_owned()]);

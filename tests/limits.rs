@@ -9,13 +9,13 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use harness::transcript::Protocol;
-use harness::{Home, PASSWORD, Server};
+use harness::{Home, PASSWORD, Server, await_until};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 
 fn home(settings: &[&str]) -> Home {
-    let home = Home::new(PROGRAM, &settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>());
+    let home = Home::new(PROGRAM, settings);
     home.add_user("joe");
     home
 }
@@ -63,14 +63,6 @@ impl Talk {
     }
 }
 
-fn await_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// The processor time that the server has used, in hundredths of a second.
 fn ticks(server: &Server) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid())).expect("the process is there");
@@ -95,7 +87,7 @@ fn no_descriptor_is_left() {
     prlimit(Some(pid), Resource::Nofile, few).expect("a process of ours takes a limit");
     let address = server.address(Protocol::Imap);
     let waiting: Vec<_> = (0..40).map(|_| TcpStream::connect(address).expect("the kernel takes it")).collect();
-    await_until("the listener says so", || server.log().contains("listener.accept.failed"));
+    server.await_log("listener.accept.failed");
 
     // It waits, and everybody else goes on.
     let before = ticks(&server);
@@ -125,7 +117,7 @@ fn who_does_not_read_is_cut_off() {
     writer.must("LOGOUT").expect("gone");
     let mut deaf = Talk::login(&server);
     deaf.send(b"a SELECT INBOX\r\nb FETCH 1 BODY[]\r\n");
-    await_until("the session ends", || server.log().contains("peer stopped reading"));
+    server.await_log("peer stopped reading");
     await_until("it is gone", || home.must_run(&["who", "joe"], b"").lines().count() == 1);
     assert!(!deaf.rest().contains("b OK"));
     server.stop(&[]);
@@ -194,7 +186,7 @@ fn nobody_who_is_not_in_delays_the_end() {
     wrong.send(b"a LOGIN joe wrong\r\nb LOGIN joe wronger\r\nc LOGIN joe wrongest\r\n");
     let _scraper = Talk::open(metrics);
     let _silent = UnixStream::connect(home.config_dir().join("socket/control")).expect("connected");
-    await_until("the wrong password is seen", || server.log().contains("event=login.failed"));
+    server.await_log("event=login.failed");
 
     let begin = Instant::now();
     server.stop(&[]);
@@ -337,9 +329,5 @@ fn a_user_has_so_many_sessions() {
         drop(talk.rest());
     }
     // The place is free when the server has let go of the connection.
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !log_in("joe").starts_with("a OK") {
-        assert!(Instant::now() < deadline, "no place became free");
-        std::thread::yield_now();
-    }
+    await_until("a place is free", || log_in("joe").starts_with("a OK"));
 }

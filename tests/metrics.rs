@@ -12,7 +12,7 @@ use harness::{Home, Server, corpus};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 
 fn home() -> Home {
-    Home::new(PROGRAM, &["metrics.listen = [\"127.0.0.1:0\"]".to_owned()])
+    Home::new(PROGRAM, &["metrics.listen = [\"127.0.0.1:0\"]"])
 }
 
 fn address(home: &Home) -> SocketAddr {

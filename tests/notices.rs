@@ -5,10 +5,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harness::transcript::Protocol;
-use harness::{ADMIN, Home, PASSWORD, Server};
+use harness::{ADMIN, Home, PASSWORD, Server, await_until};
 use rustix::process::Signal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
@@ -60,15 +60,6 @@ impl Talk {
             lines.push(talk.line());
         }
         (talk, lines)
-    }
-}
-
-/// Waits until `done`: the server takes signals when it likes.
-fn await_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

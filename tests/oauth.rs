@@ -81,10 +81,10 @@ fn tokens_let_in_over_imap_and_pop3() {
     let home = Home::new(
         PROGRAM,
         &[
-            format!("oauth.issuer = \"{ISSUER}\""),
-            "oauth.audience = [\"mail\"]".to_owned(),
-            "oauth.scope = [\"mail\"]".to_owned(),
-            format!("oauth.jwks = \"{}\"", issuer.web.url("/keys")),
+            &format!("oauth.issuer = \"{ISSUER}\""),
+            "oauth.audience = [\"mail\"]",
+            "oauth.scope = [\"mail\"]",
+            &format!("oauth.jwks = \"{}\"", issuer.web.url("/keys")),
         ],
     );
     home.add_user("joe");
@@ -148,9 +148,9 @@ fn curl_brings_a_token() {
     let home = Home::new(
         PROGRAM,
         &[
-            format!("oauth.issuer = \"{ISSUER}\""),
-            "oauth.audience = [\"mail\"]".to_owned(),
-            format!("oauth.jwks = \"{}\"", issuer.web.url("/keys")),
+            &format!("oauth.issuer = \"{ISSUER}\""),
+            "oauth.audience = [\"mail\"]",
+            &format!("oauth.jwks = \"{}\"", issuer.web.url("/keys")),
         ],
     );
     home.add_user("joe");
@@ -177,10 +177,10 @@ fn an_authorization_server_is_asked() {
     let home = Home::new(
         PROGRAM,
         &[
-            format!("oauth.introspection = \"{}\"", web.url("/introspect")),
-            "oauth.client_id = \"mail\"".to_owned(),
-            "oauth.client_secret = \"oauth.secret\"".to_owned(),
-            "oauth.user_claim = \"username\"".to_owned(),
+            &format!("oauth.introspection = \"{}\"", web.url("/introspect")),
+            "oauth.client_id = \"mail\"",
+            "oauth.client_secret = \"oauth.secret\"",
+            "oauth.user_claim = \"username\"",
         ],
     );
     home.add_user("joe");

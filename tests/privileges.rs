@@ -22,7 +22,7 @@ const NOBODY: &str = "nobody";
 
 /// A directory that other users may pass through.
 fn home(settings: &[&str]) -> Home {
-    let home = Home::new(PROGRAM, &settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>());
+    let home = Home::new(PROGRAM, settings);
     fs::set_permissions(home.path(), Permissions::from_mode(0o755)).expect("the mode is set");
     home
 }

@@ -6,11 +6,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use directory::{Address, Directory as _, DomainName, Embedded, HashCost, NewUser, Secret, Settings, UserId};
 use harness::transcript::Protocol;
-use harness::{DOMAIN, Home, Imap, PASSWORD, Server};
+use harness::{DOMAIN, Home, Imap, PASSWORD};
 use mailstore::Store;
 use mailstore::disk::RealDisk;
 use rustix::process::Signal;
@@ -18,7 +17,7 @@ use rustix::process::Signal;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 
 fn home(settings: &[&str]) -> Home {
-    Home::new(PROGRAM, &settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>())
+    Home::new(PROGRAM, settings)
 }
 
 fn mode(path: &Path) -> u32 {
@@ -31,19 +30,6 @@ fn failed(output: &Output, code: i32) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{text}");
     text
-}
-
-/// Waits until the server's log says `text`. The log is a file: there is no event to wait for.
-fn await_log(server: &Server, text: &str) -> String {
-    let begin = Instant::now();
-    loop {
-        let log = server.log();
-        if log.contains(text) {
-            return log;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(30), "the log does not say {text:?}:\n{log}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]
@@ -255,16 +241,16 @@ fn hangup_reloads_what_can_change_and_names_what_cannot() {
 
     fs::write(&file, format!("{before}log.level = \"debug\"\nquota.warn_percent = 50\n")).unwrap();
     server.signal(Signal::HUP);
-    let log = await_log(&server, "event=config.restart.needed");
+    let log = server.await_log("event=config.restart.needed");
     assert!(log.contains("event=tls.certificate.reloaded"), "{log}");
     assert!(log.contains("options=quota.warn_percent\n"), "{log}");
     assert!(Imap::open(server.address(Protocol::Imap)).is_ok());
-    await_log(&server, "DEBUG event=connection.opened");
+    server.await_log("DEBUG event=connection.opened");
 
     fs::write(&file, format!("{before}log.levle = \"debug\"\n")).unwrap();
     fs::write(home.config_dir().join("tls/cert.pem"), "nonsense").unwrap();
     server.signal(Signal::HUP);
-    let log = await_log(&server, "event=config.kept");
+    let log = server.await_log("event=config.kept");
     assert!(log.contains("did you mean level?") && log.contains("event=tls.certificate.kept"), "{log}");
     assert!(Imap::open(server.address(Protocol::Imap)).is_ok());
     server.stop(&["config.restart.needed", "config.kept", "tls.certificate.kept"].map(str::to_owned));

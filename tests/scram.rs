@@ -21,7 +21,7 @@ const SHA256: &str = "SCRAM-SHA-256";
 const PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 fn site(settings: &[&str]) -> (Home, Server) {
-    let home = Home::new(PROGRAM, &settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>());
+    let home = Home::new(PROGRAM, settings);
     home.add_user("joe");
     let server = home.start();
     (home, server)

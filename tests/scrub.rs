@@ -6,12 +6,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use harness::{Home, Server, corpus};
+use harness::{Home, Server, await_until, corpus};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 
 fn home(settings: &[&str]) -> Home {
-    let home = Home::new(PROGRAM, &settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>());
+    let home = Home::new(PROGRAM, settings);
     home.add_user("joe");
     home
 }
@@ -31,16 +31,6 @@ fn status(home: &Home) -> serde_json::Value {
     serde_json::from_str(&home.must_run(&["status", "--json"], b"")).expect("JSON")
 }
 
-/// Waits for the server's own pass to end. There is no event for it.
-#[track_caller]
-fn soon(what: &str, is_so: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn the_server_finds_what_a_disk_has_lost() {
     let home = home(&["scrub.every = \"1s\"", "scrub.bytes_per_second = \"0 B\""]);
@@ -51,7 +41,7 @@ fn the_server_finds_what_a_disk_has_lost() {
     let mut text = fs::read(&path).expect("a message");
     *text.last_mut().expect("an octet") ^= 1;
     fs::write(&path, text).expect("written");
-    soon("the damage is found", || status(&home)["scrub"]["last"]["tally"]["left"] == 1);
+    await_until("the damage is found", || status(&home)["scrub"]["last"]["tally"]["left"] == 1);
     let log = server.log();
     assert!(log.contains("scrub.found") && log.contains("message.differs") && log.contains("reconstruct -G"), "{log}");
     let said = home.must_run(&["status"], b"");
@@ -113,7 +103,7 @@ fn a_slow_pass_disturbs_nobody_and_goes_on_after_a_restart() {
     let home = home(&["scrub.every = \"1s\"", "scrub.bytes_per_second = \"200 B\""]);
     let server = home.start();
     fill(&server);
-    soon("a pass is under way", || server.log().contains("scrub.begun"));
+    server.await_log("scrub.begun");
     let mut joe = server.imap("joe");
     joe.must("SELECT INBOX").expect("selected");
     for _ in 0..30 {
@@ -130,7 +120,7 @@ fn a_slow_pass_disturbs_nobody_and_goes_on_after_a_restart() {
     assert!(state.starts_with("angarium-scrub 1\nlast -\npass "), "{state}");
     assert!(!state.contains("pass -"), "{state}");
     let server = home.start();
-    soon("it goes on", || server.log().contains("scrub.begun"));
-    assert!(server.log().contains("begins=false"), "{}", server.log());
+    let log = server.await_log("scrub.begun");
+    assert!(log.contains("begins=false"), "{log}");
     server.stop(&[]);
 }

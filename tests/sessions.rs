@@ -19,7 +19,7 @@ struct Site {
 
 impl Site {
     fn new(settings: &[&str]) -> Self {
-        let home = Home::new(PROGRAM, &settings.iter().map(|setting| (*setting).to_owned()).collect::<Vec<_>>());
+        let home = Home::new(PROGRAM, settings);
         home.add_user("joe");
         home.add_user("sue");
         let server = home.start();

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::transcript::Protocol;
-use harness::{Home, Imap, PASSWORD};
+use harness::{Home, Imap, PASSWORD, await_until};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 /// Stands in messages only.
@@ -24,15 +24,6 @@ fn home() -> Home {
 
 fn mail() -> Vec<u8> {
     format!("Subject: x\r\n\r\n{}", format!("{PRIVATE}\r\n").repeat(100)).into_bytes()
-}
-
-/// Waits until `done`: traces are written by another thread.
-fn await_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !done() {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// Every octet in the files of joe's traces.

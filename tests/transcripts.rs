@@ -38,7 +38,8 @@ fn play(path: &Path) -> Result<(), Failed> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let name = path.strip_prefix(root).unwrap_or(path).display().to_string();
     let script = Script::parse(&name, &fs::read_to_string(path)?)?;
-    let home = Home::new(env!("CARGO_BIN_EXE_angarium"), &script.settings);
+    let settings: Vec<&str> = script.settings.iter().map(String::as_str).collect();
+    let home = Home::new(env!("CARGO_BIN_EXE_angarium"), &settings);
     for user in script.users.iter().map(String::as_str).chain([harness::ADMIN]) {
         home.add_user(user);
     }

@@ -23,9 +23,6 @@ const BYSTANDER_MEDIAN: Duration = Duration::from_millis(500);
 /// Between two commands of a bystander: he must notice what happens, not be a load himself.
 const PACE: Duration = Duration::from_millis(5);
 
-/// How long what must happen soon may take on a busy machine.
-const SOON: Duration = Duration::from_secs(30);
-
 /// A server under attack.
 pub(crate) struct Attack {
     /// Its directory.
@@ -45,8 +42,7 @@ impl Attack {
 
     /// The same with settings of the server.
     pub(crate) fn begin_with(settings: &[&str]) -> Self {
-        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let home = Home::new(env!("CARGO_BIN_EXE_angarium"), &settings);
+        let home = Home::new(env!("CARGO_BIN_EXE_angarium"), settings);
         for user in ["joe", "sue"] {
             home.add_user(user);
         }
@@ -120,16 +116,6 @@ impl Attack {
             assert!(longest < BYSTANDER, "a bystander waited {longest:?}");
         }
         assert!(self.server.is_alive(), "the server is gone:\n{}", self.server.log());
-    }
-}
-
-/// Waits for what another process does without telling anybody.
-#[track_caller]
-pub(crate) fn soon(what: &str, is_so: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < SOON, "{what}: not after {SOON:?}");
-        std::thread::sleep(PACE);
     }
 }
 

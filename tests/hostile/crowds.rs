@@ -58,7 +58,7 @@ fn clients_that_send_a_byte_now_and_then() {
     }
     assert!(begin.elapsed() > Duration::from_secs(5), "they were sent away before their time");
     assert!(most > SLOW, "they were not all let in: {most} descriptors");
-    crate::attack::soon("their descriptors are closed", || attack.descriptors() <= before + 8);
+    harness::await_until("their descriptors are closed", || attack.descriptors() <= before + 8);
     attack.survived();
 }
 

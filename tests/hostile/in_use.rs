@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::{Imap, corpus};
+use harness::{Imap, await_until, corpus};
 
-use crate::attack::{Attack, soon};
+use crate::attack::Attack;
 
 /// What an administrator or a disk does to a file.
 type Damage = fn(&Path);
@@ -149,7 +149,7 @@ fn a_damaged_index_comes_back_by_itself() {
     let length = fs::metadata(&index).unwrap().len();
     cut(&index, length - 100);
     let _ = joe.command("FETCH 1:* (FLAGS ENVELOPE)");
-    soon("the mailbox is repaired", || reconstructs(&attack, "repaired") == 1);
+    await_until("the mailbox is repaired", || reconstructs(&attack, "repaired") == 1);
     let mut again = attack.joe();
     assert_eq!(again.must("SELECT INBOX").unwrap().number("EXISTS"), Some(3));
     assert_eq!(again.fetch("FETCH 1:* BODY.PEEK[]").unwrap().len(), 3);

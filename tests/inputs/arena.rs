@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use harness::transcript::Protocol;
-use harness::{Connection, Home, Imap, Pop3, Server, corpus};
+use harness::{Connection, Home, Imap, Pop3, Server, await_until, corpus};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -40,9 +40,6 @@ const ALL_DESCRIPTORS: usize = 200;
 /// How long a row may take beyond its time until it is taken to hang.
 const HUNG: Duration = Duration::from_secs(60);
 
-/// How long what must happen soon may take on a busy machine.
-const SOON: Duration = Duration::from_secs(30);
-
 /// A server with the users `joe`, whom attackers act as, `amy` and `bob`, whose mail is nobody's business, and `sue`, the
 /// witness.
 pub(crate) struct Arena {
@@ -59,8 +56,7 @@ pub(crate) struct Arena {
 impl Arena {
     /// Starts it.
     pub(crate) fn begin() -> Self {
-        let settings: Vec<String> = SETTINGS.iter().map(|setting| (*setting).to_owned()).collect();
-        let home = Home::new(env!("CARGO_BIN_EXE_angarium"), &settings);
+        let home = Home::new(env!("CARGO_BIN_EXE_angarium"), SETTINGS);
         for user in ["joe", "sue", "amy", "bob"] {
             home.add_user(user);
         }
@@ -100,8 +96,8 @@ impl Arena {
         let trouble = |line: &&str| line.contains("panicked at") || line.split(' ').nth(1) == Some("ERROR");
         let trouble: Vec<&str> = text.lines().filter(trouble).collect();
         assert!(trouble.is_empty(), "the log has errors: {trouble:#?}");
-        soon("descriptors are closed", || self.open_descriptors() <= open + DESCRIPTORS);
-        soon("what was being received is removed", || self.staged() == 0);
+        await_until("descriptors are closed", || self.open_descriptors() <= open + DESCRIPTORS);
+        await_until("what was being received is removed", || self.staged() == 0);
         self.mail_is_untouched();
     }
 
@@ -122,7 +118,7 @@ impl Arena {
     pub(crate) fn end(self) {
         let Self { home, server, witness, descriptors } = self;
         drop(witness);
-        soon("descriptors are closed", || open_descriptors(&server) <= descriptors + ALL_DESCRIPTORS);
+        await_until("descriptors are closed", || open_descriptors(&server) <= descriptors + ALL_DESCRIPTORS);
         server.stop(&["WARN".to_owned()]);
         home.check_store();
     }
@@ -204,16 +200,6 @@ impl Arena {
 
 fn open_descriptors(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("the server runs").count()
-}
-
-/// Waits for what another process does without telling anybody.
-#[track_caller]
-pub(crate) fn soon(what: &str, is_so: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < SOON, "{what}: not after {SOON:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// Work that grows with the input and no faster: four times the input may take ten times as long (a quadratic one takes

@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use harness::transcript::Protocol;
-use harness::{PASSWORD, Pop3};
+use harness::{PASSWORD, Pop3, await_until};
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::arena::{AMYS, Arena, soon};
+use crate::arena::{AMYS, Arena};
 use crate::row::Row;
 
 /// How a client leaves.
@@ -50,7 +50,7 @@ pub(crate) static ROWS: &[Row] = &[
     Row::play("pop3: a client that closes at every octet, with messages deleted", |arena| {
         let session = format!("USER joe\r\nPASS {PASSWORD}\r\nDELE 1\r\nDELE 2\r\nRETR 3\r\nUIDL\r\nNOOP\r\nQUI");
         vanish_everywhere(arena, Protocol::Pop3, session.as_bytes(), session.len(), Exit::Fin);
-        soon("the maildrop is free and whole", || {
+        await_until("the maildrop is free and whole", || {
             Pop3::open(arena.server.address(Protocol::Pop3))
                 .and_then(|pop3| pop3.login("joe", PASSWORD))
                 .is_ok_and(|mut pop3| pop3.must("STAT").is_ok_and(|stat| stat.starts_with("+OK 3 ")))
@@ -129,7 +129,7 @@ fn unanswered(arena: &Arena) {
             set_socket_linger(&socket, Some(Duration::ZERO)).unwrap();
         }
     }
-    soon("it is delivered", || {
+    await_until("it is delivered", || {
         [("amy", AMYS), ("bob", PASSWORD)].iter().all(|(user, word)| arena.messages(user, word) == 1)
     });
     for (user, password) in [("amy", AMYS), ("bob", PASSWORD)] {

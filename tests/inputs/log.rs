@@ -4,9 +4,10 @@ use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use harness::await_until;
 use harness::transcript::Protocol;
 
-use crate::arena::{Arena, BALANCER, soon};
+use crate::arena::{Arena, BALANCER};
 use crate::row::Row;
 
 /// A line that was never logged, and a few things that terminals do.
@@ -31,7 +32,7 @@ pub(crate) static ROWS: &[Row] = &[
             ("lmtp.message.received", ""),
         ] {
             let event = format!("event={event}");
-            soon(&event, || said().lines().any(|line| line.contains(&event) && line.contains(service)));
+            await_until(&event, || said().lines().any(|line| line.contains(&event) && line.contains(service)));
         }
         let said = said();
         assert!(said.contains("forged"), "names are logged, escaped:\n{said}");

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::time::Instant;
 
 use harness::transcript::Protocol;
-use harness::{Connection, PASSWORD};
+use harness::{Connection, PASSWORD, await_until};
 
-use crate::arena::{Arena, BALANCER, soon};
+use crate::arena::{Arena, BALANCER};
 use crate::row::Answer::Says;
 use crate::row::{Door, Row};
 
@@ -113,7 +113,7 @@ pub(crate) static ROWS: &[Row] = &[
         assert_eq!(served.len(), FROM_ONE);
         behind(arena, Protocol::Imap, OUTSIDE).reply().unwrap().expect("another address is served");
         drop(served);
-        soon("they are gone", || arena.open_descriptors() <= before + 2);
+        await_until("they are gone", || arena.open_descriptors() <= before + 2);
         behind(arena, Protocol::Imap, header).reply().unwrap().expect("their places are free again");
     }),
 ];

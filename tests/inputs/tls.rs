@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::transcript::Protocol;
-use harness::{Connection, Imap, PASSWORD, corpus};
+use harness::{Connection, Imap, PASSWORD, await_until, corpus};
 
-use crate::arena::{Arena, soon};
+use crate::arena::Arena;
 use crate::row::Row;
 
 /// Handshakes that are begun and left.
@@ -97,7 +97,7 @@ fn half_open(arena: &Arena) {
         crowd.push(socket);
     }
     over_tls(arena).must("NOOP").expect("others still get their handshake");
-    soon("they are sent away", || arena.open_descriptors() <= before + 8);
+    await_until("they are sent away", || arena.open_descriptors() <= before + 8);
     drop(crowd);
 }
 

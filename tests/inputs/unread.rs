@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 use harness::transcript::Protocol;
-use harness::{Connection, PASSWORD, corpus};
+use harness::{Connection, PASSWORD, await_until, corpus};
 
-use crate::arena::{Arena, soon};
+use crate::arena::Arena;
 use crate::row::Row;
 
 /// How long others may have to wait for what a stuck client looks at.
@@ -113,7 +113,7 @@ fn window_of_zero(arena: &Arena) {
     let text = fetched.iter().position(|&octet| octet == b'\n').expect("a literal") + 1;
     assert!(fetched[text..].starts_with(&large), "the message came whole");
     // The others are given up, and their half messages do not look whole.
-    soon("they are given up", || arena.open_descriptors() <= before + 4);
+    await_until("they are given up", || arena.open_descriptors() <= before + 4);
     for mut connection in stuck {
         while let Ok(Some(reply)) = connection.reply() {
             assert!(reply.0.len() < large.len(), "a message that was not sent whole looks whole");

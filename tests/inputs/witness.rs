@@ -1,7 +1,7 @@
 //! A user who does honest work while others attack, and takes the time of it.
 
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,17 +19,25 @@ const PACE: Duration = Duration::from_millis(5);
 
 /// The witness.
 pub(crate) struct Witness {
-    seen: Arc<Mutex<Vec<Duration>>>,
+    seen: Arc<Seen>,
     over: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// How long each command took.
+#[derive(Default)]
+struct Seen {
+    times: Mutex<Vec<Duration>>,
+    /// One more has ended.
+    more: Condvar,
 }
 
 impl Witness {
     /// `sue` looks at her INBOX, again and again.
     pub(crate) fn begin(server: &Server) -> Self {
         let (over, told) = mpsc::channel::<()>();
-        let seen: Arc<Mutex<Vec<Duration>>> = Arc::default();
-        let times = Arc::clone(&seen);
+        let seen: Arc<Seen> = Arc::default();
+        let its = Arc::clone(&seen);
         let mut imap = server.imap("sue");
         imap.must("SELECT INBOX").unwrap();
         let thread = std::thread::spawn(move || {
@@ -37,7 +45,8 @@ impl Witness {
                 let begin = Instant::now();
                 let answer = imap.must("FETCH 1:3 (FLAGS ENVELOPE)").expect("the witness is served");
                 assert_eq!(answer.untagged.len(), 3);
-                times.lock().unwrap_or_else(PoisonError::into_inner).push(begin.elapsed());
+                its.times().push(begin.elapsed());
+                its.more.notify_all();
             }
         });
         Self { seen, over: Some(over), thread: Some(thread) }
@@ -45,25 +54,27 @@ impl Witness {
 
     /// Forgets what was seen so far.
     pub(crate) fn reset(&self) {
-        self.times().clear();
+        self.seen.times().clear();
     }
 
     /// Looks at what was seen since the last [`Witness::reset`], once another command has begun and ended.
     pub(crate) fn was_served(&self) {
-        let (before, begin) = (self.times().len(), Instant::now());
-        while self.times().len() < before + 2 {
-            assert!(begin.elapsed() < 2 * LONGEST, "the witness is not served any more");
-            std::thread::sleep(PACE);
-        }
-        let mut times = self.times().clone();
+        let times = self.seen.times();
+        let wanted = times.len() + 2;
+        let served = self.seen.more.wait_timeout_while(times, 2 * LONGEST, |times| times.len() < wanted);
+        let (times, timeout) = served.unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "the witness is not served any more");
+        let mut times = times.clone();
         times.sort();
         let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
         assert!(longest < LONGEST, "the witness waited {longest:?}");
         assert!(median < MEDIAN, "the witness waited {median:?} most of the time");
     }
+}
 
-    fn times(&self) -> std::sync::MutexGuard<'_, Vec<Duration>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+impl Seen {
+    fn times(&self) -> MutexGuard<'_, Vec<Duration>> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -115,7 +115,7 @@ fn what_tools_do_survives_a_power_cut() {
         println!("SKIPPED what_tools_do_survives_a_power_cut: needs root and loop devices");
         return;
     };
-    let settings = ["store.expunge_mode = \"delayed\"", "store.delete_mode = \"delayed\""].map(str::to_owned);
+    let settings = ["store.expunge_mode = \"delayed\"", "store.delete_mode = \"delayed\""];
     let home = Home::at(env!("CARGO_BIN_EXE_angarium"), &disk.mounted, &settings);
     let (before, known) = prepare(&home);
     let mut trial = Trial { disk, home, before, known };

@@ -24,8 +24,8 @@ fn moved(to: &Path) -> Home {
         PROGRAM,
         to,
         &[
-            format!("store.config_dir = \"{}\"", path("var/imap")),
-            format!("store.spool = \"{}\"", path("var/spool/imap")),
+            &format!("store.config_dir = \"{}\"", path("var/imap")),
+            &format!("store.spool = \"{}\"", path("var/spool/imap")),
         ],
     );
     let file = to.join("angarium.toml");

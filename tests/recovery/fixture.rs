@@ -107,7 +107,7 @@ impl Fixture {
         let template = template();
         let own = TempDir::with_prefix("angarium-recovery-").unwrap();
         copy(template.dir.path(), own.path());
-        let home = Home::at(PROGRAM, own.path(), &settings());
+        let home = Home::at(PROGRAM, own.path(), SETTINGS);
         Self { home, server: None, before: Arc::clone(&template.snapshot), _own: own }
     }
 
@@ -335,13 +335,11 @@ fn template() -> &'static Template {
 }
 
 /// The tools are tried here: the server, which repairs some of the damage by itself, must not be faster.
-fn settings() -> Vec<String> {
-    vec!["store.heal = \"off\"".to_owned()]
-}
+const SETTINGS: &[&str] = &["store.heal = \"off\""];
 
 fn build() -> Template {
     let dir = TempDir::with_prefix("angarium-template-").unwrap();
-    let home = Home::at(PROGRAM, dir.path(), &settings());
+    let home = Home::at(PROGRAM, dir.path(), SETTINGS);
     home.must_run(
         &["user", "add", "joe", "--password-stdin", "--quota", "10"],
         format!("{}\n", harness::PASSWORD).as_bytes(),

@@ -25,8 +25,7 @@ impl Site {
     pub(super) fn new(settings: &Settings, users: usize, options: &[&str]) -> Result<Self, Failure> {
         let directory = tempfile::tempdir_in(&settings.directory)?;
         let program = settings.program.to_string_lossy();
-        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
-        let home = Home::at(&program, directory.path(), &options);
+        let home = Home::at(&program, directory.path(), options);
         // Before the first start, which would make one with a password of its own.
         home.add_user(ADMIN);
         let server = home.start();

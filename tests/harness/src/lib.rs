@@ -20,6 +20,7 @@ mod log;
 mod pop3;
 mod server;
 mod tls;
+mod wait;
 mod web;
 
 pub mod corpus;
@@ -34,4 +35,5 @@ pub use log::unannounced;
 pub use pop3::Pop3;
 pub use server::{ADMIN, DOMAIN, Home, PASSWORD, Server};
 pub use tls::{any_certificate, with_certificate};
+pub use wait::await_until;
 pub use web::{Asked, Web};

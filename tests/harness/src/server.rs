@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::transcript::{Protocol, Site, User};
+use crate::wait::comes_true;
 use crate::{Imap, Lmtp, Pop3, unannounced};
 
 /// The password of every user that [`Home::add_user`] makes.
@@ -52,7 +53,7 @@ pub struct Server {
 impl Home {
     /// A private directory for `program`, configured with `settings` (`section.option = value`, as in the configuration
     /// file) on top of what every test needs.
-    pub fn new(program: &str, settings: &[String]) -> Self {
+    pub fn new(program: &str, settings: &[&str]) -> Self {
         let own = TempDir::with_prefix("angarium-").expect("a temporary directory");
         let mut home = Self::at(program, own.path(), settings);
         home._own = Some(own);
@@ -60,7 +61,7 @@ impl Home {
     }
 
     /// The same in a directory that exists already, with whatever it holds.
-    pub fn at(program: &str, path: &Path, settings: &[String]) -> Self {
+    pub fn at(program: &str, path: &Path, settings: &[&str]) -> Self {
         let mut configuration = format!(
             "server.hostname = \"mail.{DOMAIN}\"\n\
              server.domain = \"{DOMAIN}\"\n\
@@ -236,6 +237,18 @@ impl Server {
     pub fn log(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&text[self.log_start.min(text.len())..]).into_owned()
+    }
+
+    /// Waits until the server has written `text` since it started; returns all that it has written.
+    #[track_caller]
+    pub fn await_log(&self, text: &str) -> String {
+        let mut log = String::new();
+        let written = comes_true(|| {
+            log = self.log();
+            log.contains(text)
+        });
+        assert!(written, "{text:?} is not in the log:\n{log}");
+        log
     }
 
     /// The process.
