@@ -349,7 +349,10 @@ impl<D: Deposit> Session<D> {
             (Verb::Bdat, state) => match syntax::bdat_arguments(arguments) {
                 Ok(chunk) => (state, Next::Chunk(chunk)),
                 // What follows cannot be told from commands any more.
-                Err(error) => (state, Next::Close(error.reply())),
+                Err(error) => {
+                    self.conn.leave_unread();
+                    (state, Next::Close(error.reply()))
+                }
             },
             (Verb::Rset, state) => (state.reset(), ok("Ok")),
             (Verb::Noop, state) => (state, ok("Ok")),

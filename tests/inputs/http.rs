@@ -5,7 +5,7 @@ use harness::transcript::Protocol;
 use harness::{Connection, PASSWORD};
 
 use crate::arena::Arena;
-use crate::row::Answer::{Cut, Says};
+use crate::row::Answer::{LastWords, Says};
 use crate::row::{Door, Row};
 
 pub(crate) static ROWS: &[Row] = &[
@@ -13,15 +13,15 @@ pub(crate) static ROWS: &[Row] = &[
         "imap: an HTTP request",
         Door::Imap,
         &[
-            (b"GET / HTTP/1.1\r\nHost: mail.example.org:143\r\n\r\n", Cut("* BYE")),
-            (b"GET /index.html\r\n", Cut("* BYE")),
-            (b"GET http://elsewhere.example/ HTTP/1.0\r\n\r\n", Cut("* BYE")),
-            (b"OPTIONS * HTTP/1.1\r\n\r\n", Cut("* BYE")),
-            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Cut("* BYE")),
+            (b"GET / HTTP/1.1\r\nHost: mail.example.org:143\r\n\r\n", LastWords("* BYE")),
+            (b"GET /index.html\r\n", LastWords("* BYE")),
+            (b"GET http://elsewhere.example/ HTTP/1.0\r\n\r\n", LastWords("* BYE")),
+            (b"OPTIONS * HTTP/1.1\r\n\r\n", LastWords("* BYE")),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", LastWords("* BYE")),
             (
                 b"POST / HTTP/1.1\r\nHost: mail.example.org:143\r\nContent-Length: 72\r\n\r\n\
                 a LOGIN joe correct-horse\r\nb SELECT INBOX\r\nc STORE 1:* +FLAGS \\Deleted\r\n",
-                Cut("* BYE"),
+                LastWords("* BYE"),
             ),
             // Not the first line, and not HTTP.
             (b"a NOOP\r\nGET / HTTP/1.1\r\n", Says("a OK")),
@@ -36,14 +36,17 @@ pub(crate) static ROWS: &[Row] = &[
             format!("POST /{path} HTTP/1.1\r\nHost: x\r\n\r\na LOGIN joe {PASSWORD}\r\nb CREATE Made-by-a-browser\r\n")
                 .into()
         },
-        Cut("* BYE"),
+        LastWords("* BYE"),
     ),
     Row::each(
         "pop3: an HTTP request",
         Door::Pop3,
         &[
-            (b"GET / HTTP/1.1\r\nHost: mail.example.org:110\r\n\r\n", Cut("-ERR")),
-            (b"POST / HTTP/1.1\r\nHost: x\r\n\r\nUSER joe\r\nPASS correct-horse\r\nDELE 1\r\nQUIT\r\n", Cut("-ERR")),
+            (b"GET / HTTP/1.1\r\nHost: mail.example.org:110\r\n\r\n", LastWords("-ERR")),
+            (
+                b"POST / HTTP/1.1\r\nHost: x\r\n\r\nUSER joe\r\nPASS correct-horse\r\nDELE 1\r\nQUIT\r\n",
+                LastWords("-ERR"),
+            ),
             (b"NOOP\r\nGET / HTTP/1.1\r\n", Says("-ERR")),
         ],
     ),
@@ -54,7 +57,7 @@ pub(crate) static ROWS: &[Row] = &[
             let path = "x".repeat(20_000);
             format!("POST /{path} HTTP/1.1\r\nHost: x\r\n\r\nUSER joe\r\nPASS {PASSWORD}\r\nDELE 1\r\nQUIT\r\n").into()
         },
-        Cut("-ERR"),
+        LastWords("-ERR"),
     ),
     Row::play("lmtp: an HTTP request that delivers mail", |arena| {
         for path in ["", &"x".repeat(20_000)] {

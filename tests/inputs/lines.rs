@@ -3,7 +3,7 @@
 use harness::transcript::Protocol;
 
 use crate::arena::Arena;
-use crate::row::Answer::{Cut, Says};
+use crate::row::Answer::{LastWords, Says};
 use crate::row::{Door, Row, filled};
 
 /// Far more than any line may be, and quickly sent.
@@ -14,32 +14,32 @@ pub(crate) static ROWS: &[Row] = &[
         "imap, before login: a line of 32 MiB",
         Door::Imap,
         || filled("", "a", FLOOD, "\r\n"),
-        Cut("* BAD [TOOBIG]"),
+        LastWords("* BAD [TOOBIG]"),
     ),
     Row::made(
         "imap, before login: a line of blanks",
         Door::Imap,
         || filled("a LOGIN", " ", FLOOD, "\r\n"),
-        Cut("a BAD [TOOBIG]"),
+        LastWords("a BAD [TOOBIG]"),
     ),
     Row::made("imap: a line of 32 MiB", Door::Selected, || filled("", "a", FLOOD, "\r\n"), Says("* BAD [TOOBIG]")),
     Row::made(
         "imap: a line that goes on after 64 MiB",
         Door::Selected,
         || filled("a SELECT ", "a", 80 << 20, ""),
-        Cut("a BAD [TOOBIG]"),
+        LastWords("a BAD [TOOBIG]"),
     ),
     Row::made(
         "imap, before login: a tag of 10 MB",
         Door::Imap,
         || filled("", "a", 10 << 20, " NOOP\r\n"),
-        Cut("* BAD [TOOBIG]"),
+        LastWords("* BAD [TOOBIG]"),
     ),
     Row::made(
         "imap, before login: a quoted string of 10 MB",
         Door::Imap,
         || filled("a LOGIN \"", "x", 10 << 20, "\" y\r\n"),
-        Cut("a BAD [TOOBIG]"),
+        LastWords("a BAD [TOOBIG]"),
     ),
     Row::made(
         "imap: a quoted string of 10 MB",

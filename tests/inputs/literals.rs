@@ -1,7 +1,7 @@
 //! Literals of IMAP: their announcements, their sizes, their number (RFC 9051, 4.3; RFC 7888). Many small ones in one
 //! command were CVE-2024-34055 (Cyrus) and CVE-2025-61600 (Stalwart), memory before login CVE-2026-27857 (Dovecot).
 
-use crate::row::Answer::{Cut, LastWords, Says};
+use crate::row::Answer::{LastWords, Says};
 use crate::row::{Door, Row};
 
 pub(crate) static ROWS: &[Row] = &[
@@ -40,7 +40,7 @@ pub(crate) static ROWS: &[Row] = &[
         "imap: a literal of 2 GB that does not wait, and some of it",
         Door::Selected,
         || [b"a APPEND INBOX {2147483647+}\r\n".to_vec(), vec![b'x'; 16 << 20]].concat(),
-        Cut("* BYE"),
+        LastWords("* BYE"),
     ),
     Row::made(
         "imap: a literal that is a little larger than a message may be",
@@ -116,7 +116,7 @@ pub(crate) static ROWS: &[Row] = &[
         "imap, before login: a million literals in one LOGIN",
         Door::Imap,
         || [b"a LOGIN".to_vec(), b" {1+}\r\nx".repeat(1_000_000), b"\r\n".to_vec()].concat(),
-        Cut("a BAD [TOOBIG]"),
+        LastWords("a BAD [TOOBIG]"),
     ),
     Row::each(
         "imap: announcements that are none",

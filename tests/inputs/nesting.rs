@@ -2,7 +2,7 @@
 //! work that grows faster than what asks for it.
 
 use crate::arena::{Arena, grows_linearly};
-use crate::row::Answer::{Cut, Says};
+use crate::row::Answer::{LastWords, Says};
 use crate::row::{Door, Row, filled};
 
 /// Longer than any line may be.
@@ -19,7 +19,7 @@ pub(crate) static ROWS: &[Row] = &[
         "imap, before login: a million parentheses",
         Door::Imap,
         || filled("a ", "(", ENDLESS, "\r\n"),
-        Cut("a BAD [TOOBIG]"),
+        LastWords("a BAD [TOOBIG]"),
     ),
     Row::made(
         "imap, before login: parentheses in LOGIN",

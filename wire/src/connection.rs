@@ -32,6 +32,7 @@
 //! ```
 
 mod account;
+mod close;
 mod info;
 mod read;
 mod write;
@@ -42,10 +43,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use rustls::sign::CertifiedKey;
 use thiserror::Error;
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::DuplexStream;
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::Limits;
 use crate::attempts::Consequence;
 use crate::framing::{CommandFramer, CommandLimits, LineFramer};
 use crate::listen::Refusal;
@@ -55,7 +57,6 @@ use crate::proxy::{self, ProxyError};
 use crate::stream::{Plain, Stream};
 use crate::tls::{ChannelBinding, ClientNames, HandshakeError, Tls};
 use crate::trace::Heard;
-use crate::{Limits, limits};
 
 pub use info::{ConnectionInfo, Peer, Proxy};
 pub use read::ReadError;
@@ -118,6 +119,8 @@ pub struct Connection {
     line_by: Option<Instant>,
     /// The continuation request for the announced literal was sent.
     continued: bool,
+    /// The peer is sending what will not be read.
+    unread: bool,
     octets_in: u64,
     octets_out: u64,
     /// Octets of the arguments of the command under way that were or are being read as literals.
@@ -158,6 +161,7 @@ impl Connection {
             login_by: Some(Instant::now() + limits.pre_auth),
             line_by: None,
             continued: false,
+            unread: false,
             octets_in: 0,
             octets_out: 0,
             arguments: 0,
@@ -367,16 +371,6 @@ impl Connection {
     /// The bare stream, for a protocol that is spoken by others, and the connection's place among those that are allowed.
     pub fn into_parts(self) -> (Stream, Place) {
         (self.stream, Place { _slot: self.slot, _entry: self.entry })
-    }
-
-    /// Sends what waits and says goodbye on the TLS layer. Errors mean that the peer is gone already.
-    pub async fn close(mut self) {
-        let say = async {
-            self.flush().await?;
-            self.stream.shutdown().await.map_err(WriteError::Io)
-        };
-        // A peer that does not read must not hold us: it gets a moment, not the five minutes of a working session.
-        let _ = tokio::time::timeout(limits::TLS_HANDSHAKE, say).await;
     }
 }
 

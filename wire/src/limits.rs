@@ -56,6 +56,12 @@ pub const IDLE: Duration = Duration::from_secs(30 * 60);
 /// Silence inside a literal or message body: 5 minutes.
 pub const BODY_STALLED: Duration = Duration::from_secs(5 * 60);
 
+/// How long a peer that is still sending is heard out when its connection is closed: 10 seconds, in which most have sent what
+/// they were about to. It holds a place meanwhile, so not for as long as it likes.
+pub const HEARD_OUT: Duration = Duration::from_secs(10);
+/// The same for one that has become silent: 2 seconds, a slow line's round trip and some.
+pub const HEARD_OUT_SILENCE: Duration = Duration::from_secs(2);
+
 /// Connections from one address (one /64 for IPv6): 50, some ten mail clients behind one household's router. Loopback
 /// and Unix sockets are exempt: there a proxy or webmail carries many users.
 pub const CONNECTIONS_PER_ADDRESS: u32 = 50;

@@ -79,6 +79,7 @@ impl<D: Deposit> Session<D> {
     /// Refuses a message without reading it to its end, and closes. Why is said as if it had been read, for each recipient
     /// where these wait for it: 421 would make the client send for days what is never taken.
     async fn give_up(&mut self, message: Chunks<D>, last: bool) -> End {
+        self.conn.leave_unread();
         if last {
             return self.complete(message).await.err().unwrap_or(End::Closed);
         }
@@ -201,6 +202,7 @@ impl<D: Deposit> Session<D> {
                 true => Refusal::TooBig.reply(settings.over_quota),
                 false => no_recipients(),
             };
+            self.conn.leave_unread();
             return Err(self.close(&reply));
         }
         let deadline = Instant::now() + limits::BODY_TIMEOUT;

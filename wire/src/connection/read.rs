@@ -18,7 +18,7 @@ use crate::output::WriteError;
 use crate::trace::Heard;
 
 /// Octets read at a time while waiting for a line, on the stack of the poll: 8 KiB, more than nearly any command.
-const SCRATCH: usize = 8 * 1024;
+pub(super) const SCRATCH: usize = 8 * 1024;
 /// Octets read at a time inside a body: 64 KiB, so that a large message costs few system calls and few wake-ups.
 const BODY_CHUNK: usize = 64 * 1024;
 /// The continuation request for a literal (RFC 9051, 7.6).
@@ -84,6 +84,7 @@ impl Connection {
                 }
                 Err(bad) => {
                     self.line_by = None;
+                    self.unread |= bad.fatal;
                     self.heard(Heard::Refused);
                     return Err(bad.into());
                 }
@@ -98,10 +99,11 @@ impl Connection {
     /// [`ReadError::Command`] when it is too large (nothing was asked for then); [`ReadError`].
     pub async fn read_literal(&mut self) -> Result<Bytes, ReadError> {
         if let Some(literal) = self.commands.announced() {
-            self.commands.check_whole(literal)?;
+            let asked = self.commands.check_whole(literal);
             // Once: it stays announced until its first octets are looked at, also over dropped reads.
+            let held = asked.and_then(|()| if self.continued { Ok(()) } else { self.hold_argument(literal.len) });
+            held.inspect_err(|bad| self.unread |= bad.fatal)?;
             if !self.continued {
-                self.hold_argument(literal.len)?;
                 self.continued = !literal.sync;
             }
         }
@@ -144,7 +146,7 @@ impl Connection {
     /// # Errors
     /// A fatal [`BadCommand`] when it is too large to skip: say `BYE` and close.
     pub fn refuse_literal(&mut self) -> Result<(), BadCommand> {
-        self.commands.refuse_literal()
+        self.commands.refuse_literal().inspect_err(|bad| self.unread |= bad.fatal)
     }
 
     /// Gives up the command being read: what is left of it is skipped by the next read. No effect between commands.
@@ -152,7 +154,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::refuse_literal`].
     pub fn abandon_command(&mut self) -> Result<(), BadCommand> {
-        self.commands.abandon()
+        self.commands.abandon().inspect_err(|bad| self.unread |= bad.fatal)
     }
 
     /// The next line without its CRLF: LMTP and POP3 commands, SASL responses, the `DONE` of IDLE. Can be dropped and

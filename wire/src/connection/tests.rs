@@ -10,6 +10,7 @@ use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::framing::{DotFramer, DotPiece, FrameError};
+use crate::limits;
 use crate::tls::{MinVersion, Pair};
 
 async fn read_text(peer: &mut (impl tokio::io::AsyncRead + Unpin), octets: usize) -> String {
@@ -386,4 +387,50 @@ async fn a_peer_that_takes_nothing_is_not_waited_for_again() {
     conn.output().put("* BYE\r\n");
     conn.close().await;
     assert_eq!(begin.elapsed(), Duration::ZERO);
+}
+
+/// What is not read would be answered with a reset, and the reset would overtake our last words.
+#[tokio::test]
+async fn last_words_reach_a_peer_that_is_still_sending() {
+    for (lines, refused_on_the_way) in [(1, false), (2_000_000, false), (2_000_000, true)] {
+        let (mut conn, mut peer) = tcp().await;
+        let sending = tokio::spawn(async move {
+            peer.write_all(&b"NOOP\r\n".repeat(lines)).await.unwrap();
+            let mut said = String::new();
+            peer.read_to_string(&mut said).await.unwrap();
+            said
+        });
+        assert_eq!(conn.read_line(100).await.unwrap(), "NOOP");
+        if refused_on_the_way {
+            conn.leave_unread();
+        }
+        conn.output().put("421 Enough\r\n");
+        conn.close().await;
+        assert_eq!(sending.await.unwrap(), "421 Enough\r\n");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_heard_out_for_ever() {
+    let seconds = async |unread: bool, sends: &'static [u8], every: u64| {
+        let (mut conn, mut peer) = Connection::memory(100);
+        let (begin, pause) = (Instant::now(), Duration::from_secs(every));
+        let talking = tokio::spawn(async move {
+            while !sends.is_empty() && peer.write_all(sends).await.is_ok() {
+                tokio::time::sleep(pause).await;
+            }
+            std::future::pending::<()>().await;
+        });
+        tokio::task::yield_now().await;
+        if unread {
+            conn.leave_unread();
+        }
+        conn.close().await;
+        talking.abort();
+        begin.elapsed().as_secs()
+    };
+    assert_eq!(seconds(false, b"", 1).await, 0, "nothing is on its way");
+    assert_eq!(seconds(true, b"", 1).await, 2, "silence");
+    assert_eq!(seconds(false, b"x", 1).await, 10, "a trickle");
+    assert_eq!(seconds(true, b"x", 3).await, 2, "a trickle that is too thin");
 }
