@@ -181,12 +181,14 @@ impl Namespace {
         }
     }
 
-    /// The namespaces as NAMESPACE tells them: personal, other users', shared (RFC 9051, 6.3.10).
+    /// The namespaces as NAMESPACE tells them: personal, other users', shared (RFC 9051, 6.3.10). Who cannot own mailboxes has
+    /// none of the first kind.
     pub(crate) fn prefixes(&self) -> (Vec<&str>, Vec<&str>, Vec<&str>) {
+        let own = |prefix| self.inbox.iter().map(|_| prefix).collect();
         match self.admin {
             // An administrator's shared mailboxes stand at the top, and so do all users'.
-            true => (vec!["INBOX"], vec![USERS], vec![""]),
-            false => (vec![""], vec![&self.prefixes.other_users], vec![&self.prefixes.shared]),
+            true => (own("INBOX"), vec![USERS], vec![""]),
+            false => (own(""), vec![&self.prefixes.other_users], vec![&self.prefixes.shared]),
         }
     }
 
@@ -330,6 +332,19 @@ mod tests {
         check(&joe(), "user/joe/INBOX", &[]);
         check(&admin(), "user/admin", &["INBOX", "user/admin"]);
         check(&admin(), "team", &["team"]);
+    }
+
+    #[test]
+    fn who_owns_nothing_has_no_names_of_its_own() {
+        let prefixes = Prefixes::default();
+        let (own, others, shared) = (vec![""], vec!["Other Users/"], vec!["Shared Folders/"]);
+        assert_eq!(joe().prefixes(), (own, others.clone(), shared.clone()));
+        let nobody = Namespace::nobody(&prefixes);
+        assert_eq!(nobody.prefixes(), (vec![], others, shared));
+        assert_eq!(internal(&nobody, "INBOX"), Err(BadName::Rule(NameError::Owner)));
+        assert_eq!(internal(&nobody, "Drafts"), Err(BadName::Rule(NameError::Owner)));
+        assert_eq!(internal(&nobody, "Other Users/sue").as_deref(), Ok("user/sue"));
+        assert_eq!(admin().prefixes(), (vec!["INBOX"], vec!["user/"], vec![""]));
     }
 
     #[test]

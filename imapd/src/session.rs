@@ -108,6 +108,11 @@ impl Account {
         &self.access.user
     }
 
+    /// Whether `mailbox` is the user's own. Nobody in particular owns nothing, whatever mailboxes are called.
+    pub(crate) fn owns(&self, mailbox: &MailboxName) -> bool {
+        !self.access.anonymous && mailbox.owner() == Some(self.reader())
+    }
+
     /// The internal name of what the client calls `mailbox`.
     pub(crate) fn name(&self, mailbox: &MailboxArg) -> Result<MailboxName, BadName> {
         self.namespace.to_internal(mailbox)

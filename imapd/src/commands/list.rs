@@ -219,6 +219,6 @@ fn not_a_mailbox(context: &Context, account: &Account, client: &str) -> Vec<&'st
 /// Whether LIST shows a mailbox's special use to this user. RFC 6154, 2: a special use is a user's; what another user's
 /// mailbox is for would lead clients astray. An administrator looks after everybody's.
 fn shows_special_use(account: &Account, row: &Row) -> bool {
-    let concerned = account.access.admin || row.name.owner().is_none_or(|owner| owner == account.reader());
+    let concerned = account.access.admin || row.name.owner().is_none() || account.owns(&row.name);
     concerned && !row.special_use.is_empty()
 }

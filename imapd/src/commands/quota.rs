@@ -30,7 +30,8 @@ pub(crate) async fn get_root(context: &mut Context, user: &mut Authenticated, ma
     if !rights.contains(access::LOOKUP) {
         return Err(CommandError::no_mailbox());
     }
-    if !rights.contains(access::QUOTA) && !user.account.access.admin {
+    // What everybody may read tells nobody in particular how full its owner's mailboxes are.
+    if user.account.access.anonymous || !rights.contains(access::QUOTA) && !user.account.access.admin {
         return Err(CommandError::no_permission());
     }
     let root = context.server.store.quota_root_of(&name);
@@ -104,11 +105,12 @@ fn tell(context: &mut Context, account: &Account, usage: &QuotaUsage) {
     context.send(|out| reply::quota(out, &name, &resources, encoding));
 }
 
-/// Whoever can read the mailbox at the top of a root may know how full it is; for everybody else there is none.
+/// Whoever can read the mailbox at the top of a root may know how full it is; for everybody else there is none, nor for nobody
+/// in particular.
 fn may_see(context: &Context, account: &Account, root: &MailboxName) -> bool {
     account.access.admin
-        || root.owner() == Some(account.reader())
-        || context.server.store.rights(&account.access, root).contains(access::QUOTA)
+        || account.owns(root)
+        || !account.access.anonymous && context.server.store.rights(&account.access, root).contains(access::QUOTA)
 }
 
 fn root_name(account: &Account, root: &AString) -> Result<MailboxName, CommandError> {
