@@ -2,11 +2,9 @@
 //! is the same function; only where its words go differs.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
 
 use admin::control::{Called, Client, Request};
 use clap::ArgMatches;
-use rustix::process::geteuid;
 use tools::Exit;
 
 use crate::commands::{Alone, Caller, StoreCommand};
@@ -45,7 +43,7 @@ pub(crate) fn run(
         }
         Called::Nobody => {
             privileges::become_user(&config)?;
-            check_user(&config)?;
+            privileges::check_owner(&config)?;
             raise_descriptor_limit();
             // On a terminal what goes well is not worth a line.
             Logging::start(&Log { level: "warn".to_owned(), ..config.log.clone() })?;
@@ -85,24 +83,6 @@ fn run_here(
 /// The command is done; what it said is not all there.
 fn unsaid(problem: std::io::Error) -> Failure {
     Failure::new(Exit::Io, format!("cannot write the output: {problem}"))
-}
-
-/// Root would leave files behind that the server, which is another user, cannot read.
-///
-/// # Errors
-/// With the user to become.
-fn check_user(config: &Config) -> Result<(), Failure> {
-    let owner = std::fs::metadata(config.config_dir()).map(|found| found.uid());
-    match owner {
-        Ok(owner) if geteuid().is_root() && owner != 0 => Err(Failure::new(
-            Exit::NoPermission,
-            format!(
-                "{} belongs to user {owner}: run this as that user (su, runuser), or name it in server.user",
-                config.config_dir().display()
-            ),
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn text_of(args: &[OsString]) -> Result<Vec<String>, Failure> {

@@ -67,6 +67,53 @@ pub(crate) fn become_user(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses to work as root on a store of another user's: what root writes there that user could not read, and would find out
+/// one by one.
+///
+/// # Errors
+/// Whose it is, and what to do.
+pub(crate) fn check_owner(config: &Config) -> Result<(), Failure> {
+    for directory in [config.config_dir(), config.spool()] {
+        // What is not there yet is made; what cannot be looked at is somebody else's error to tell.
+        let Ok(found) = fs::metadata(&directory) else { continue };
+        let user = User::from_uid(found.uid().into()).ok().flatten();
+        let owner = Owner { uid: found.uid(), name: user.map(|user| user.name) };
+        match owner.refusal(geteuid().as_raw(), &directory) {
+            Some(what) => return Err(Failure::new(Exit::NoPermission, what)),
+            None => continue,
+        }
+    }
+    Ok(())
+}
+
+/// Whose a directory is.
+struct Owner {
+    uid: u32,
+    /// `None`: this machine knows no such user.
+    name: Option<String>,
+}
+
+impl Owner {
+    /// Why a process of the user `uid` must leave the directory alone, if it must.
+    fn refusal(&self, uid: u32, directory: &Path) -> Option<String> {
+        // Whoever is neither root nor the owner is stopped by the system.
+        if uid != 0 || self.uid == 0 {
+            return None;
+        }
+        let (directory, owner) = (directory.display(), self.uid);
+        Some(match &self.name {
+            Some(name) => format!(
+                "{directory} belongs to user {owner} ({name}), who could not read what root leaves there: name that user in \
+                 server.user (user = \"{name}\" in [server]), or start this as that user (runuser -u {name} -- angarium ...)"
+            ),
+            None => format!(
+                "{directory} belongs to user {owner}, whom this machine does not know and who could not read what root \
+                 leaves there: give it to the user who is to run the server (chown -R) and name that user in server.user"
+            ),
+        })
+    }
+}
+
 fn cannot_become(name: &str, problem: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Os, format!("cannot become user {name}: {problem}"))
 }
@@ -149,4 +196,24 @@ fn confine(config: &Config) -> Result<(), landlock::RulesetError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_leaves_others_stores_alone() {
+        let check = |uid: u32, owner: u32, name: Option<&str>, expected: &[&str]| {
+            let owner = Owner { uid: owner, name: name.map(str::to_owned) };
+            let said = owner.refusal(uid, Path::new("/var/imap")).unwrap_or_default();
+            assert_eq!(said.is_empty(), expected.is_empty(), "{said}");
+            expected.iter().for_each(|part| assert!(said.contains(part), "{said}"));
+        };
+        check(0, 0, Some("root"), &[]);
+        check(107, 107, Some("cyrus"), &[]);
+        check(1000, 107, Some("cyrus"), &[]);
+        check(0, 107, Some("cyrus"), &["/var/imap belongs to user 107 (cyrus)", "user = \"cyrus\"", "-u cyrus"]);
+        check(0, 4711, None, &["/var/imap belongs to user 4711", "server.user", "chown -R"]);
+    }
 }

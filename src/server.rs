@@ -57,6 +57,7 @@ pub(crate) fn run(config: Config, caller: Caller) -> Result<Exit, Failure> {
     // While there is one thread, and before anything is made that would belong to root.
     let ports = Ports::bind(&config)?;
     privileges::become_user(&config)?;
+    privileges::check_owner(&config)?;
     create_directories(&config)?;
     privileges::give_up(&config)?;
     let tokens = tokens::check(&config)?;

@@ -9,7 +9,7 @@
 
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use harness::transcript::Protocol;
 use harness::{Home, Imap, PASSWORD, Server};
@@ -108,6 +108,32 @@ fn a_user_that_cannot_be() {
         assert!(said.contains("does not belong to nobody") && said.contains("chown -R nobody"), "{said}");
     } else {
         check(&["server.user = \"root\""], 77, "only root can become root");
+    }
+}
+
+/// `server.user` may name root, which does not make another user's store its own.
+#[test]
+fn root_does_not_serve_anothers_store() {
+    if !geteuid().is_root() {
+        println!("left out: only root can give a store to another user");
+        return;
+    }
+    let user = nix::unistd::User::from_name(NOBODY).expect("looked up").expect("there");
+    for whose in ["var/imap", "var/spool/imap"] {
+        let home = home(&["server.user = \"root\""]);
+        for directory in [home.config_dir(), home.spool()] {
+            fs::create_dir_all(directory).expect("made");
+        }
+        let given = home.path().join(whose);
+        chown(&given, Some(user.uid.as_raw()), None).expect("given away");
+        for command in [&["serve"][..], &["user", "list"]] {
+            let output = home.run(command, b"");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(77), "{said}");
+            let named = said.contains(&format!("{} belongs to user {} ({NOBODY})", given.display(), user.uid));
+            assert!(named && said.contains("server.user"), "{said}");
+            assert_eq!(fs::read_dir(&given).expect("there").count(), 0, "nothing was made");
+        }
     }
 }
 
