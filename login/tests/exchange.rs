@@ -1,16 +1,14 @@
 //! Exchanges over a connection inside the process, against a directory on disk.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports trouble by panicking")]
 
+mod accounts;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use directory::{
-    Address, Directory, DomainName, Embedded, HashCost, NewUser, ScramCost, Secret, Settings, TokenCheck, TokenHint,
-    TokenProblem, UserId,
-};
-use durable::disk::RealDisk;
+use directory::{Directory, Secret, TokenCheck, TokenHint, TokenProblem};
 use login::{Door, Entered, Failure, LoggedIn, Policy, Profile};
 use ring::{digest, hmac, pbkdf2};
 use tempfile::TempDir;
@@ -18,44 +16,15 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use wire::Connection;
 use wire::sasl::SaslError;
 
-/// A directory with `joe` and the administrator `boss`, whose passwords are their names with `-pw`.
+use accounts::{embedded, user};
+
 fn directory() -> (TempDir, Arc<dyn Directory>) {
     let (dir, directory) = embedded();
     (dir, Arc::new(directory))
 }
 
-fn embedded() -> (TempDir, Embedded) {
-    let dir = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        primary_domain: DomainName::parse("example.com").unwrap(),
-        admins: vec![UserId::parse("boss").unwrap()],
-        hash_cost: HashCost { memory_kib: 64, passes: 1 },
-        scram: ScramCost::default(),
-    };
-    let (directory, _) = Embedded::open(dir.path(), Arc::new(RealDisk), true, &settings).unwrap();
-    for name in ["joe", "boss"] {
-        let user = NewUser {
-            uid: UserId::parse(name).unwrap(),
-            mail: Address::parse(&format!("{name}@example.com")).unwrap(),
-            given_name: String::new(),
-            surname: String::new(),
-            admin: name == "boss",
-        };
-        directory.create_user(&user, &Secret::new(format!("{name}-pw"))).unwrap();
-        directory.activate_user(&user.uid).unwrap();
-    }
-    (dir, directory)
-}
-
 fn door(directory: Arc<dyn Directory>, policy: Policy, details: bool) -> Door {
     Door { directory, policy, profile: Profile { challenge: "+ ", details, anonymous: true } }
-}
-
-fn user(entered: Entered) -> LoggedIn {
-    match entered {
-        Entered::User(user) => *user,
-        Entered::Anonymous { trace } => panic!("nobody in particular: {trace}"),
-    }
 }
 
 struct Client(BufReader<DuplexStream>);

@@ -1,47 +1,31 @@
 //! What the history of logins keeps of them, and where app passwords let in.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports trouble by panicking")]
 
+mod accounts;
+
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use directory::{
-    Address, AppPassword, Directory, DomainName, Embedded, HashCost, Login, Logins, NewUser, Secret, Settings, UserId,
-};
+use directory::{AppPassword, Directory, Login, Logins, Secret, UserId};
 use durable::disk::RealDisk;
-use login::{Door, Entered, Failure, LoggedIn, Policy, Profile};
+use login::{Door, Failure, LoggedIn, Policy, Profile};
 use tempfile::TempDir;
 use tokio::io::DuplexStream;
 use wire::stream::{Plain, Stream};
 use wire::{Connection, ConnectionInfo, Limits, Peer};
 
+use accounts::{embedded, user};
+
 fn id(name: &str) -> UserId {
     UserId::parse(name).unwrap()
 }
 
-/// A directory with `joe` and the administrator `boss`, whose passwords are their names with `-pw`.
+/// A directory that keeps a history.
 fn directory() -> (TempDir, Arc<dyn Directory>) {
-    let dir = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        primary_domain: DomainName::parse("example.com").unwrap(),
-        admins: vec![id("boss")],
-        hash_cost: HashCost { memory_kib: 64, passes: 1 },
-        scram: directory::ScramCost::default(),
-    };
-    let (directory, _) = Embedded::open(dir.path(), Arc::new(RealDisk), true, &settings).unwrap();
-    let directory = directory.with_logins(Logins::new(dir.path(), Arc::new(RealDisk), 100));
-    for name in ["joe", "boss"] {
-        let user = NewUser {
-            uid: id(name),
-            mail: Address::parse(&format!("{name}@example.com")).unwrap(),
-            given_name: String::new(),
-            surname: String::new(),
-            admin: name == "boss",
-        };
-        directory.create_user(&user, &Secret::new(format!("{name}-pw"))).unwrap();
-        directory.activate_user(&user.uid).unwrap();
-    }
-    (dir, Arc::new(directory))
+    let (dir, directory) = embedded();
+    let logins = Logins::new(dir.path(), Arc::new(RealDisk), 100);
+    (dir, Arc::new(directory.with_logins(logins)))
 }
 
 /// A connection of `service` that comes from `address`.
@@ -55,13 +39,6 @@ fn connection(service: &'static str, address: &str) -> (Connection, DuplexStream
 fn door(directory: &Arc<dyn Directory>) -> Door {
     let profile = Profile { challenge: "+ ", details: true, anonymous: false };
     Door { directory: Arc::clone(directory), policy: Policy::default(), profile }
-}
-
-fn user(entered: Entered) -> LoggedIn {
-    match entered {
-        Entered::User(user) => *user,
-        Entered::Anonymous { trace } => panic!("nobody in particular: {trace}"),
-    }
 }
 
 async fn plain(directory: &Arc<dyn Directory>, service: &'static str, message: &str) -> Result<LoggedIn, Failure> {
