@@ -44,25 +44,18 @@ pub(crate) async fn run(
             }
             Ok(Step::Proved(identity)) => return proved(door, &attempt, &identity).await.map(Entered::user),
             Ok(Step::External(act_as)) => {
-                let entered = certificate::enter(door, &attempt, connection, act_as.as_deref()).await;
-                return entered.map(Entered::user);
+                return certificate::enter(door, &attempt, connection, act_as.as_deref()).await.map(Entered::user);
             }
             Ok(Step::Anonymous(trace)) => return Ok(Entered::Anonymous { trace: for_log(&trace) }),
             Ok(Step::Token(found)) => {
-                let problem = match token(door, &found).await? {
-                    Ok(entered) => {
-                        attempt.entered(&*door.directory, &entered);
-                        return Ok(Entered::user(entered));
-                    }
+                let problem = match token(door, &attempt, &found).await? {
+                    Ok(entered) => return Ok(Entered::user(entered)),
                     Err(problem) => problem,
                 };
-                claimed = found.user.unwrap_or(claimed);
                 // A client may well try one that has run out before it gets another.
                 tried = Some(wire::attempts::guess(found.token.expose()));
-                // For the history; that of the address if nobody can say whose it is.
-                let user = user_id(door, &claimed).await.unwrap_or_else(|_| claimed.clone());
-                let name = LoginName::parse(&user, door.profile.details);
-                attempt.failed_for(&*door.directory, name.user, BAD_TOKEN);
+                claimed = found.user.unwrap_or(claimed);
+                note_bad_token(door, &attempt, &claimed).await;
                 next = exchange.refuse(problem);
                 continue;
             }
@@ -77,12 +70,11 @@ pub(crate) async fn run(
             Err(error) => return Err(error.into()),
         };
         write!(connection.output(), "{}{challenge}\r\n", door.profile.challenge);
-        let line = match connection.read_line(SASL_LINE).await {
-            Ok(line) => line,
+        let line = connection.read_line(SASL_LINE).await.map_err(|error| match tried {
             // Hanging up is no way to guess for nothing. Whoever reads next finds the connection as it is.
-            Err(_) if tried.is_some() => return Err(attempt.failure(&claimed, tried)),
-            Err(error) => return Err(error.into()),
-        };
+            Some(_) => attempt.failure(&claimed, tried),
+            None => error.into(),
+        })?;
         attempt.goes_on();
         next = exchange.step(&line);
     }
@@ -127,6 +119,13 @@ async fn proved(door: &Door, attempt: &Attempt, identity: &Identity) -> Result<L
     Ok(entered)
 }
 
+/// A token was no good: that belongs into the history of the user, or of the address if nobody can say whose that is.
+async fn note_bad_token(door: &Door, attempt: &Attempt, claimed: &str) {
+    let user = user_id(door, claimed).await.unwrap_or_else(|_| claimed.to_owned());
+    let name = LoginName::parse(&user, door.profile.details);
+    attempt.failed_for(&*door.directory, name.user, BAD_TOKEN);
+}
+
 /// Tokens that are checked at a time, on threads that others need too.
 static CHECKED_HERE: Semaphore = Semaphore::const_new(16);
 
@@ -138,7 +137,7 @@ static ASKED_ABOUT: Semaphore = Semaphore::const_new(16);
 const TOKEN_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Lets in whoever a token belongs to, or says what is wrong with it. Clients name a user by ID or by address.
-async fn token(door: &Door, found: &Token) -> Result<Result<LoggedIn, TokenProblem>, Failure> {
+async fn token(door: &Door, attempt: &Attempt, found: &Token) -> Result<Result<LoggedIn, TokenProblem>, Failure> {
     let busy = |_| directory::Error::Unavailable("the authorization server does not keep up".into());
     let (directory, token) = (Arc::clone(&door.directory), Secret::new(found.token.expose().as_str()));
     let places = if directory.is_asked_about(&token) { &ASKED_ABOUT } else { &CHECKED_HERE };
@@ -155,8 +154,11 @@ async fn token(door: &Door, found: &Token) -> Result<Result<LoggedIn, TokenProbl
         Some(user) => Some(user_id(door, user).await?),
         None => None,
     };
-    let entered = act(door, account, LoginName::parse(&own, false), act_as.as_deref()).await?;
-    Ok(entered.ok_or(TokenProblem::Invalid))
+    let Some(entered) = act(door, account, LoginName::parse(&own, false), act_as.as_deref()).await? else {
+        return Ok(Err(TokenProblem::Invalid));
+    };
+    attempt.entered(&*door.directory, &entered);
+    Ok(Ok(entered))
 }
 
 /// The user ID that a client means: what has an `@` is an address.
