@@ -8,7 +8,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     hash::{Hash, Hasher},
     sync::Arc,
+    thread::Builder,
 };
+
+use parking_lot::Mutex;
 
 use super::{Change, Intent, Row, RowState};
 use crate::ident::UniqueId;
@@ -66,22 +69,21 @@ impl Tables {
     pub(super) fn fill(&mut self, rows: Vec<Arc<Row>>, again: Vec<Arc<Row>>) {
         let count = rows.len();
         let Tables { rows: by_name, ids, .. } = self;
-        let by_id = || {
+        let by_id = Mutex::new(Some(|| {
             ids.reserve(again.len());
             for row in again {
                 ids.replace(ById(row));
             }
-        };
-        let by_name = || *by_name = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
-        if count < WORTH_A_THREAD {
-            by_id();
-            by_name();
-        } else {
-            std::thread::scope(|scope| {
-                scope.spawn(by_id);
-                by_name();
-            });
-        }
+        }));
+        let once = || by_id.lock().take().into_iter().for_each(|by_id| by_id());
+        std::thread::scope(|scope| {
+            if count >= WORTH_A_THREAD {
+                // Where there is no thread to be had, this one does both.
+                let _ = Builder::new().name("list-ids".to_owned()).spawn_scoped(scope, once);
+            }
+            *by_name = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
+            once();
+        });
     }
 
     /// What there is of a row beside its places.
