@@ -199,8 +199,12 @@ impl Journal {
             }
         }
         // No lock is held while the disk works: deliveries go on.
-        let gone = flush() && self.disk.unlink(&self.old).is_ok();
+        let removed = flush().then(|| self.disk.unlink(&self.old));
         let mut state = self.state.lock();
+        if let Some(Err(error)) = &removed {
+            tracing::warn!(event = "duplicates.journal.failed", %error, "the old journal stays until the next turn");
+        }
+        let gone = matches!(removed, Some(Ok(())));
         state.rotating = false;
         state.has_old &= !gone;
         state.long = if gone { LONG } else { state.end + LONG };
