@@ -56,6 +56,17 @@ impl OpenReport {
     pub fn is_proved(&self) -> bool {
         self.salvaged.is_empty()
     }
+
+    /// Adds what was found when the mailboxes database was opened.
+    fn take_in(&mut self, list: durable::OpenReport) {
+        self.created = list.created;
+        self.clean |= list.created;
+        self.replayed = list.replayed;
+        self.moved_to = list.rebuilt.as_ref().and_then(|rebuilt| rebuilt.moved_to.clone());
+        self.rebuilt.extend(list.rebuilt.map(|rebuilt| rebuilt.why));
+        self.rebuilt.extend(list.journal_renewed);
+        self.salvaged.extend(list.salvaged);
+    }
 }
 
 impl Store {
@@ -75,13 +86,7 @@ impl Store {
         let empty = options.create && has_no_mailboxes(&*disk, &options)?;
         let (backing, opened) = open_list(&disk, &options, empty, &mut report)?;
         let opened_new = opened.created;
-        report.created = opened_new;
-        report.clean |= opened_new;
-        report.replayed = opened.replayed;
-        report.moved_to = opened.rebuilt.as_ref().and_then(|rebuilt| rebuilt.moved_to.clone());
-        report.rebuilt.extend(opened.rebuilt.map(|rebuilt| rebuilt.why));
-        report.rebuilt.extend(opened.journal_renewed);
-        report.salvaged.extend(opened.salvaged);
+        report.take_in(opened);
         if opened_new && options.salvage && !empty {
             report.salvaged.push("there is no trace of a mailboxes database: a new one was begun".to_owned());
         }
@@ -103,18 +108,7 @@ impl Store {
         let roots = Arc::new(QuotaRoots::new(Arc::clone(&disk), layout.clone(), trusted));
         let tools = Tools { list: Arc::clone(&list), roots: Arc::clone(&roots), window: options.sync_window };
         let (background, threads) = Background::start(tools)?;
-        let counters = Arc::new(Counters::default());
-        let shared = Arc::new(Shared {
-            disk: Arc::clone(&disk),
-            boot_id: options.boot_id.unwrap_or_else(kernel_boot_id),
-            keeps_expunged: options.delayed_expunge,
-            strict: options.strict,
-            list: Arc::clone(&list),
-            background,
-            text_memory: TextMemory::new(options.search_memory),
-            healing: Arc::new(Healing::new(Arc::clone(&counters))),
-            counters,
-        });
+        let shared = Arc::new(shared(&disk, &options, &list, background));
         let store = Store {
             registry: Arc::new(Registry::new(options.max_idle)),
             names: Arc::new(NameLocks::new()),
@@ -132,6 +126,27 @@ impl Store {
         store.decide_deliveries();
         tracing::info!(event = "store.opened", clean = report.clean, mailboxes = store.mailbox_count());
         Ok((Arc::new(store), report))
+    }
+}
+
+/// What the mailboxes of a store have in common.
+fn shared(
+    disk: &Arc<dyn Disk>,
+    options: &StoreOptions,
+    list: &Arc<MailboxList>,
+    background: Arc<Background>,
+) -> Shared {
+    let counters = Arc::new(Counters::default());
+    Shared {
+        disk: Arc::clone(disk),
+        boot_id: options.boot_id.unwrap_or_else(kernel_boot_id),
+        keeps_expunged: options.delayed_expunge,
+        strict: options.strict,
+        list: Arc::clone(list),
+        background,
+        text_memory: TextMemory::new(options.search_memory),
+        healing: Arc::new(Healing::new(Arc::clone(&counters))),
+        counters,
     }
 }
 
