@@ -227,75 +227,48 @@ impl Listeners {
         let metrics = Arc::new(Metrics::new(services, &reception.gate, &imap, &pop3, &lmtp));
         services.show(&metrics);
         let imap = move |conn: Connection| imapd::serve(Arc::clone(&imap), conn);
-        let busy = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
-        for listener in self.imap {
-            accept(
-                listener,
-                Service { name: "imap", tls: None, refusal: busy, most: config.imap.connections },
-                reception,
-                imap.clone(),
-            );
-        }
-        for listener in self.imaps {
-            let tls = Some(tls.for_protocol("imap"));
-            accept(
-                listener,
-                Service { name: "imaps", tls, refusal: busy, most: config.imap.connections },
-                reception,
-                imap.clone(),
-            );
-        }
+        let refusal = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
+        let clear = Service { name: "imap", tls: None, refusal, most: config.imap.connections };
+        let encrypted = Service { name: "imaps", tls: Some(tls.for_protocol("imap")), ..clear.clone() };
+        accept(self.imap, &clear, reception, &imap);
+        accept(self.imaps, &encrypted, reception, &imap);
+
         let pop3 = move |conn: Connection| pop3d::serve(Arc::clone(&pop3), conn);
-        let busy = "-ERR [SYS/TEMP] Too many connections, try again later\r\n";
-        for listener in self.pop3 {
-            accept(
-                listener,
-                Service { name: "pop3", tls: None, refusal: busy, most: config.pop3.connections },
-                reception,
-                pop3.clone(),
-            );
-        }
-        for listener in self.pop3s {
-            let tls = Some(tls.for_protocol("pop3"));
-            accept(
-                listener,
-                Service { name: "pop3s", tls, refusal: busy, most: config.pop3.connections },
-                reception,
-                pop3.clone(),
-            );
-        }
+        let refusal = "-ERR [SYS/TEMP] Too many connections, try again later\r\n";
+        let clear = Service { name: "pop3", tls: None, refusal, most: config.pop3.connections };
+        let encrypted = Service { name: "pop3s", tls: Some(tls.for_protocol("pop3")), ..clear.clone() };
+        accept(self.pop3, &clear, reception, &pop3);
+        accept(self.pop3s, &encrypted, reception, &pop3);
+
         let shutdown = reception.shutdown.clone();
         let lmtp = move |conn: Connection| Arc::clone(&lmtp).serve(conn, shutdown.clone());
-        let busy = "421 4.3.2 Too many connections, try again later\r\n";
-        for listener in self.lmtp {
-            accept(
-                listener,
-                Service { name: "lmtp", tls: None, refusal: busy, most: config.lmtp.connections },
-                reception,
-                lmtp.clone(),
-            );
-        }
+        let refusal = "421 4.3.2 Too many connections, try again later\r\n";
+        let service = Service { name: "lmtp", tls: None, refusal, most: config.lmtp.connections };
+        accept(self.lmtp, &service, reception, &lmtp);
+
         let shutdown = reception.shutdown.clone();
         let page = move |conn: Connection| metrics::serve(Arc::clone(&metrics), conn, shutdown.clone());
-        for listener in self.metrics {
-            let most = Some(metrics::CONNECTIONS);
-            let service = Service { name: "metrics", tls: None, refusal: metrics::BUSY, most };
-            accept(listener, service, reception, page.clone());
-        }
-        let services = Arc::clone(services);
-        let shutdown = reception.shutdown.clone();
+        let most = Some(metrics::CONNECTIONS);
+        let service = Service { name: "metrics", tls: None, refusal: metrics::BUSY, most };
+        accept(self.metrics, &service, reception, &page);
+
+        let (services, shutdown) = (Arc::clone(services), reception.shutdown.clone());
         let control = move |conn: Connection| control::answer(conn, Arc::clone(&services), shutdown.clone());
-        accept(self.control, Service { name: "control", tls: None, refusal: "", most: None }, reception, control);
+        let service = Service { name: "control", tls: None, refusal: "", most: None };
+        accept([self.control], &service, reception, &control);
     }
 }
 
-fn accept<H, F>(listener: Listener, service: Service, reception: &Reception, session: H)
+/// Serves a service at each of these listeners.
+fn accept<H, F>(listeners: impl IntoIterator<Item = Listener>, service: &Service, reception: &Reception, session: &H)
 where
-    H: Fn(Connection) -> F + Send + Sync + 'static,
+    H: Fn(Connection) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    info!(event = "listener.ready", service = service.name, address = %listener.local());
-    reception.tasks.spawn(listen::serve(listener, service, reception.clone(), session));
+    for listener in listeners {
+        info!(event = "listener.ready", service = service.name, address = %listener.local());
+        reception.tasks.spawn(listen::serve(listener, service.clone(), reception.clone(), session.clone()));
+    }
 }
 
 fn imap_service(config: &Config, tls: &Tls, services: &Services, reception: &Reception) -> Arc<imapd::Imap> {
