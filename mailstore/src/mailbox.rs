@@ -27,6 +27,7 @@ mod open;
 mod reading;
 mod reconcile;
 mod repack;
+mod replaced;
 mod state;
 mod store;
 mod sync;
@@ -56,6 +57,7 @@ pub use history::Changes;
 pub(crate) use hold::{Held, Replacement, SeenChoice, Snapshot, snapshot, write_closed_seen};
 pub(crate) use open::contents;
 pub use reading::{ReaderState, Reading, Status};
+pub(crate) use replaced::is_same;
 pub use store::{FlagOp, Permitted, StoreRequest, Stored};
 pub(crate) use texts::TextMemory;
 pub use texts::{TextField, Texts};
@@ -95,6 +97,8 @@ pub struct Mailbox {
     damage_noted: AtomicBool,
     /// Whether somebody was told that a message has no file.
     missing_noted: AtomicBool,
+    /// Whether somebody was told that another file has the place of an open one, since the mailbox was opened or repaired.
+    replaced_noted: AtomicBool,
     /// The present high-water marks in the mailboxes database.
     marks: Mutex<Marks>,
     /// For those who found the directory missing: it may be on its way to another name.

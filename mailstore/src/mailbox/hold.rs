@@ -140,6 +140,7 @@ impl Held<'_> {
             }
             state.take_over(new, index);
             mailbox.damage_noted.store(false, Ordering::Release);
+            mailbox.replaced_noted.store(false, Ordering::Release);
             if let Some(written) = &seen {
                 state.seen = written.seen.clone();
                 state.seen_file = written.file.clone();

@@ -59,6 +59,7 @@ impl Mailbox {
             moving: AtomicBool::new(false),
             held: AtomicBool::new(false),
             damage_noted: AtomicBool::new(false),
+            replaced_noted: AtomicBool::new(false),
             missing_noted: AtomicBool::new(false),
             around,
         });

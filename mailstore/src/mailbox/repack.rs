@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use durable::disk::{parent, temporary_path};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ident::{ModSeq, Timestamp};
 use crate::index::{Header, IndexFile, Record, encode_all};
 use crate::mailbox::Mailbox;
@@ -16,7 +16,8 @@ use crate::mailbox::state::State;
 use crate::uid_set::UidSet;
 
 impl Mailbox {
-    /// Forgets the messages that were expunged before `before` (Unix seconds). Returns how many.
+    /// Forgets the messages that were expunged before `before` (Unix seconds). Returns how many. A mailbox whose index was
+    /// put back from elsewhere is left alone: which messages it has is to be found out first.
     ///
     /// # Errors
     /// The disk's; the mailbox is as it was, or the files of forgotten messages are still there and go with the next
@@ -24,6 +25,10 @@ impl Mailbox {
     pub fn repack(self: &Arc<Self>, before: i64) -> Result<u64> {
         let _one_at_a_time = self.maintenance.lock();
         let Some(_stays) = self.stay() else { return Ok(0) };
+        let open = self.state.read().index.file().clone();
+        if !self.is_in_place(INDEX, &open) {
+            return Ok(0);
+        }
         let (snapshot, forgotten) = self.snapshot(before)?;
         if !forgotten.uids.is_empty() {
             self.sync_files()?;
@@ -75,6 +80,9 @@ impl Mailbox {
                 }
             }
             file.write_header(&header)?;
+            if !self.is_in_place(INDEX, state.index.file()) {
+                return Err(Error::corrupt(&path, "put back from elsewhere while the mailbox was repacked"));
+            }
             disk.rename(&temporary, &path)?;
             state.header = header;
             state.index = IndexFile::reopen(disk, &path)?;

@@ -81,11 +81,16 @@ impl Mailbox {
     }
 
     /// Replaces the seen file by its essence. Lines that are appended meanwhile are carried over. While the files are being
-    /// moved nothing is done: others wait for the same thread, and the next time is as good.
+    /// moved nothing is done: others wait for the same thread, and the next time is as good. Nor is anything done to a file
+    /// that was put back from elsewhere.
     pub(super) fn compact_seen(self: &Arc<Self>) -> Result<()> {
         let Some(_stays) = self.place.try_read().filter(|_| !self.is_gone()) else { return Ok(()) };
         let disk = self.around.disk();
         let path = self.dir().join(seen::FILE);
+        let open = self.state.read().seen_file.clone();
+        if !self.is_in_place(seen::FILE, &open) {
+            return Ok(());
+        }
         let (essence, copied) = {
             let mut state = self.state.write();
             // Of expunged messages, too: they may be brought back.
@@ -101,6 +106,10 @@ impl Mailbox {
             let mut tail = vec![0; (state.seen.len - copied) as usize];
             state.seen_file.read_exact_at(&mut tail, copied)?;
             disk.write_at(&file, &tail, essence.len() as u64)?;
+            // It may have been put back while the essence was written.
+            if !self.is_in_place(seen::FILE, &open) {
+                return disk.unlink(&temporary);
+            }
             disk.rename(&temporary, &path)?;
             state.seen.replaced((essence.len() + tail.len()) as u64);
             state.seen_file = file.clone();

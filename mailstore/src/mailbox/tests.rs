@@ -440,6 +440,32 @@ fn a_bloated_seen_file_is_replaced_by_its_essence() {
 }
 
 #[test]
+fn files_that_were_put_back_are_not_written_over() {
+    let (dir, _bench, mailbox) = filled(3);
+    let joe = dir.path().join("joe");
+    mailbox.remove_messages(&set("3")).unwrap();
+    let saved = ["cyrus.seen", "cyrus.index"].map(|name| {
+        let bytes = std::fs::read(joe.join(name)).unwrap();
+        // As tar does: another file of that name.
+        std::fs::remove_file(joe.join(name)).unwrap();
+        std::fs::write(joe.join(name), &bytes).unwrap();
+        (name, bytes)
+    });
+    for _ in 0..400 {
+        store(&mailbox, "1", FlagOp::Add, SystemFlags::NONE, true, &[]);
+        store(&mailbox, "1", FlagOp::Remove, SystemFlags::NONE, true, &[]);
+    }
+    mailbox.sync().unwrap();
+    assert_eq!(mailbox.repack(i64::MAX).unwrap(), 0);
+    mailbox.close().unwrap();
+    for (name, bytes) in saved {
+        assert!(std::fs::read(joe.join(name)).unwrap() == bytes, "{name}");
+    }
+    let left: Vec<_> = std::fs::read_dir(&joe).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| durable::disk::is_temporary_name(name)), "{left:?}");
+}
+
+#[test]
 fn a_taken_file_name_is_stepped_over() {
     let (dir, bench, mailbox) = filled(1);
     std::fs::write(dir.path().join("joe/2."), b"foreign").unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use durable::disk::{Disk, DiskFile};
+use durable::disk::Disk;
 
 use super::event::Events;
 use crate::acl::Acl;
@@ -11,7 +11,7 @@ use crate::flags::{Keyword, KeywordBits, MAX_KEYWORDS};
 use crate::header::{self, MailboxHeader};
 use crate::ident::UidValidity;
 use crate::list::Row;
-use crate::mailbox::{Identity, SeenChoice, Snapshot, contents};
+use crate::mailbox::{Identity, SeenChoice, Snapshot, contents, is_same};
 use crate::seen::{self, Seen};
 
 /// What is to be done about cyrus.header.
@@ -182,14 +182,6 @@ fn unreadable(what: &str, memory: Option<&Snapshot>, events: &mut Events) -> See
     };
     events.change("seen.repaired", None, format!("{what}: {lost}"));
     SeenChoice::Written(memory.map(|memory| memory.seen.clone()).unwrap_or_default())
-}
-
-/// Whether the file at `path` is the open one.
-pub(super) fn is_same(disk: &dyn Disk, path: &Path, open: &DiskFile) -> bool {
-    match (disk.metadata(path), open.metadata()) {
-        (Ok(there), Ok(open)) => (there.dev, there.ino) == (open.dev, open.ino),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use durable::disk::Disk;
 
 use super::event::Events;
-use super::found::is_same;
 use crate::cache_file::{self, CacheFile};
 use crate::error::{Error, Result};
 use crate::ident::Timestamp;
 use crate::index::{self, Header, IndexFile, Record};
-use crate::mailbox::{Identity, Snapshot};
+use crate::mailbox::{Identity, Snapshot, is_same};
 use crate::quota::QuotaUsed;
 
 /// Where the cache record of a message stands.
