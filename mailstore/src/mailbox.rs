@@ -23,6 +23,7 @@ mod heal;
 mod history;
 mod hold;
 mod keywords;
+mod moving;
 mod open;
 mod reading;
 mod reconcile;
@@ -37,12 +38,11 @@ mod texts;
 mod unexpunge;
 mod usage;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
 pub(crate) use append::deliver;
@@ -106,9 +106,6 @@ pub struct Mailbox {
     moved: Condvar,
 }
 
-/// How long a directory may be on its way: a rename and some syncs.
-const MOVE_TAKES: Duration = Duration::from_secs(2);
-
 impl Mailbox {
     /// The mailbox's name at this moment.
     #[must_use]
@@ -153,22 +150,6 @@ impl Mailbox {
         self.publish();
     }
 
-    /// The files are about to be moved: as long as the guard lives no others are linked, lest one is left behind, and nobody
-    /// works on them by their paths. Waits for who does.
-    pub(crate) fn begin_move(self: &Arc<Self>) -> Moving<'_> {
-        let nobody_works = self.place.write();
-        let _nobody_links = self.state.write();
-        self.moving.store(true, Ordering::Release);
-        Moving { mailbox: self, _nobody_works: nobody_works }
-    }
-
-    /// The files stay where [`dir`](Self::dir) says as long as the guard lives. Nothing if they are gone. Its holder waits for
-    /// nobody who moves something.
-    fn stay(&self) -> Option<RwLockReadGuard<'_, ()>> {
-        let stays = self.place.read();
-        (!self.is_gone()).then_some(stays)
-    }
-
     /// The mailbox was renamed, moved, or its ACL or quota root changed in the mailboxes database. What it uses is
     /// charged to its new quota root from now on, in one step with that. The caller writes cyrus.header
     /// ([`write_header_file`](Self::write_header_file)).
@@ -200,39 +181,6 @@ impl Mailbox {
         Arc::clone(&self.identity.read())
     }
 
-    /// Waits until the mailbox, whose directory was not at `old`, has another one. `false` if it gets none.
-    fn await_move(&self, old: &Path) -> bool {
-        let mut waiting = self.moves.lock();
-        loop {
-            if self.is_gone() {
-                return false;
-            }
-            if self.identity.read().dir != old {
-                return true;
-            }
-            if self.moved.wait_for(&mut waiting, MOVE_TAKES).timed_out() {
-                return false;
-            }
-        }
-    }
-
-    /// Waits until the files are where [`dir`](Self::dir) says. A move ends, one way or the other.
-    fn await_rest(&self) {
-        let mut waiting = self.moves.lock();
-        while self.is_moving() {
-            self.moved.wait(&mut waiting);
-        }
-    }
-
-    fn is_moving(&self) -> bool {
-        self.moving.load(Ordering::Acquire)
-    }
-
-    fn tell_of_move(&self) {
-        let _nobody_between_look_and_wait = self.moves.lock();
-        self.moved.notify_all();
-    }
-
     /// The record of a live message can't be read any more: tells the store once.
     fn note_damage(&self) {
         if !self.damage_noted.swap(true, Ordering::AcqRel) {
@@ -251,19 +199,6 @@ impl Mailbox {
         if !self.dirty.swap(true, Ordering::AcqRel) {
             self.around.note_dirty(self);
         }
-    }
-}
-
-/// A mailbox whose files are on their way, until this is dropped.
-pub(crate) struct Moving<'a> {
-    mailbox: &'a Mailbox,
-    _nobody_works: RwLockWriteGuard<'a, ()>,
-}
-
-impl Drop for Moving<'_> {
-    fn drop(&mut self) {
-        self.mailbox.moving.store(false, Ordering::Release);
-        self.mailbox.tell_of_move();
     }
 }
 
