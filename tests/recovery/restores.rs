@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::fixture::{Fixture, MODES, Mode, Traffic, copy, message};
 use crate::invariants::{Expected, exited, lines};
@@ -75,6 +76,22 @@ fn untar(archive: &Path, spool: &Path) {
     assert!(status.success());
 }
 
+/// Marks a message until cyrus.seen, if it were still the server's own, would be replaced by a shorter one, and waits until
+/// the server has seen that it is not.
+fn read_and_unread(fixture: &Fixture, uid: u32) {
+    let mut joe = fixture.server().imap("joe");
+    joe.must("SELECT INBOX").unwrap();
+    for _ in 0..400 {
+        joe.must(&format!("UID STORE {uid} +FLAGS (\\Seen)")).unwrap();
+        joe.must(&format!("UID STORE {uid} -FLAGS (\\Seen)")).unwrap();
+    }
+    let begin = Instant::now();
+    while !fixture.server().log().contains("event=mailbox.file.replaced") {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{}", fixture.server().log());
+        std::thread::yield_now();
+    }
+}
+
 /// 38: an old copy of a user's directory is untarred over the mailbox in use.
 #[test]
 fn a_live_restore_by_tar() {
@@ -115,6 +132,9 @@ fn a_live_restore_by_tar() {
         }
         let traffic = (mode == Mode::Busy).then(|| Traffic::start(fixture.server()));
         untar(&archive, &spool);
+        if mode != Mode::Offline {
+            read_and_unread(&fixture, later[0]);
+        }
         let said = reconstruct(&fixture, &[], mode, &context).join("\n");
         assert!(said.contains("cyrus.index"), "{context}: {said}");
         exited(&fixture.run(&["quota", "-f"]), 0);
