@@ -40,7 +40,7 @@ mod usage;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
@@ -89,8 +89,8 @@ pub struct Mailbox {
     /// Whether the store knows that there is something to sync.
     dirty: AtomicBool,
     gone: AtomicBool,
-    /// Whether its files are on their way to another directory, perhaps one by one.
-    moving: AtomicBool,
+    /// How often its files began and ended to move to another directory, perhaps one by one: odd while they are on their way.
+    moving: AtomicU64,
     /// Whether appends wait for a repair.
     held: AtomicBool,
     /// Whether a message's record could not be read since the mailbox was opened or repaired.

@@ -36,9 +36,6 @@ const UID_STEP: u32 = 1024;
 /// The same for mod-sequences, of which there are plenty.
 const MODSEQ_STEP: u64 = 1 << 20;
 
-/// How often a message that is to be copied and has no file where its mailbox was is looked for.
-const MOST_TRIES: u32 = 5;
-
 /// How many foreign files in the way of new UIDs are stepped over before the mailbox counts as damaged.
 const MAX_STEPPED_OVER: u32 = 100_000;
 
@@ -161,9 +158,8 @@ impl Mailbox {
         let wanted = u32::try_from(incoming.len()).map_err(|_| Error::Limit("too many messages at once"))?;
         // A copy's messages are all of one mailbox.
         let origin = incoming.first().and_then(|message| message.source.origin().cloned());
-        let mut tries = 0;
         loop {
-            let origin_dir = origin.as_ref().map(|origin| origin.dir());
+            let before = origin.as_ref().map(|origin| origin.whereabouts());
             let mut state = self.state.write();
             if self.is_gone() {
                 return Err(Error::NotFound(self.name().to_string()));
@@ -188,10 +184,8 @@ impl Mailbox {
                     if let Some(origin) = &origin {
                         origin.await_rest();
                     }
-                    let origin_moved = origin.as_ref().map(|origin| origin.dir()) != origin_dir;
-                    // It may also have moved away and back.
-                    tries += u32::from(origin.is_some());
-                    if origin_moved || self.await_move(&dir) || self.is_gone() || (1..MOST_TRIES).contains(&tries) {
+                    let origin_moved = origin.as_ref().map(|origin| origin.whereabouts()) != before;
+                    if origin_moved || self.await_move(&dir) || self.is_gone() {
                         continue;
                     }
                     return Err(error.into());
@@ -330,12 +324,12 @@ impl Mailbox {
     /// Makes the names of message files durable, wherever the directory is by now.
     fn sync_names(&self) -> Result<()> {
         loop {
-            let dir = self.dir();
+            let before = self.whereabouts();
             self.around.counters().directory_syncs.add(1);
-            match self.around.disk().sync_dir(&dir) {
+            match self.around.disk().sync_dir(&before.dir) {
                 // What was synced may be the directory of the next mailbox of the old name, or one that the files leave.
-                Ok(()) if self.is_moving() || self.dir() != dir => self.await_rest(),
-                Err(error) if error.is_not_found() && self.await_move(&dir) => {}
+                Ok(()) if !before.at_rest() || self.whereabouts() != before => self.await_rest(),
+                Err(error) if error.is_not_found() && self.await_move(&before.dir) => {}
                 Err(error) if error.is_not_found() && self.is_gone() => {
                     return Err(Error::NotFound(self.name().to_string()));
                 }
@@ -425,8 +419,8 @@ impl Source {
             Source::Staged(staged) => return link_or_copy(disk, staged.path(), to),
             Source::Copied { from, uid, expunged, .. } => (from, *uid, *expunged),
         };
-        let dir = from.dir();
-        let mut places = [message_path(&dir, uid), message_path(&dir.join(EXPUNGED_DIR), uid)];
+        let before = from.whereabouts();
+        let mut places = [message_path(&before.dir, uid), message_path(&before.dir.join(EXPUNGED_DIR), uid)];
         if expunged {
             places.reverse();
         }
@@ -435,7 +429,7 @@ impl Source {
             Err(error) if error.is_not_found() => link_or_copy(disk, &places[1], to),
             other => other,
         };
-        if linked.is_ok() && from.dir() != dir {
+        if linked.is_ok() && from.whereabouts() != before {
             // What has the name by now may be a message of another mailbox.
             unlink(disk, to);
             return Err(disk::Error { op: Op::Link, path: to.to_owned(), cause: Cause::Os(Errno::NOENT) });

@@ -45,29 +45,21 @@ impl Mailbox {
     /// # Errors
     /// [`Error::Expunged`] when the file is gone, or the disk's.
     pub fn open_message(&self, uid: Uid) -> Result<DiskFile> {
-        let dir = self.dir();
-        let mut found = self.open_at_once(uid);
-        if matches!(found, Err(Error::Expunged { .. })) && self.is_moving() {
-            self.await_move(&dir);
-            found = self.open_at_once(uid);
-        }
-        if matches!(found, Err(Error::Expunged { .. })) {
+        let found = self.at_rest(|dir| match self.find_message(dir, uid) {
+            Err(Error::Expunged { .. }) => None,
+            found => Some(found),
+        });
+        found.unwrap_or_else(|| {
             self.note_missing(uid);
-        }
-        found
+            Err(self.expunged_error(uid))
+        })
     }
 
     /// The same without a wait for files that are on their way to another directory: for those who have the state locked,
     /// which that way ends with.
     pub(super) fn open_at_once(&self, uid: Uid) -> Result<DiskFile> {
-        loop {
-            let dir = self.dir();
-            let found = self.find_message(&dir, uid);
-            // Where the mailbox was, another one may be by now, with a message of this UID.
-            if self.dir() == dir {
-                return found;
-            }
-        }
+        // Where the mailbox was, another one may be by now, with a message of this UID.
+        self.wherever(|dir| self.find_message(dir, uid))
     }
 
     /// A message that is there has no file: says so, once for each mailbox that is open.
@@ -87,7 +79,11 @@ impl Mailbox {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Error::Expunged { mailbox: self.name().to_string(), uid: uid.get() })
+        Err(self.expunged_error(uid))
+    }
+
+    fn expunged_error(&self, uid: Uid) -> Error {
+        Error::Expunged { mailbox: self.name().to_string(), uid: uid.get() }
     }
 
     /// Moves the files of expunged messages out of the way, or removes them. First the index is synced: a message whose

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use durable::disk::DiskFile;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -56,7 +56,7 @@ impl Mailbox {
             published: watch::Sender::new(0),
             dirty: AtomicBool::new(false),
             gone: AtomicBool::new(false),
-            moving: AtomicBool::new(false),
+            moving: AtomicU64::new(0),
             held: AtomicBool::new(false),
             damage_noted: AtomicBool::new(false),
             replaced_noted: AtomicBool::new(false),
