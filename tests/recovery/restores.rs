@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+
+use harness::await_until;
 
 use crate::fixture::{Fixture, MODES, Mode, Traffic, copy, message};
 use crate::invariants::{Expected, exited, lines};
@@ -85,11 +86,7 @@ fn read_and_unread(fixture: &Fixture, uid: u32) {
         joe.must(&format!("UID STORE {uid} +FLAGS (\\Seen)")).unwrap();
         joe.must(&format!("UID STORE {uid} -FLAGS (\\Seen)")).unwrap();
     }
-    let begin = Instant::now();
-    while !fixture.server().log().contains("event=mailbox.file.replaced") {
-        assert!(begin.elapsed() < Duration::from_secs(60), "{}", fixture.server().log());
-        std::thread::yield_now();
-    }
+    await_until("the file put back is noticed", || fixture.server().log().contains("event=mailbox.file.replaced"));
 }
 
 /// 38: an old copy of a user's directory is untarred over the mailbox in use.
