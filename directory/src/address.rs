@@ -23,26 +23,27 @@ impl Address {
     /// Checks an address.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the rule that it breaks.
+    /// [`Error::Rule`] of the field `mail`.
     pub fn parse(text: &str) -> Result<Address> {
-        let (local, domain) =
-            text.rsplit_once('@').ok_or_else(|| Error::Invalid(format!("{text:?} is not an address: it has no @")))?;
+        let (local, domain) = text.rsplit_once('@').ok_or_else(|| Error::rule("mail", text, "an address has an @"))?;
         Address::new(local, DomainName::parse(domain)?)
     }
 
     /// The address of `local` at `domain`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when `local` is not a dot-string of at most 64 octets.
+    /// [`Error::Rule`] of the field `mail` when `local` is not a dot-string of at most 64 octets.
     pub fn new(local: &str, domain: DomainName) -> Result<Address> {
-        let atext = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || !c.is_ascii();
-        let good = local.len() <= MAX_LOCAL
-            && !local.chars().any(char::is_control)
-            && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(atext));
-        if !good {
-            return Err(Error::Invalid(format!("{local:?} is not the left side of an address")));
+        if !is_dot_string(local) {
+            return Err(Error::rule("mail", local, LOCAL_RULE));
         }
         Ok(Address { local: local.to_lowercase(), domain })
+    }
+
+    /// The same local part in another domain.
+    #[must_use]
+    pub fn at(&self, domain: DomainName) -> Address {
+        Address { local: self.local.clone(), domain }
     }
 
     /// The part before the `@`.
@@ -56,6 +57,37 @@ impl Address {
     pub fn domain(&self) -> &DomainName {
         &self.domain
     }
+}
+
+/// Why a local part is refused.
+const LOCAL_RULE: &str = "what is left of the @ has at most 64 octets: letters, digits and !#$%&'*+-/=?^_`{|}~, with single \
+                          dots between them";
+
+/// Whether a text is a `Dot-string` that an SMTP server takes as a local part.
+pub(crate) fn is_dot_string(local: &str) -> bool {
+    let atext = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || !c.is_ascii();
+    local.len() <= MAX_LOCAL
+        && !local.chars().any(char::is_control)
+        && local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(atext))
+}
+
+/// What must hold for a local part beyond its syntax before it is given out: in alias files and in the commands of an MTA a
+/// leading `/`, `|` or `-` would be something else than an address, and `+` begins a detail (RFC 5233).
+///
+/// # Errors
+/// [`Error::Rule`].
+pub(crate) fn check_new(field: &'static str, address: &Address) -> Result<()> {
+    if address.local.starts_with(['/', '|', '-', '#']) {
+        return Err(Error::rule(field, address.to_string(), "an address can't begin with / | - or #"));
+    }
+    if address.local.contains('+') {
+        return Err(Error::rule(
+            field,
+            address.to_string(),
+            "a + in an address begins the name of a folder: leave it out",
+        ));
+    }
+    Ok(())
 }
 
 impl TryFrom<String> for Address {
@@ -100,7 +132,7 @@ mod tests {
         for bad in
             ["joe", "@example.com", "joe@", "a b@c", "a..b@c", ".a@c", "a.@c", "\"a b\"@c", "a@b@c", "a\0@c", "<a@c>"]
         {
-            assert!(matches!(Address::parse(bad), Err(Error::Invalid(_))), "{bad}");
+            assert!(matches!(Address::parse(bad), Err(Error::Rule { .. })), "{bad}");
         }
         assert!(Address::parse(&format!("{}@c", "x".repeat(65))).is_err());
     }

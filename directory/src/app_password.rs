@@ -81,28 +81,27 @@ impl AppPassword {
     /// What must hold for a new one.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the rule that is broken.
+    /// [`Error::Rule`].
     pub(crate) fn check(&self) -> Result<()> {
-        let invalid = |what: String| Err(Error::Invalid(what));
         let letters = self.name.chars().count();
-        if letters == 0
-            || letters > MAX_NAME
-            || self.name.trim() != self.name
-            || self.name.chars().any(char::is_control)
-        {
-            return invalid("the name of an app password has 1 to 64 characters, no blanks around them".into());
+        let untidy = self.name.trim() != self.name || self.name.chars().any(char::is_control);
+        if letters == 0 || letters > MAX_NAME || untidy {
+            let rule = "the name of an app password has 1 to 64 characters, no blanks around them";
+            return Err(Error::rule("name", &self.name, rule));
         }
         if self.protocols.is_empty() {
-            return invalid("an app password is for one protocol at least".into());
+            return Err(Error::rule("protocols", "", "an app password is for one protocol at least"));
         }
         if let Some(unknown) = self.protocols.iter().find(|protocol| !PROTOCOLS.contains(&protocol.as_str())) {
-            return invalid(format!("{unknown:?} is no protocol: choose from {}", PROTOCOLS.join(", ")));
+            let rule = format!("it is no protocol: choose from {}", PROTOCOLS.join(", "));
+            return Err(Error::rule("protocols", unknown, rule));
         }
         if self.networks.len() > MAX_NETWORKS {
-            return invalid(format!("an app password is bound to {MAX_NETWORKS} networks at most"));
+            let rule = format!("an app password is bound to {MAX_NETWORKS} networks at most");
+            return Err(Error::rule("networks", "", rule));
         }
         if self.expires.is_some_and(|end| end <= self.created) {
-            return invalid("an app password can't end before it begins".into());
+            return Err(Error::rule("expires", "", "an app password can't end before it begins"));
         }
         Ok(())
     }
@@ -277,7 +276,7 @@ mod tests {
             app(&["imap"], &["::1"; 17], None),
             app(&["imap"], &[], Some(1000)),
         ] {
-            assert!(matches!(bad.check(), Err(Error::Invalid(_))), "{bad:?}");
+            assert!(matches!(bad.check(), Err(Error::Rule { .. })), "{bad:?}");
         }
     }
 

@@ -1,17 +1,18 @@
 //! Mail domains: names that mail is accepted for. They need not be names of this machine.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::revision::Revision;
+use crate::text;
 
 /// Longest domain name in octets (RFC 1035, 2.3.4).
 const MAX_NAME: usize = 253;
 /// Longest label in octets (RFC 1035, 2.3.4).
 const MAX_LABEL: usize = 63;
-/// Longest description in characters.
-const MAX_DESCRIPTION: usize = 256;
 
 /// A domain name: lower-case letters, digits and hyphens in labels (`sub-domain` of RFC 5321, 4.1.2); names beyond ASCII
 /// as A-labels.
@@ -23,9 +24,9 @@ impl DomainName {
     /// Checks and lower-cases a name.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the rule that it breaks.
+    /// [`Error::Rule`] of the field `domain`.
     pub fn parse(text: &str) -> Result<DomainName> {
-        let invalid = |what: &str| Err(Error::Invalid(format!("{text:?} is not a domain name: {what}")));
+        let invalid = |rule: &'static str| Err(Error::rule("domain", text, rule));
         if text.is_empty() || text.len() > MAX_NAME {
             return invalid("it must have 1 to 253 characters");
         }
@@ -90,16 +91,42 @@ pub struct Domain {
     /// Whether this is the server's own domain, which can't be deleted.
     #[serde(default)]
     pub primary: bool,
+    /// It is being deleted: nothing new can be made in it, and its users go one by one. A crash came between if nobody is at
+    /// it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleting: bool,
+    /// Which state of the row this is.
+    #[serde(default, skip_serializing_if = "Revision::is_none")]
+    pub revision: Revision,
+    /// Fields of a newer version, kept as they are.
+    #[serde(flatten)]
+    pub(crate) unknown: BTreeMap<String, serde_json::Value>,
 }
 
 impl Domain {
-    pub(crate) fn check_description(text: &str) -> Result<()> {
-        if text.chars().count() > MAX_DESCRIPTION || text.chars().any(char::is_control) {
-            return Err(Error::Invalid(
-                "a description has at most 256 characters, none of them control characters".into(),
-            ));
+    /// A domain to be made.
+    #[must_use]
+    pub fn new(name: DomainName, description: &str) -> Domain {
+        Domain {
+            name,
+            description: description.to_owned(),
+            primary: false,
+            deleting: false,
+            revision: Revision::NONE,
+            unknown: BTreeMap::new(),
         }
-        Ok(())
+    }
+
+    /// What must hold for a domain that was not there.
+    ///
+    /// # Errors
+    /// [`Error::Rule`].
+    pub(crate) fn check_new(&self) -> Result<()> {
+        if !self.primary && !self.name.as_str().contains('.') {
+            let rule = "only the server's own domain may be a name without a dot";
+            return Err(Error::rule("domain", self.name.as_str(), rule));
+        }
+        text::check("description", &self.description)
     }
 }
 
@@ -117,7 +144,7 @@ mod tests {
         for bad in
             ["", ".", "a..b", "a.", ".a", "-a.b", "a-.b", "a b", "bücher.example", "a_b", "[1.2.3.4]", &label, &long]
         {
-            assert!(matches!(DomainName::parse(bad), Err(Error::Invalid(_))), "{bad}");
+            assert!(matches!(DomainName::parse(bad), Err(Error::Rule { field: "domain", .. })), "{bad}");
         }
     }
 }

@@ -2,32 +2,45 @@
 //! delivery and every login asks (docs/formats/directory.md).
 //!
 //! A change is planned against the rows in memory, written to the ledger as one batch, and taken into memory when the
-//! ledger has it: nobody ever sees half a change, or one that a crash could undo.
+//! ledger has it: nobody ever sees half a change, or one that a crash could undo. Its entries in the audit log are in the
+//! same batch, until they are durable in their file.
 
+mod changing;
+mod moving;
+mod row_format;
 mod rows;
+mod text_index;
+mod view;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use durable::disk::Disk;
-use durable::{Ledger, OpenReport};
+use durable::{Ledger, OpenReport, Options};
 use parking_lot::{Mutex, RwLock};
 
-use crate::address::Address;
-use crate::alias::{Alias, POSTMASTER};
-use crate::app_password::{AppPassword, MAX_APP_PASSWORDS, StoredApp, Written};
+use crate::actor::Actor;
+use crate::app_password::AppPassword;
+use crate::audit::AuditFile;
+use crate::credentials::Credentials;
 use crate::domain::{Domain, DomainName};
 use crate::error::{Error, Result};
+use crate::expansion;
 use crate::logins::{Attempt, Login, Logins};
 use crate::origin::{Accepted, Origin, Refusal, Verdict};
-use crate::password::{HashCost, Hasher, Slot};
+use crate::password::HashCost;
+use crate::passwords::{Checked, Passwords};
+use crate::rules;
 use crate::scram::{self, ScramCost, ScramHash, ScramKeys, Verifier};
 use crate::secret::Secret;
-use crate::stored::StoredPassword;
+use crate::surroundings::Surroundings;
 use crate::token::{self, TokenCheck, TokenHint, TokenProblem};
-use crate::user::{ADMIN, NewUser, User, UserId, UserState};
-use crate::{Account, Directory, Resolution};
-use rows::{Change, Owner, Rows};
+use crate::user::{UserId, UserState};
+use crate::view::View;
+use crate::{Account, Directory, Plan, Resolution, Revision};
+use changing::Changing;
+use row_format::{Rewrite, Stored, unavailable};
+use rows::Rows;
 
 /// How the embedded directory behaves.
 #[derive(Clone, Debug)]
@@ -48,10 +61,11 @@ pub struct Embedded {
     ledger: Ledger,
     rows: RwLock<Rows>,
     /// One change at a time, from plan to memory.
-    changing: Mutex<()>,
-    hasher: Hasher,
-    scram: ScramCost,
+    changing: Mutex<Changing>,
+    passwords: Passwords,
     admins: Vec<UserId>,
+    surroundings: Surroundings,
+    audit: AuditFile,
     /// Who has logged in, if that is kept.
     logins: Option<Logins>,
     /// Who says whose a token is.
@@ -69,21 +83,27 @@ impl Embedded {
         create: bool,
         settings: &Settings,
     ) -> Result<(Embedded, OpenReport)> {
-        let (ledger, report) = rows::open_ledger(config, disk, create)?;
-        let rows = Rows::load(&ledger)?;
-        let hasher = Hasher::new(settings.hash_cost)?;
+        let options = Options { create, ..Options::default() };
+        let (index, copies) = (config.join("directory.db"), config.join("copies"));
+        let opened = Ledger::open(&index, &copies, "directory", Arc::clone(&disk), &options);
+        let (ledger, report) = opened.map_err(unavailable)?;
+        let Stored { rows, moves, outbox } = Stored::load(&ledger)?;
         let directory = Embedded {
             ledger,
             rows: RwLock::new(rows),
             changing: Mutex::default(),
-            hasher,
-            scram: settings.scram,
+            passwords: Passwords::new(settings.hash_cost, settings.scram)?,
             admins: settings.admins.clone(),
+            surroundings: Surroundings::default(),
+            audit: AuditFile::new(&config.join("log"), disk),
             logins: None,
             tokens: None,
         };
-        if directory.domains()?.iter().all(|d| !d.primary) {
-            directory.make_domain(&settings.primary_domain, "", true)?;
+        directory.resume(moves, outbox);
+        if directory.domains()?.iter().all(|domain| !domain.primary) {
+            let mut domain = Domain::new(settings.primary_domain.clone(), "");
+            domain.primary = true;
+            directory.change(&Actor::server(), &mut |view| rules::domain::create(view, &Actor::server(), &domain))?;
         }
         directory.ensure_scram_secret()?;
         Ok((directory, report))
@@ -103,32 +123,17 @@ impl Embedded {
         self
     }
 
-    fn make_domain(&self, name: &DomainName, description: &str, primary: bool) -> Result<()> {
-        Domain::check_description(description)?;
-        self.change(|rows| {
-            if rows.domains.contains_key(name) {
-                return Err(Error::Exists(format!("the domain {name} exists already")));
-            }
-            let domain = Domain { name: name.clone(), description: description.to_owned(), primary };
-            Ok(vec![Change::Domain(domain), Change::Alias(postmaster(name)?)])
-        })
+    /// Looks at the machine around where rules want it.
+    #[must_use]
+    pub fn with_surroundings(mut self, surroundings: Surroundings) -> Embedded {
+        self.surroundings = surroundings;
+        self
     }
 
-    /// Plans a change and carries it out.
-    fn change(&self, plan: impl FnOnce(&Rows) -> Result<Vec<Change>>) -> Result<()> {
-        let _one_at_a_time = self.changing.lock();
-        let changes = plan(&self.rows.read())?;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        rows::write(&self.ledger, &changes)?;
-        self.rows.write().apply(changes);
-        // Changes are an administrator's and rare: the one that makes a dump due, at most once an hour, pays for it. The
-        // change itself is safe already, so a failed dump is only worth a line in the log.
-        if let Err(error) = self.ledger.maintain() {
-            tracing::error!(event = "directory.copy.failed", %error, "the safety copy could not be written");
-        }
-        Ok(())
+    /// The audit log.
+    #[must_use]
+    pub fn audit(&self) -> &AuditFile {
+        &self.audit
     }
 
     /// Makes the secret that hides who exists, if there is none yet. It lasts: a salt that changed would tell.
@@ -138,35 +143,31 @@ impl Embedded {
         }
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|e| Error::Unavailable(e.to_string()))?;
-        self.change(|_| Ok(vec![Change::ScramSecret(key)]))
+        let mut rewrite = Rewrite::default();
+        rewrite.scram_secret(&key)?;
+        rewrite.apply(&self.ledger)?;
+        self.rows.write().scram_secret = Some(key);
+        Ok(())
     }
 
     /// Keeps what should be kept of a password that was just right, unless it was changed meanwhile. The login does not
     /// depend on it.
-    fn renew_password(&self, user: &UserId, stored: &StoredPassword, password: &Secret) {
-        let renewed = stored.renewed(password, &self.hasher, self.scram).and_then(|renewed| {
+    fn renew_password(&self, user: &UserId, kept: &Credentials, password: &Secret) {
+        let renewed = self.passwords.renewed(kept, password).and_then(|renewed| {
             let Some(renewed) = renewed else { return Ok(()) };
-            self.change(|rows| {
-                let same = rows.passwords.get(user).filter(|now| now.hash == stored.hash);
-                let renewed = same.map(|now| StoredPassword { apps: now.apps.clone(), ..renewed });
-                Ok(renewed.map(|renewed| Change::Password(user.clone(), renewed)).into_iter().collect())
+            self.change(&Actor::server(), &mut |view| {
+                let mut plan = Plan::default();
+                if let Some(now) = view.credentials(user)?.filter(|now| now.hash == kept.hash) {
+                    let row = Credentials { apps: now.apps, ..renewed.clone() };
+                    plan.push(crate::Change::Credentials(user.clone(), row));
+                }
+                Ok(plan)
             })
+            .map(drop)
         });
         if let Err(error) = renewed {
             tracing::warn!(event = "directory.password.kept", %user, %error, "the password's hash could not be renewed");
         }
-    }
-
-    fn replace_password(&self, user: &UserId, stored: StoredPassword) -> Result<()> {
-        self.change(|rows| {
-            if !rows.users.contains_key(user) {
-                return Err(Error::NoUser(user.to_string()));
-            }
-            let apps = rows.passwords.get(user).map(|now| now.apps.clone()).unwrap_or_default();
-            Ok(vec![Change::Password(user.clone(), StoredPassword { apps, ..stored })])
-        })?;
-        self.hasher.forget(user);
-        Ok(())
     }
 
     /// What a right password leads to: the user's own, or the app password `app`.
@@ -181,49 +182,6 @@ impl Embedded {
         }
         Ok(Verdict::Accepted(Accepted { account, app: app.map(|app| app.name.clone()) }))
     }
-
-    /// [`Embedded::accept`] for a password that was just right. One that is refused all the same (of a disabled user, or for
-    /// another protocol) is not remembered: the next answer would be a quick one, and tell that it is right.
-    fn accept_or_forget(&self, slot: &Slot, app: Option<&AppPassword>, origin: &Origin<'_>) -> Result<Verdict> {
-        let verdict = self.accept(&slot.user, app, origin)?;
-        if !matches!(verdict, Verdict::Accepted(_)) {
-            self.hasher.forget_slot(slot);
-        }
-        Ok(verdict)
-    }
-
-    /// Changes a user's app passwords.
-    fn change_apps<T>(&self, user: &UserId, change: impl FnOnce(&mut Vec<StoredApp>) -> Result<T>) -> Result<T> {
-        let mut done = None;
-        self.change(|rows| {
-            let now = rows.users.get(user).and_then(|_| rows.passwords.get(user));
-            let mut row = now.cloned().ok_or_else(|| Error::NoUser(user.to_string()))?;
-            done = Some(change(&mut row.apps)?);
-            Ok(vec![Change::Password(user.clone(), row)])
-        })?;
-        done.ok_or_else(|| Error::NoUser(user.to_string()))
-    }
-
-    fn with_user(&self, user: &UserId, change: impl FnOnce(&mut User) -> Result<()>) -> Result<()> {
-        self.change(|rows| {
-            let mut row = rows.users.get(user).cloned().ok_or_else(|| Error::NoUser(user.to_string()))?;
-            change(&mut row)?;
-            Ok(vec![Change::User(row)])
-        })
-    }
-}
-
-fn postmaster(domain: &DomainName) -> Result<Alias> {
-    let admin = UserId::admin();
-    Ok(Alias {
-        address: Address::new(POSTMASTER, domain.clone())?,
-        description: "required of every mail domain".into(),
-        owners: vec![admin.clone()],
-        users: vec![admin],
-        aliases: Vec::new(),
-        remote: Vec::new(),
-        joinable: false,
-    })
 }
 
 impl Directory for Embedded {
@@ -231,24 +189,17 @@ impl Directory for Embedded {
         // A login that can't be a user ID is checked against the decoy all the same.
         let user = UserId::parse(login).unwrap_or_else(|_| UserId::admin());
         let known = UserId::parse(login).is_ok();
-        let stored = self.rows.read().passwords.get(&user).filter(|_| known).cloned();
-        // One hash is made, whichever password it is.
-        let written = Written::parse(password);
-        let app = stored.as_ref().zip(written.as_ref()).and_then(|(stored, written)| stored.app(written));
-        if let (Some(app), Some(written)) = (app, &written) {
-            let slot = Slot { user, app: Some(app.selector) };
-            return match self.hasher.verify(&slot, Some(&app.hash), &written.letters) {
-                true => self.accept_or_forget(&slot, Some(&app.app), origin),
-                false => Ok(Verdict::Refused(Refusal::Wrong)),
-            };
-        }
-        let slot = Slot::own(user);
-        if !self.hasher.verify(&slot, stored.as_ref().map(|stored| &*stored.hash), password) {
-            return Ok(Verdict::Refused(Refusal::Wrong));
-        }
-        let verdict = self.accept_or_forget(&slot, None, origin)?;
-        if let (Some(stored), Verdict::Accepted(_)) = (&stored, &verdict) {
-            self.renew_password(&slot.user, stored, password);
+        let kept = self.rows.read().credentials.get(&user).filter(|_| known).cloned();
+        let app = match self.passwords.check(&user, kept.as_ref(), password) {
+            Checked::Wrong => return Ok(Verdict::Refused(Refusal::Wrong)),
+            Checked::Own => None,
+            Checked::App(app) => Some(app),
+        };
+        let verdict = self.accept(&user, app.as_ref(), origin)?;
+        match (&kept, &verdict) {
+            (Some(kept), Verdict::Accepted(_)) if app.is_none() => self.renew_password(&user, kept, password),
+            (_, Verdict::Accepted(_)) => {}
+            (_, Verdict::Refused(_)) => self.passwords.forget_refused(&user, kept.as_ref(), password),
         }
         Ok(verdict)
     }
@@ -261,10 +212,10 @@ impl Directory for Embedded {
         let rows = self.rows.read();
         let user = UserId::parse(login).ok();
         let active = |user: &UserId| rows.users.get(user).is_some_and(|row| row.state == UserState::Active);
-        let stored = user.filter(active).and_then(|user| rows.passwords.get(&user));
-        let verifier = stored.and_then(|stored| stored.scram.iter().find(|verifier| verifier.is_for(hash)));
+        let kept = user.filter(active).and_then(|user| rows.credentials.get(&user));
+        let verifier = kept.and_then(|kept| kept.scram.iter().find(|verifier| verifier.is_for(hash)));
         let secret = rows.scram_secret.unwrap_or_default();
-        Ok(verifier.map_or_else(|| scram::decoy(hash, &secret, login, self.scram), Verifier::keys))
+        Ok(verifier.map_or_else(|| scram::decoy(hash, &secret, login, self.passwords.scram), Verifier::keys))
     }
 
     fn answers_from_memory(&self) -> bool {
@@ -273,22 +224,13 @@ impl Directory for Embedded {
 
     fn recognise(&self, login: &str, password: &Secret, origin: &Origin<'_>) -> Option<Accepted> {
         let user = UserId::parse(login).ok()?;
-        let written = Written::parse(password);
-        let (hash, app) = {
-            let rows = self.rows.read();
-            let stored = rows.passwords.get(&user)?;
-            match written.as_ref().and_then(|written| stored.app(written)) {
-                Some(app) => (app.hash.clone(), Some((app.app.clone(), app.selector))),
-                None => (stored.hash.clone(), None),
-            }
+        let kept = self.rows.read().credentials.get(&user).cloned()?;
+        let app = match self.passwords.recognise(&user, &kept, password)? {
+            Checked::App(app) => Some(app),
+            Checked::Own | Checked::Wrong => None,
         };
-        let slot = Slot { user, app: app.as_ref().map(|(_, selector)| *selector) };
-        let letters = written.as_ref().filter(|_| app.is_some()).map_or(password, |written| &written.letters);
-        if !self.hasher.remembers(&slot, &hash, letters) {
-            return None;
-        }
         // What the password is good for, and whether the user may come in, is asked each time.
-        match self.accept(&slot.user, app.as_ref().map(|(app, _)| app), origin).ok()? {
+        match self.accept(&user, app.as_ref(), origin).ok()? {
             Verdict::Accepted(accepted) => Some(accepted),
             Verdict::Refused(_) => None,
         }
@@ -327,44 +269,6 @@ impl Directory for Embedded {
         self.logins.as_ref().map_or_else(|| Ok(Vec::new()), |logins| logins.of(user))
     }
 
-    fn app_passwords(&self, user: &UserId) -> Result<Vec<AppPassword>> {
-        let rows = self.rows.read();
-        if !rows.users.contains_key(user) {
-            return Err(Error::NoUser(user.to_string()));
-        }
-        Ok(rows.passwords.get(user).into_iter().flat_map(|stored| &stored.apps).map(|app| app.app.clone()).collect())
-    }
-
-    fn add_app_password(&self, user: &UserId, app: &AppPassword) -> Result<Secret> {
-        app.check()?;
-        let taken = self.rows.read().passwords.get(user).map(|stored| stored.apps.clone()).unwrap_or_default();
-        // Before anything is locked: it takes its time.
-        let (made, password) = StoredApp::make(app, &taken, &self.hasher)?;
-        self.change_apps(user, |apps| {
-            if apps.iter().any(|known| known.app.name == app.name) {
-                return Err(Error::Exists(format!("{user} has an app password called {:?} already", app.name)));
-            }
-            if apps.len() >= MAX_APP_PASSWORDS {
-                return Err(Error::Invalid(format!("a user has at most {MAX_APP_PASSWORDS} app passwords")));
-            }
-            if apps.iter().any(|known| known.selector == made.selector) {
-                return Err(Error::Unavailable("another app password was made at the same time, try again".into()));
-            }
-            apps.push(made);
-            Ok(password)
-        })
-    }
-
-    fn remove_app_passwords(&self, user: &UserId, name: Option<&str>) -> Result<usize> {
-        let removed = self.change_apps(user, |apps| {
-            let before = apps.len();
-            apps.retain(|known| name.is_some_and(|name| known.app.name != name));
-            Ok(before - apps.len())
-        })?;
-        self.hasher.forget(user);
-        Ok(removed)
-    }
-
     fn account(&self, user: &UserId) -> Result<Option<Account>> {
         let rows = self.rows.read();
         let active = rows.users.get(user).filter(|row| row.state == UserState::Active);
@@ -376,128 +280,35 @@ impl Directory for Embedded {
     }
 
     fn resolve(&self, local: &str, domain: Option<&str>) -> Result<Resolution> {
-        let rows = self.rows.read();
-        let domain = match domain {
-            Some(domain) => DomainName::parse(domain).ok(),
-            None => {
-                if let Some(uid) = UserId::parse(local).ok().filter(|uid| rows.users.contains_key(uid)) {
-                    return rows.recipient(&uid);
-                }
-                rows.primary().cloned()
-            }
-        };
-        let Some(address) = domain.and_then(|domain| Address::new(local, domain).ok()) else {
-            return Ok(Resolution::Unknown);
-        };
-        match rows.addresses.get(&address) {
-            Some(Owner::User(uid)) => rows.recipient(uid),
-            Some(Owner::Alias) => rows.recipients(&address),
-            None => Ok(Resolution::Unknown),
-        }
+        expansion::resolve(&*self.rows.read(), local, domain)
     }
 
-    fn domains(&self) -> Result<Vec<Domain>> {
-        Ok(self.rows.read().domains.values().cloned().collect())
+    fn read(&self, look: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
+        look(&*self.rows.read())
     }
 
-    fn create_domain(&self, name: &DomainName, description: &str) -> Result<()> {
-        self.make_domain(name, description, false)
+    fn change(&self, actor: &Actor, plan: &mut dyn FnMut(&dyn View) -> Result<Plan>) -> Result<Revision> {
+        self.plan_and_change(actor, plan)
     }
 
-    fn user(&self, user: &UserId) -> Result<Option<User>> {
-        Ok(self.rows.read().users.get(user).cloned())
+    fn passwords(&self) -> &Passwords {
+        &self.passwords
     }
 
-    fn users(&self, domain: Option<&DomainName>) -> Result<Vec<User>> {
-        let rows = self.rows.read();
-        let wanted = |user: &&User| domain.is_none_or(|domain| user.mail.domain() == domain);
-        Ok(rows.users.values().filter(wanted).cloned().collect())
-    }
-
-    fn create_user(&self, user: &NewUser, password: &Secret) -> Result<User> {
-        let row = user.clone().into_user()?;
-        let stored = StoredPassword::of(password, &self.hasher, self.scram)?;
-        self.change(|rows| {
-            if !rows.domains.contains_key(row.mail.domain()) {
-                return Err(Error::NoDomain(row.mail.domain().to_string()));
-            }
-            if rows.users.get(&row.uid).is_some_and(|old| old.state != UserState::Pending) {
-                return Err(Error::Exists(format!("the user {} exists already", row.uid)));
-            }
-            rows.require_free(&row.mail, &row.uid)?;
-            Ok(vec![Change::User(row.clone()), Change::Password(row.uid.clone(), stored)])
-        })?;
-        Ok(row)
-    }
-
-    fn activate_user(&self, user: &UserId) -> Result<()> {
-        self.with_user(user, |row| {
-            row.state = UserState::Active;
-            Ok(())
-        })
-    }
-
-    fn update_user(&self, user: &User) -> Result<()> {
-        user.check()?;
-        self.change(|rows| {
-            let old = rows.users.get(&user.uid).ok_or_else(|| Error::NoUser(user.uid.to_string()))?;
-            if !rows.domains.contains_key(user.mail.domain()) {
-                return Err(Error::NoDomain(user.mail.domain().to_string()));
-            }
-            for address in user.alternates.iter().chain([&user.mail]) {
-                rows.require_free(address, &user.uid)?;
-            }
-            let state = match (old.state, user.state) {
-                // Only the one who makes the mailbox can say that it is there.
-                (UserState::Pending, _) => UserState::Pending,
-                (state, UserState::Pending) | (_, state) => state,
-            };
-            Ok(vec![Change::User(User { state, ..user.clone() })])
-        })
-    }
-
-    fn set_password(&self, user: &UserId, password: &Secret) -> Result<()> {
-        self.replace_password(user, StoredPassword::of(password, &self.hasher, self.scram)?)
-    }
-
-    fn set_password_hash(&self, user: &UserId, hash: &Secret) -> Result<()> {
-        let hash = std::str::from_utf8(hash.expose())
-            .map_err(|_| Error::Invalid("a password hash is text, and that is not UTF-8".into()))?;
-        self.replace_password(user, StoredPassword::brought(hash)?)
-    }
-
-    fn delete_user(&self, user: &UserId) -> Result<()> {
-        if user.as_str() == ADMIN {
-            return Err(Error::Protected("the user admin can't be deleted".into()));
-        }
-        self.change(|rows| {
-            if !rows.users.contains_key(user) {
-                return Err(Error::NoUser(user.to_string()));
-            }
-            let mut changes = rows.without_member(user);
-            changes.push(Change::DeleteUser(user.clone()));
-            Ok(changes)
-        })?;
-        self.hasher.forget(user);
-        if let Some(logins) = &self.logins {
-            logins.forget(user);
-        }
-        Ok(())
-    }
-
-    fn alias(&self, address: &Address) -> Result<Option<Alias>> {
-        Ok(self.rows.read().aliases.get(address).cloned())
+    fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     fn checkpoint(&self) -> Result<()> {
-        self.ledger.dump_now().map_err(rows::unavailable)
+        self.ledger.dump_now().map_err(unavailable)
     }
 
     fn close(&self) -> Result<()> {
         if let Some(logins) = &self.logins {
             logins.close();
         }
-        self.ledger.close().map_err(|e| Error::Unavailable(e.to_string()))
+        self.settle_audit();
+        self.ledger.close().map_err(unavailable)
     }
 }
 

@@ -1,7 +1,14 @@
 //! Who may have mail here: domains, users, aliases and passwords, behind one trait. [`Embedded`] keeps them in a
-//! [`durable::Ledger`] of its own; an LDAP directory will be another implementation.
+//! [`durable::Ledger`] of its own; an LDAP directory is another back end.
 //!
-//! Rules that hold for every implementation:
+//! Three layers, each in one place:
+//! - [`Service`]: what administrators and users do, a method for each thing. Whoever offers it to people (commands, the REST
+//!   interface, pages) calls this, with the [`Actor`] who asks;
+//! - the rules (`rules/`): from a [`View`] of what is there to a [`Plan`] of what changes, or an [`Error`] that names field,
+//!   value and rule. They know no back end;
+//! - the back end ([`Directory`]): gives looks at its rows, carries plans out whole, writes the audit log.
+//!
+//! Rules that hold for every back end:
 //! - user IDs are unique over all domains (they are login names), and so is every address, whoever owns it;
 //! - every domain has a `postmaster` alias (RFC 5321, 4.5.1), which can't be emptied;
 //! - the user `admin` can't be deleted or disabled;
@@ -9,37 +16,70 @@
 //!
 //! All methods may block (a disk, a network, a password hash): callers on a reactor move them to a blocking thread.
 
+mod actor;
 mod address;
 mod alias;
 mod app_password;
+mod audit;
+mod change;
+mod contact;
+mod credentials;
 mod domain;
 mod embedded;
 mod error;
+mod expansion;
 mod foreign;
+mod forwarding;
 mod logins;
 mod network_list;
 mod origin;
 mod password;
+mod passwords;
+mod privileges;
+mod query;
+mod remote;
+mod revision;
+mod rules;
 mod scram;
 mod secret;
-mod stored;
+mod service;
+mod surroundings;
+mod text;
 mod token;
 mod user;
+mod view;
 
+pub use actor::{Actor, Who};
 pub use address::Address;
-pub use alias::{Alias, POSTMASTER};
+pub use alias::{Alias, MAX_MEMBERS, Member, POSTMASTER};
 pub use app_password::{AppPassword, MAX_APP_PASSWORDS, PROTOCOLS};
+pub use audit::{AuditFile, Entry, Event};
+pub use change::{Change, Plan};
+pub use contact::{Contact, ContactField};
+pub use credentials::Credentials;
 pub use domain::{Domain, DomainName};
 pub use embedded::{Embedded, Settings};
 pub use error::{Error, Result};
+pub use expansion::{Expansion, expand};
+pub use forwarding::{Forwarding, MAX_FORWARDS};
 pub use logins::{Attempt, Login, Logins, MOST_KEPT};
 pub use network::{Network, NetworkError};
 pub use origin::{Accepted, Origin, Refusal, Unfit, Verdict};
 pub use password::{HashCost, generate_password};
+pub use passwords::{Checked, Passwords};
+pub use privileges::{MAX_QUOTA_MIB, Privilege, Privileges};
+pub use query::{AliasQuery, DEFAULT_PAGE, Listing, MAX_PAGE, Page, UserOrder, UserQuery, Words};
+pub use remote::RemoteAddress;
+pub use revision::Revision;
+pub use rules::rename::Renaming;
 pub use scram::{ScramCost, ScramHash, ScramKeys};
 pub use secret::Secret;
+pub use service::Service;
+pub use surroundings::Surroundings;
+pub use text::MAX_TEXT;
 pub use token::{TokenCheck, TokenHint, TokenProblem};
-pub use user::{ADMIN, NewUser, User, UserId, UserState};
+pub use user::{ADMIN, MAX_ALTERNATES, MAX_GROUPS, NewUser, User, UserId, UserState};
+pub use view::{Counts, Named, Owner, View};
 
 /// Somebody whose password was right.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -144,34 +184,6 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
         Ok(Vec::new())
     }
 
-    /// A user's app passwords, in the order in which they were made.
-    ///
-    /// # Errors
-    /// [`Error::NoUser`], or the directory's.
-    fn app_passwords(&self, user: &UserId) -> Result<Vec<AppPassword>> {
-        let _ = user;
-        Ok(Vec::new())
-    }
-
-    /// Makes an app password for a user, and returns it: nobody can find it out again.
-    ///
-    /// # Errors
-    /// [`Error::NoUser`], [`Error::Exists`] for a name that the user has already, [`Error::Invalid`], or the directory's.
-    fn add_app_password(&self, user: &UserId, app: &AppPassword) -> Result<Secret> {
-        let _ = (user, app);
-        Err(Error::Invalid("this directory keeps no app passwords".into()))
-    }
-
-    /// Takes back the app password called `name`, or all of a user's. Logins with it fail from now on. Returns how many there
-    /// were.
-    ///
-    /// # Errors
-    /// [`Error::NoUser`], or the directory's.
-    fn remove_app_passwords(&self, user: &UserId, name: Option<&str>) -> Result<usize> {
-        let _ = (user, name);
-        Ok(0)
-    }
-
     /// The account of a user, without a password: for those who were authenticated otherwise.
     ///
     /// # Errors
@@ -184,78 +196,156 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// When the directory can't say: the mail is deferred then, never bounced.
     fn resolve(&self, local: &str, domain: Option<&str>) -> Result<Resolution>;
 
+    /// Where mail for an address goes in the end: users, addresses elsewhere, files, programs. A `+` and what follows it is
+    /// a detail, unless the whole is an address. Without a domain, as [`resolve`](Self::resolve).
+    ///
+    /// # Errors
+    /// When the directory can't say: the mail is deferred then, never bounced.
+    fn expand(&self, local: &str, domain: Option<&str>) -> Result<Option<Expansion>> {
+        look(self, |view| expand(view, local, domain))
+    }
+
+    /// Gives `look` the rows as they are at one moment. Called once, unless the directory can't answer.
+    ///
+    /// # Errors
+    /// Those of `look`; the directory's.
+    fn read(&self, look: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()>;
+
+    /// Makes a change: gives `plan` the rows as they are, and carries out what it plans, all of it or nothing, before anybody
+    /// else changes anything. Durable when it returns. Every row that is written gets the returned revision. What the plan
+    /// says about it goes to the audit log, in the name of `actor`; who may change what is the plan's business.
+    ///
+    /// # Errors
+    /// Those of `plan`, and nothing has changed; or the directory's.
+    fn change(&self, actor: &Actor, plan: &mut dyn FnMut(&dyn View) -> Result<Plan>) -> Result<Revision>;
+
+    /// What makes and checks password hashes.
+    fn passwords(&self) -> &Passwords;
+
+    /// What rules look at outside of the directory.
+    fn surroundings(&self) -> &Surroundings;
+
     /// All domains, sorted; the primary one is marked.
     ///
     /// # Errors
     /// When the directory can't say.
-    fn domains(&self) -> Result<Vec<Domain>>;
+    fn domains(&self) -> Result<Vec<Domain>> {
+        look(self, |view| Ok(view.domains()?.iter().map(|domain| Domain::clone(domain)).collect()))
+    }
 
-    /// Makes a domain and its postmaster alias.
-    ///
-    /// # Errors
-    /// [`Error::Exists`], or the directory's.
-    fn create_domain(&self, name: &DomainName, description: &str) -> Result<()>;
-
-    /// A user.
+    /// A user, but for one who is on the way out.
     ///
     /// # Errors
     /// When the directory can't say.
-    fn user(&self, user: &UserId) -> Result<Option<User>>;
+    fn user(&self, user: &UserId) -> Result<Option<User>> {
+        let found = look(self, |view| view.user(user))?;
+        Ok(found.filter(|user| user.state != UserState::Deleting).map(|user| User::clone(&user)))
+    }
 
     /// All users, or those of one domain, sorted by user ID.
     ///
     /// # Errors
     /// When the directory can't say.
-    fn users(&self, domain: Option<&DomainName>) -> Result<Vec<User>>;
-
-    /// Makes a user who is [`UserState::Pending`]: nobody can log in or get mail until the mailbox exists and
-    /// [`activate_user`](Self::activate_user) says so. Making a pending user again is allowed: a crash came between.
-    ///
-    /// # Errors
-    /// [`Error::Exists`], [`Error::Invalid`], [`Error::NoDomain`], or the directory's.
-    fn create_user(&self, user: &NewUser, password: &Secret) -> Result<User>;
-
-    /// The user's mailbox exists: logins and mail are welcome.
-    ///
-    /// # Errors
-    /// [`Error::NoUser`], or the directory's.
-    fn activate_user(&self, user: &UserId) -> Result<()>;
-
-    /// Stores a changed user: names, addresses, groups, quota, rights, and whether the user is disabled. A pending user stays
-    /// pending.
-    ///
-    /// # Errors
-    /// [`Error::NoUser`], [`Error::Exists`] for an address that is taken, [`Error::NoDomain`], [`Error::Invalid`],
-    /// [`Error::Protected`] for an `admin` who would be disabled or no administrator any more, or the directory's.
-    fn update_user(&self, user: &User) -> Result<()>;
-
-    /// Changes a user's own password. Logins with the old one fail from now on; app passwords stay as they are.
-    ///
-    /// # Errors
-    /// [`Error::NoUser`], [`Error::Invalid`] for an empty password, or the directory's.
-    fn set_password(&self, user: &UserId, password: &Secret) -> Result<()>;
-
-    /// Takes a password hash that another server has made (docs/formats/directory.md lists the kinds). At the first login
-    /// that works it is replaced by one of ours.
-    ///
-    /// # Errors
-    /// [`Error::NoUser`], [`Error::Invalid`] for a hash that can't be checked, or the directory's.
-    fn set_password_hash(&self, user: &UserId, hash: &Secret) -> Result<()> {
-        let _ = (user, hash);
-        Err(Error::Invalid("this directory takes no password hashes".into()))
+    fn users(&self, domain: Option<&DomainName>) -> Result<Vec<User>> {
+        let query = UserQuery { domain: domain.cloned(), ..UserQuery::default() };
+        let (mut users, mut page) = (Vec::new(), Page::first(MAX_PAGE));
+        loop {
+            let listing = look(self, |view| view.users(&query, &page))?;
+            users.extend(listing.rows.iter().map(|user| User::clone(user)));
+            let Some(next) = listing.next else { return Ok(users) };
+            page = page.next(next);
+        }
     }
-
-    /// Deletes a user, and whatever refers to the user: memberships, and aliases that have no owner or no member left.
-    ///
-    /// # Errors
-    /// [`Error::NoUser`], [`Error::Protected`] for `admin`, or the directory's.
-    fn delete_user(&self, user: &UserId) -> Result<()>;
 
     /// An alias by its address.
     ///
     /// # Errors
     /// When the directory can't say.
-    fn alias(&self, address: &Address) -> Result<Option<Alias>>;
+    fn alias(&self, address: &Address) -> Result<Option<Alias>> {
+        Ok(look(self, |view| view.alias(address))?.map(|alias| Alias::clone(&alias)))
+    }
+
+    /// [`Service::create_domain`] by the server itself, as all that follow: for its first start, and for tests.
+    ///
+    /// # Errors
+    /// As there.
+    fn create_domain(&self, name: &DomainName, description: &str) -> Result<()> {
+        Service::new(self, Actor::server()).create_domain(name, description).map(drop)
+    }
+
+    /// [`Service::create_user`] by the server itself.
+    ///
+    /// # Errors
+    /// As there.
+    fn create_user(&self, user: &NewUser, password: &Secret) -> Result<User> {
+        Service::new(self, Actor::server()).create_user(&User::from(user.clone()), password)
+    }
+
+    /// [`Service::activate_user`] by the server itself.
+    ///
+    /// # Errors
+    /// As there.
+    fn activate_user(&self, user: &UserId) -> Result<()> {
+        Service::new(self, Actor::server()).activate_user(user)
+    }
+
+    /// [`Service::update_user`] by the server itself.
+    ///
+    /// # Errors
+    /// As there.
+    fn update_user(&self, user: &User) -> Result<()> {
+        Service::new(self, Actor::server()).update_user(user).map(drop)
+    }
+
+    /// [`Service::set_password`] by the server itself.
+    ///
+    /// # Errors
+    /// As there.
+    fn set_password(&self, user: &UserId, password: &Secret) -> Result<()> {
+        Service::new(self, Actor::server()).set_password(user, password)
+    }
+
+    /// [`Service::set_password_hash`] by the server itself.
+    ///
+    /// # Errors
+    /// As there.
+    fn set_password_hash(&self, user: &UserId, hash: &Secret) -> Result<()> {
+        Service::new(self, Actor::server()).set_password_hash(user, hash)
+    }
+
+    /// [`Service::app_passwords`] by the server itself.
+    ///
+    /// # Errors
+    /// As there.
+    fn app_passwords(&self, user: &UserId) -> Result<Vec<AppPassword>> {
+        Service::new(self, Actor::server()).app_passwords(user)
+    }
+
+    /// [`Service::add_app_password`] by the server itself.
+    ///
+    /// # Errors
+    /// As there.
+    fn add_app_password(&self, user: &UserId, app: &AppPassword) -> Result<Secret> {
+        Service::new(self, Actor::server()).add_app_password(user, app)
+    }
+
+    /// [`Service::remove_app_passwords`] by the server itself.
+    ///
+    /// # Errors
+    /// As there.
+    fn remove_app_passwords(&self, user: &UserId, name: Option<&str>) -> Result<usize> {
+        Service::new(self, Actor::server()).remove_app_passwords(user, name)
+    }
+
+    /// [`Service::begin_user_deletion`] and [`Service::finish_user_deletion`] at once, for a user without a mailbox.
+    ///
+    /// # Errors
+    /// As there.
+    fn delete_user(&self, user: &UserId) -> Result<()> {
+        let service = Service::new(self, Actor::server());
+        service.begin_user_deletion(user, None)?;
+        service.finish_user_deletion(user)
+    }
 
     /// Writes a safety copy now, where the directory keeps its own.
     ///
@@ -270,4 +360,19 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// The directory's.
     fn close(&self) -> Result<()>;
+}
+
+/// A look at the rows of a directory that do not change meanwhile.
+///
+/// # Errors
+/// Those of `look`; the directory's.
+pub fn look<D: Directory + ?Sized, T>(directory: &D, look: impl FnOnce(&dyn View) -> Result<T>) -> Result<T> {
+    let (mut look, mut found) = (Some(look), None);
+    directory.read(&mut |view| {
+        if let Some(look) = look.take() {
+            found = Some(look(view)?);
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| Error::Unavailable("the directory gave no look at its rows".into()))
 }

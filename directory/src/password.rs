@@ -98,7 +98,7 @@ pub(crate) struct Hasher {
 impl Hasher {
     pub(crate) fn new(cost: HashCost) -> Result<Hasher> {
         let params = Params::new(cost.memory_kib, cost.passes, 1, None)
-            .map_err(|e| Error::Invalid(format!("password cost: {e}")))?;
+            .map_err(|e| Error::rule("hash_cost", "", format!("it can't be used: {e}")))?;
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|e| Error::Unavailable(e.to_string()))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -120,10 +120,10 @@ impl Hasher {
     /// The hash of a password, in PHC string format.
     pub(crate) fn hash(&self, password: &Secret) -> Result<String> {
         if password.is_empty() {
-            return Err(Error::Invalid("a password can't be empty".into()));
+            return Err(Error::rule("password", "", "it can't be empty"));
         }
         if password.expose().len() > MAX_PASSWORD || password.expose().contains(&0) {
-            return Err(Error::Invalid("a password has at most 1024 octets, none of them NUL".into()));
+            return Err(Error::rule("password", "", "it has at most 1024 octets, none of them NUL"));
         }
         let failed = |error: &dyn std::fmt::Display| Error::Unavailable(format!("hashing a password: {error}"));
         let mut salt = [0; SALT];
@@ -294,7 +294,7 @@ mod tests {
         assert!(!hasher.verify(&joe, Some(&changed), &right));
         assert!(!hasher.verify(&joe, Some("rubbish"), &right));
         for bad in [b"".as_slice(), b"a\0b", &[b'x'; 1025]] {
-            assert!(matches!(hasher.hash(&Secret::new(bad)), Err(Error::Invalid(_))));
+            assert!(matches!(hasher.hash(&Secret::new(bad)), Err(Error::Rule { .. })));
         }
         let greedy = hash.replace("m=64", "m=4000000000");
         assert_ne!(greedy, hash);

@@ -37,12 +37,13 @@ impl ScramCost {
     /// So many rounds of PBKDF2, and verifiers for SCRAM-SHA-1 too if clients are offered that.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for rounds that are too few to be worth anything, or more than clients could make.
+    /// [`Error::Rule`] for rounds that are too few to be worth anything, or more than clients could make.
     pub fn new(iterations: u32, sha1: bool) -> Result<ScramCost> {
         let allowed = Some(iterations).filter(|n| (MIN_ITERATIONS..=MAX_ITERATIONS).contains(n));
-        let iterations = allowed.and_then(NonZeroU32::new);
-        let iterations = iterations
-            .ok_or_else(|| Error::Invalid(format!("rounds of SCRAM go from {MIN_ITERATIONS} to {MAX_ITERATIONS}")))?;
+        let iterations = allowed.and_then(NonZeroU32::new).ok_or_else(|| {
+            let rule = format!("rounds of SCRAM go from {MIN_ITERATIONS} to {MAX_ITERATIONS}");
+            Error::rule("scram_rounds", iterations.to_string(), rule)
+        })?;
         Ok(ScramCost { iterations, sha1 })
     }
 

@@ -6,7 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::contact::Contact;
 use crate::error::{Error, Result};
+use crate::forwarding::Forwarding;
+use crate::revision::Revision;
+use crate::text;
 
 /// The administrator's user ID: made with the first start, never deleted.
 pub const ADMIN: &str = "admin";
@@ -17,8 +21,11 @@ const MAX_USER_ID: usize = 64;
 /// Identifiers that ACLs, MTAs and the store itself use.
 const RESERVED: &[&str] = &["anyone", "anonymous", "postman", "mailer-daemon", "postmaster", "cyrus", "root"];
 
-/// Longest name, title or telephone number in characters.
-const MAX_TEXT: usize = 256;
+/// Most further addresses of a user.
+pub const MAX_ALTERNATES: usize = 16;
+
+/// Most groups of a user.
+pub const MAX_GROUPS: usize = 100;
 
 /// A user ID: login name, owner of `user/<id>`, identifier in ACLs. Lower-case letters, digits, `_` and `-`; never a dot,
 /// which would look like a folder to older tools.
@@ -30,21 +37,21 @@ impl UserId {
     /// Checks and lower-cases a user ID.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the rule that it breaks.
+    /// [`Error::Rule`] of the field `uid`.
     pub fn parse(text: &str) -> Result<UserId> {
         let id = text.to_ascii_lowercase();
-        let invalid = |what: &str| Err(Error::Invalid(format!("{text:?} can't be a user ID: {what}")));
+        let invalid = |rule: &'static str| Err(Error::rule("uid", text, rule));
         if id.is_empty() || id.len() > MAX_USER_ID {
-            return invalid("it must have 1 to 64 characters");
+            return invalid("a user ID has 1 to 64 characters");
         }
         if !id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-')) {
-            return invalid("only letters, digits, _ and - are allowed");
+            return invalid("a user ID has only letters, digits, _ and -");
         }
         if id.starts_with('-') {
-            return invalid("it can't begin with a hyphen");
+            return invalid("a user ID can't begin with a hyphen");
         }
         if RESERVED.contains(&id.as_str()) {
-            return invalid("the name is reserved");
+            return invalid("the name is reserved for access lists, the MTA or the system");
         }
         Ok(UserId(id))
     }
@@ -99,14 +106,17 @@ pub enum UserState {
     Active,
     /// An administrator said no.
     Disabled,
+    /// The mailbox is being removed, and then the user: gone for everybody, but for the user ID and the addresses, which
+    /// nobody may have before the mailbox is gone.
+    Deleting,
 }
 
 /// A user. Names follow inetOrgPerson (RFC 2798) where it has one.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct User {
-    /// User ID.
+    /// User ID; can't be changed.
     pub uid: UserId,
-    /// The address that mail goes out from and comes in to.
+    /// The address that mail goes out from and comes in to. Its domain is the user's.
     pub mail: Address,
     /// First name.
     #[serde(default)]
@@ -117,13 +127,19 @@ pub struct User {
     /// The name that others see: first and last name unless it was changed.
     #[serde(default)]
     pub display_name: String,
-    /// Further addresses.
+    /// Further addresses, in the user's domain; only administrators change them.
     #[serde(default)]
     pub alternates: Vec<Address>,
+    /// Telephone numbers, title, office.
+    #[serde(default, skip_serializing_if = "Contact::is_empty")]
+    pub contact: Contact,
+    /// Where mail goes instead, or too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarding: Option<Box<Forwarding>>,
     /// Whether the user administers the server.
     #[serde(default)]
     pub admin: bool,
-    /// Groups that ACLs may name.
+    /// Groups that ACLs and aliases may name. A group is there as long as somebody is in it.
     #[serde(default)]
     pub groups: Vec<String>,
     /// Whether logins and mail are welcome.
@@ -132,83 +148,143 @@ pub struct User {
     /// The quota in MiB: `None` is none, 0 takes no mail at all.
     #[serde(default)]
     pub quota_limit_mib: Option<u64>,
+    /// Which state of the row this is.
+    #[serde(default, skip_serializing_if = "Revision::is_none")]
+    pub revision: Revision,
     /// Fields of a newer version, kept as they are.
     #[serde(flatten)]
     pub(crate) unknown: BTreeMap<String, serde_json::Value>,
 }
 
-/// A user to be made.
+/// The least of a user to be made: what [`Directory::create_user`](crate::Directory::create_user) asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewUser {
     /// User ID.
     pub uid: UserId,
     /// The address.
     pub mail: Address,
-    /// First name.
+    /// First name; empty: the user ID.
     pub given_name: String,
-    /// Last name.
+    /// Last name; empty: the user ID.
     pub surname: String,
     /// Whether the user administers the server.
     pub admin: bool,
 }
 
-impl NewUser {
-    /// The user as the directory keeps it.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a name that is too long or has control characters.
-    pub(crate) fn into_user(self) -> Result<User> {
-        let display_name = format!("{} {}", self.given_name.trim(), self.surname.trim()).trim().to_owned();
-        let user = User {
-            uid: self.uid,
-            mail: self.mail,
-            given_name: self.given_name,
-            surname: self.surname,
-            display_name,
-            alternates: Vec::new(),
-            admin: self.admin,
-            groups: Vec::new(),
-            state: UserState::Pending,
-            quota_limit_mib: None,
-            unknown: BTreeMap::new(),
-        };
-        user.check()?;
-        Ok(user)
+impl From<NewUser> for User {
+    fn from(new: NewUser) -> User {
+        let mut user = User::new(new.uid, new.mail, &new.given_name, &new.surname);
+        // Every person has both (inetOrgPerson wants the last one), but commands that make users by their ID alone are handy.
+        for name in [&mut user.given_name, &mut user.surname] {
+            if name.is_empty() {
+                user.uid.as_str().clone_into(name);
+            }
+        }
+        user.admin = new.admin;
+        user
     }
 }
 
 impl User {
-    /// What must hold for a user alone; whether addresses are free is a matter of all users.
+    /// A user to be made, with the display name that goes with the names. Everything else can be set before.
+    #[must_use]
+    pub fn new(uid: UserId, mail: Address, given_name: &str, surname: &str) -> User {
+        User {
+            uid,
+            mail,
+            given_name: given_name.to_owned(),
+            surname: surname.to_owned(),
+            display_name: User::display_name_of(given_name, surname),
+            alternates: Vec::new(),
+            contact: Contact::default(),
+            forwarding: None,
+            admin: false,
+            groups: Vec::new(),
+            state: UserState::Pending,
+            quota_limit_mib: None,
+            revision: Revision::NONE,
+            unknown: BTreeMap::new(),
+        }
+    }
+
+    /// The display name unless somebody chooses another: first and last name.
+    #[must_use]
+    pub fn display_name_of(given_name: &str, surname: &str) -> String {
+        format!("{} {}", given_name.trim(), surname.trim()).trim().to_owned()
+    }
+
+    /// All addresses: the mail address, then the others.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        std::iter::once(&self.mail).chain(&self.alternates)
+    }
+
+    /// What must hold for a user alone, of what is not as it was in `old`: rows that older versions wrote stay changeable.
+    /// Whether addresses are free is a matter of all users.
     ///
     /// # Errors
-    /// [`Error::Invalid`] or [`Error::Protected`] with the rule that is broken.
-    pub(crate) fn check(&self) -> Result<()> {
-        for text in [&self.given_name, &self.surname, &self.display_name] {
-            if text.chars().count() > MAX_TEXT || text.chars().any(char::is_control) {
-                return Err(Error::Invalid(
-                    "a name has at most 256 characters, none of them control characters".into(),
-                ));
-            }
+    /// [`Error::Rule`] or [`Error::Protected`].
+    pub(crate) fn check(&self, old: Option<&User>) -> Result<()> {
+        if old.is_none_or(|old| old.given_name != self.given_name) {
+            text::check_required("given_name", &self.given_name)?;
         }
-        for (position, address) in self.alternates.iter().enumerate() {
-            if address.domain() != self.mail.domain() {
-                return Err(Error::Invalid(format!("{address} must be in the domain {}", self.mail.domain())));
-            }
-            if *address == self.mail || self.alternates[..position].contains(address) {
-                return Err(Error::Invalid(format!("{address} is given twice")));
-            }
+        if old.is_none_or(|old| old.surname != self.surname) {
+            text::check_required("surname", &self.surname)?;
         }
-        // A group becomes an identifier of access lists, `group:NAME`, where names are made like user IDs.
-        if let Some(group) = self.groups.iter().find(|group| UserId::parse(group).ok().is_none_or(|id| id.0 != **group))
-        {
-            return Err(Error::Invalid(format!("{group:?} can't be the name of a group")));
+        if old.is_none_or(|old| old.display_name != self.display_name) {
+            text::check("display_name", &self.display_name)?;
         }
-        let demoted = !self.admin || self.state == UserState::Disabled;
-        if self.uid.as_str() == ADMIN && demoted {
-            return Err(Error::Protected("the user admin can't be disabled and stays an administrator".into()));
+        self.contact.check(old.map(|old| &old.contact))?;
+        self.check_addresses()?;
+        self.check_groups()?;
+        crate::privileges::check_quota("quota_limit_mib", self.quota_limit_mib)?;
+        if self.uid.as_str() == ADMIN {
+            if !self.admin {
+                return Err(Error::protected("admin", ADMIN, "the user admin stays an administrator"));
+            }
+            if self.state == UserState::Disabled {
+                return Err(Error::protected("state", ADMIN, "the user admin can't be disabled"));
+            }
         }
         Ok(())
     }
+
+    fn check_addresses(&self) -> Result<()> {
+        if self.alternates.len() > MAX_ALTERNATES {
+            return Err(Error::rule("alternates", "", "a user has at most 16 further addresses"));
+        }
+        for (position, address) in self.alternates.iter().enumerate() {
+            if address.domain() != self.mail.domain() {
+                let rule = format!("it must be in the user's domain {}", self.mail.domain());
+                return Err(Error::rule("alternates", address.to_string(), rule));
+            }
+            if *address == self.mail || self.alternates[..position].contains(address) {
+                return Err(Error::rule("alternates", address.to_string(), "it is given twice"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A group becomes an identifier of access lists, `group:NAME`, where names are made like user IDs.
+    fn check_groups(&self) -> Result<()> {
+        if self.groups.len() > MAX_GROUPS {
+            return Err(Error::rule("groups", "", "a user is in at most 100 groups"));
+        }
+        for (position, group) in self.groups.iter().enumerate() {
+            if !is_group_name(group) {
+                let rule = "a group has a name like a user ID: lower-case letters, digits, _ and -";
+                return Err(Error::rule("groups", group, rule));
+            }
+            if self.groups[..position].contains(group) {
+                return Err(Error::rule("groups", group, "it is given twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a group can be called so.
+pub(crate) fn is_group_name(name: &str) -> bool {
+    UserId::parse(name).is_ok_and(|id| id.0 == name)
 }
 
 #[cfg(test)]
@@ -231,7 +307,7 @@ mod tests {
         let long = "x".repeat(65);
         for bad in ["", "j.oe", "-joe", "a b", "jörg", "group:x", "anyone", "Cyrus", "ROOT", "a/b", "..", "a%", &long]
         {
-            assert!(matches!(UserId::parse(bad), Err(Error::Invalid(_))), "{bad}");
+            assert!(matches!(UserId::parse(bad), Err(Error::Rule { field: "uid", .. })), "{bad}");
         }
     }
 }

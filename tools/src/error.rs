@@ -47,15 +47,18 @@ impl CommandError {
     pub fn exit(&self) -> Exit {
         use directory::Error;
         match self {
-            Self::Directory(Error::Invalid(_) | Error::Protected(_))
+            Self::Directory(Error::Rule { .. } | Error::Protected { .. })
             | Self::NoPassword
             | Self::BadPassword
             | Self::Usage(_) => Exit::Usage,
-            Self::Directory(Error::Exists(_)) => Exit::CantCreate,
+            Self::Directory(Error::Exists { .. }) => Exit::CantCreate,
             Self::Directory(Error::NoUser(_)) => Exit::NoUser,
-            Self::Directory(Error::NoDomain(_)) | Self::Missing(_) => Exit::NoInput,
+            Self::Directory(Error::NoDomain(_) | Error::NoAlias(_)) | Self::Missing(_) => Exit::NoInput,
+            Self::Directory(Error::Denied { .. }) => Exit::NoPermission,
             Self::Directory(Error::Corrupt { .. }) => Exit::Data,
-            Self::Directory(Error::Unavailable(_)) | Self::Mailbox { .. } | Self::Store(_) => Exit::TempFail,
+            Self::Directory(Error::Unavailable(_) | Error::Conflict { .. }) | Self::Mailbox { .. } | Self::Store(_) => {
+                Exit::TempFail
+            }
             Self::Io(error) if error.kind() == io::ErrorKind::NotFound => Exit::NoInput,
             Self::Io(_) => Exit::Io,
         }

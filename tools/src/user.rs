@@ -139,6 +139,7 @@ pub fn show_user(
         UserState::Pending => "pending: the mailbox is not there yet",
         UserState::Active => "active",
         UserState::Disabled => "disabled",
+        UserState::Deleting => "being deleted",
     };
     let addresses: Vec<_> = user.alternates.iter().map(ToString::to_string).collect();
     let quota = user.quota_limit_mib.map_or_else(|| "none".to_owned(), |mib| format!("{mib} MiB"));

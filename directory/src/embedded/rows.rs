@@ -1,315 +1,202 @@
-//! The rows of the embedded directory: their keys, and what they are in memory.
-//!
-//! | key | value |
-//! |---|---|
-//! | `domain/<name>` | [`Domain`] |
-//! | `user/<user id>` | [`User`] |
-//! | `password/<user id>` | `{"hash": "<PHC string>", "scram": ["<RFC 5803>"], "apps": [...]}` |
-//! | `secret/scram` | `{"key": "<base64>"}` |
-//! | `alias/<address>` | [`Alias`] |
+//! All rows of the embedded directory in memory, and what is found through them: every delivery and every login asks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use durable::disk::Disk;
-use durable::{Batch, Ledger, OpenReport, Options};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-
-use crate::Resolution;
+use super::text_index::{TextIndex, Texts};
 use crate::address::Address;
 use crate::alias::Alias;
-use crate::app_password::{AppRow, StoredApp};
+use crate::credentials::Credentials;
 use crate::domain::{Domain, DomainName};
-use crate::error::{Error, Result};
-use crate::stored::StoredPassword;
-use crate::user::{User, UserId, UserState};
+use crate::privileges::Privileges;
+use crate::query::fold;
+use crate::user::{User, UserId};
+use crate::view::Owner;
+use crate::{Change, Renaming};
 
-const DOMAIN: &str = "domain/";
-const USER: &str = "user/";
-const PASSWORD: &str = "password/";
-const ALIAS: &str = "alias/";
-const SCRAM_SECRET: &str = "secret/scram";
-
-/// Who owns an address.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Owner {
-    User(UserId),
-    Alias,
-}
-
-/// One row's change.
-pub(super) enum Change {
-    Domain(Domain),
-    User(User),
-    DeleteUser(UserId),
-    Password(UserId, StoredPassword),
-    ScramSecret([u8; 32]),
-    Alias(Alias),
-    DeleteAlias(Address),
-}
-
-/// All rows, and the addresses in them.
+/// All rows, and ways to them.
 #[derive(Default)]
 pub(super) struct Rows {
-    pub(super) domains: BTreeMap<DomainName, Domain>,
-    pub(super) users: BTreeMap<UserId, User>,
-    pub(super) passwords: HashMap<UserId, StoredPassword>,
+    pub(super) domains: BTreeMap<DomainName, InDomain>,
+    pub(super) users: BTreeMap<UserId, Arc<User>>,
+    pub(super) credentials: HashMap<UserId, Credentials>,
     /// What the salts of users who don't exist are made of.
     pub(super) scram_secret: Option<[u8; 32]>,
-    pub(super) aliases: BTreeMap<Address, Alias>,
-    pub(super) addresses: HashMap<Address, Owner>,
+    pub(super) privileges: Privileges,
+    /// Who is in a group.
+    pub(super) groups: BTreeMap<String, BTreeSet<UserId>>,
+    /// The aliases that name a user, an alias, a group.
+    pub(super) naming_users: HashMap<UserId, BTreeSet<Address>>,
+    pub(super) naming_aliases: HashMap<Address, BTreeSet<Address>>,
+    pub(super) naming_groups: HashMap<String, BTreeSet<Address>>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct PasswordRow {
-    hash: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    scram: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    apps: Vec<AppRow>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SecretRow {
-    key: String,
+/// What is in a domain.
+#[derive(Default)]
+pub(super) struct InDomain {
+    /// Missing only while rows are read: those of users may come first.
+    pub(super) row: Option<Arc<Domain>>,
+    /// Who has the address with this local part.
+    pub(super) addresses: BTreeMap<Box<str>, Owner>,
+    pub(super) aliases: BTreeMap<Box<str>, Arc<Alias>>,
+    pub(super) users_by_text: TextIndex<UserId>,
+    pub(super) aliases_by_text: TextIndex<Box<str>>,
 }
 
 /// Shows how many, never what: password hashes are among them, and whoever holds the directory may print it.
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rows").field("users", &self.users.len()).field("aliases", &self.aliases.len()).finish()
+        let domains = self.domains.len();
+        f.debug_struct("Rows").field("users", &self.users.len()).field("domains", &domains).finish_non_exhaustive()
     }
 }
 
 impl Rows {
-    pub(super) fn load(ledger: &Ledger) -> Result<Rows> {
-        let mut changes = Vec::new();
-        for row in ledger.scan_prefix("").map_err(unavailable)? {
-            let (key, value) = row.map_err(unavailable)?;
-            changes.push(read(&key, &value)?);
-        }
-        let mut rows = Rows::default();
-        rows.apply(changes);
-        Ok(rows)
+    pub(super) fn alias_row(&self, address: &Address) -> Option<&Arc<Alias>> {
+        self.domains.get(address.domain())?.aliases.get(address.local())
     }
 
-    pub(super) fn apply(&mut self, changes: Vec<Change>) {
+    /// Takes changes in that are on disk.
+    pub(super) fn apply(&mut self, changes: impl IntoIterator<Item = Change>) {
         for change in changes {
             match change {
                 Change::Domain(domain) => {
-                    self.domains.insert(domain.name.clone(), domain);
+                    let here = self.domains.entry(domain.name.clone()).or_default();
+                    here.row = Some(Arc::new(domain));
                 }
-                Change::User(user) => {
-                    self.release(&user.uid);
-                    for address in user.alternates.iter().chain([&user.mail]) {
-                        self.addresses.insert(address.clone(), Owner::User(user.uid.clone()));
-                    }
-                    self.users.insert(user.uid.clone(), user);
+                Change::DeleteDomain(name) => {
+                    self.domains.remove(&name);
                 }
+                Change::RenameDomain { .. } => {}
+                Change::User(user) => self.put_user(user),
                 Change::DeleteUser(user) => {
-                    self.release(&user);
+                    self.release_user(&user);
                     self.users.remove(&user);
-                    self.passwords.remove(&user);
+                    self.credentials.remove(&user);
                 }
-                Change::Password(user, stored) => {
-                    self.passwords.insert(user, stored);
+                Change::Credentials(user, credentials) => {
+                    self.credentials.insert(user, credentials);
                 }
-                Change::ScramSecret(key) => self.scram_secret = Some(key),
-                Change::Alias(alias) => {
-                    self.addresses.insert(alias.address.clone(), Owner::Alias);
-                    self.aliases.insert(alias.address.clone(), alias);
-                }
-                Change::DeleteAlias(address) => {
-                    self.addresses.remove(&address);
-                    self.aliases.remove(&address);
-                }
+                Change::Alias(alias) => self.put_alias(alias),
+                Change::DeleteAlias(address) => self.take_alias(&address),
+                Change::Privileges(privileges) => self.privileges = privileges,
             }
         }
     }
 
-    fn release(&mut self, user: &UserId) {
-        if let Some(old) = self.users.get(user) {
-            for address in old.alternates.iter().chain([&old.mail]) {
-                self.addresses.remove(address);
+    fn put_user(&mut self, user: User) {
+        self.release_user(&user.uid);
+        for address in user.addresses() {
+            let owner = Owner::User(user.uid.clone());
+            self.domains.entry(address.domain().clone()).or_default().addresses.insert(address.local().into(), owner);
+        }
+        for group in &user.groups {
+            self.groups.entry(group.clone()).or_default().insert(user.uid.clone());
+        }
+        let here = self.domains.entry(user.mail.domain().clone()).or_default();
+        let (names, more) = (names_of(&user), addresses_of(&user));
+        here.users_by_text.insert(&user.uid, &Texts { names: &names, more: &more });
+        self.users.insert(user.uid.clone(), Arc::new(user));
+    }
+
+    /// Takes away what leads to a user.
+    fn release_user(&mut self, user: &UserId) {
+        let Some(old) = self.users.get(user) else { return };
+        for address in old.addresses() {
+            if let Some(domain) = self.domains.get_mut(address.domain()) {
+                domain.addresses.remove(address.local());
             }
+        }
+        if let Some(domain) = self.domains.get_mut(old.mail.domain()) {
+            domain.users_by_text.remove(user);
+        }
+        for group in &old.groups {
+            forget(&mut self.groups, group, user);
         }
     }
 
-    pub(super) fn primary(&self) -> Option<&DomainName> {
-        self.domains.values().find(|d| d.primary).map(|d| &d.name)
+    fn put_alias(&mut self, alias: Alias) {
+        self.take_alias(&alias.address);
+        let address = &alias.address;
+        for user in alias.owners.iter().chain(&alias.users) {
+            self.naming_users.entry(user.clone()).or_default().insert(address.clone());
+        }
+        for inner in &alias.aliases {
+            self.naming_aliases.entry(inner.clone()).or_default().insert(address.clone());
+        }
+        for group in &alias.groups {
+            self.naming_groups.entry(group.clone()).or_default().insert(address.clone());
+        }
+        let here = self.domains.entry(address.domain().clone()).or_default();
+        let key: Box<str> = address.local().into();
+        here.addresses.insert(key.clone(), Owner::Alias);
+        let names = format!("{}\n{}\n", fold(address.local()), fold(&alias.description));
+        here.aliases_by_text.insert(&key, &Texts { names: &names, more: "" });
+        here.aliases.insert(key, Arc::new(alias));
     }
 
-    /// One namespace for all addresses of the server, whoever owns them.
-    pub(super) fn require_free(&self, address: &Address, user: &UserId) -> Result<()> {
-        match self.addresses.get(address) {
-            Some(Owner::User(owner)) if owner == user => Ok(()),
-            Some(Owner::User(owner)) => {
-                Err(Error::Exists(format!("the address {address} belongs to the user {owner}")))
-            }
-            Some(Owner::Alias) => Err(Error::Exists(format!("the address {address} is an alias"))),
-            None => Ok(()),
+    fn take_alias(&mut self, address: &Address) {
+        let Some(here) = self.domains.get_mut(address.domain()) else { return };
+        let Some(old) = here.aliases.remove(address.local()) else { return };
+        here.addresses.remove(address.local());
+        here.aliases_by_text.remove(&address.local().into());
+        for user in old.owners.iter().chain(&old.users) {
+            forget_hashed(&mut self.naming_users, user, address);
         }
-    }
-
-    /// What a user's own address resolves to. A pending user's mail waits for the mailbox: bounced, it would be lost.
-    pub(super) fn recipient(&self, user: &UserId) -> Result<Resolution> {
-        match self.users.get(user).map(|row| row.state) {
-            Some(UserState::Active) => Ok(Resolution::User(user.clone())),
-            Some(UserState::Disabled) => Ok(Resolution::Disabled(user.clone())),
-            Some(UserState::Pending) => Err(Error::Unavailable(format!("the mailbox of {user} is being made"))),
-            None => Ok(Resolution::Unknown),
+        for inner in &old.aliases {
+            forget_hashed(&mut self.naming_aliases, inner, address);
         }
-    }
-
-    /// What an alias resolves to: the users it reaches who take mail. If there are none the mail waits until somebody
-    /// looks; it was promised a reader, and "delivered to nobody" would lose it.
-    pub(super) fn recipients(&self, alias: &Address) -> Result<Resolution> {
-        let mut users = Vec::new();
-        let mut disabled = None;
-        for user in self.reached_by(alias) {
-            match self.recipient(&user)? {
-                Resolution::User(user) => users.push(user),
-                Resolution::Disabled(user) => disabled = Some(user),
-                Resolution::Alias(_) | Resolution::Unknown => {}
-            }
-        }
-        match (users.is_empty(), disabled) {
-            (false, _) => Ok(Resolution::Alias(users)),
-            (true, Some(user)) => Ok(Resolution::Disabled(user)),
-            (true, None) => Err(Error::Unavailable(format!("the alias {alias} reaches no user here"))),
+        for group in &old.groups {
+            forget_hashed(&mut self.naming_groups, group, address);
         }
     }
 
-    /// The users that an alias names, directly or through other aliases; each once, cycles or not.
-    pub(super) fn reached_by(&self, address: &Address) -> Vec<UserId> {
-        let mut users = BTreeSet::new();
-        let mut visited = BTreeSet::new();
-        let mut waiting = vec![address];
-        while let Some(address) = waiting.pop() {
-            let Some(alias) = self.aliases.get(address).filter(|_| visited.insert(address)) else { continue };
-            users.extend(alias.users.iter().filter(|user| self.users.contains_key(user)).cloned());
-            waiting.extend(&alias.aliases);
+    /// The changes that give a domain another name: the domain first, its old row last. Complete, and none that is done
+    /// already: a renaming that a crash cut short goes on from here.
+    pub(super) fn renaming(&self, renaming: &Renaming<'_>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if let Some(old) = self.domains.get(renaming.from).and_then(|domain| domain.row.as_ref()) {
+            changes.push(Change::Domain(Domain { name: renaming.to.clone(), ..Domain::clone(old) }));
         }
-        users.into_iter().collect()
-    }
-
-    /// The changes that take a user out of all aliases. An alias that has no owner or no member left goes too, and then
-    /// those that it leaves empty; a postmaster alias falls to the administrator instead.
-    pub(super) fn without_member(&self, user: &UserId) -> Vec<Change> {
-        let mut touched: BTreeMap<&Address, Alias> = BTreeMap::new();
-        for (address, alias) in &self.aliases {
-            if alias.owners.contains(user) || alias.users.contains(user) {
-                let mut alias = alias.clone();
-                alias.owners.retain(|owner| owner != user);
-                alias.users.retain(|member| member != user);
-                if alias.is_postmaster() && alias.is_orphaned() {
-                    alias.owners = vec![UserId::admin()];
-                    alias.users = vec![UserId::admin()];
-                }
-                touched.insert(address, alias);
+        changes.extend(self.users.values().filter_map(|user| renaming.user(user)).map(Change::User));
+        for alias in self.domains.values().flat_map(|domain| domain.aliases.values()) {
+            let Some(renamed) = renaming.alias(alias) else { continue };
+            if renamed.address != alias.address {
+                changes.push(Change::DeleteAlias(alias.address.clone()));
             }
+            changes.push(Change::Alias(renamed));
         }
-        let mut gone: BTreeSet<Address> = BTreeSet::new();
-        loop {
-            let newly: Vec<Address> = touched
-                .values()
-                .filter(|a| a.is_orphaned() && !gone.contains(&a.address))
-                .map(|a| a.address.clone())
-                .collect();
-            if newly.is_empty() {
-                break;
-            }
-            gone.extend(newly.iter().cloned());
-            for (address, alias) in &self.aliases {
-                if alias.aliases.iter().any(|member| newly.contains(member)) {
-                    let alias = touched.entry(address).or_insert_with(|| alias.clone());
-                    alias.aliases.retain(|member| !newly.contains(member));
-                    if alias.is_postmaster() && alias.is_orphaned() {
-                        alias.users = vec![UserId::admin()];
-                    }
-                }
-            }
-        }
-        for address in &gone {
-            tracing::warn!(event = "directory.alias.vanished", alias = %address, user = %user,
-                "the alias has no owner or no member left");
-        }
-        let kept = touched.into_values().filter(|alias| !gone.contains(&alias.address)).map(Change::Alias);
-        kept.chain(gone.iter().cloned().map(Change::DeleteAlias)).collect()
+        changes.push(Change::DeleteDomain(renaming.from.clone()));
+        changes
     }
 }
 
-/// Opens the directory's ledger: `directory.db` and its copies below `config`.
-pub(super) fn open_ledger(config: &Path, disk: Arc<dyn Disk>, create: bool) -> Result<(Ledger, OpenReport)> {
-    let options = Options { create, ..Options::default() };
-    Ledger::open(&config.join("directory.db"), &config.join("copies"), "directory", disk, &options).map_err(unavailable)
+/// What searches for names look at.
+fn names_of(user: &User) -> String {
+    let names = [user.uid.as_str(), &user.given_name, &user.surname, &user.display_name];
+    names.iter().flat_map(|name| [fold(name), "\n".to_owned()]).collect()
 }
 
-/// Writes changes as one batch: durable, all or nothing.
-pub(super) fn write(ledger: &Ledger, changes: &[Change]) -> Result<()> {
-    let mut batch = Batch::new();
-    for change in changes {
-        let put = match change {
-            Change::Domain(row) => batch.put(format!("{DOMAIN}{}", row.name), row),
-            Change::User(row) => batch.put(format!("{USER}{}", row.uid), row),
-            Change::Password(user, stored) => {
-                let scram = stored.scram.iter().map(String::from).collect();
-                let apps = stored.apps.iter().map(AppRow::from).collect();
-                batch.put(format!("{PASSWORD}{user}"), &PasswordRow { hash: stored.hash.clone(), scram, apps })
-            }
-            Change::ScramSecret(key) => batch.put(SCRAM_SECRET, &SecretRow { key: STANDARD.encode(key) }),
-            Change::Alias(row) => batch.put(format!("{ALIAS}{}", row.address), row),
-            Change::DeleteUser(user) => {
-                batch.remove(format!("{USER}{user}"));
-                batch.remove(format!("{PASSWORD}{user}"));
-                Ok(())
-            }
-            Change::DeleteAlias(address) => {
-                batch.remove(format!("{ALIAS}{address}"));
-                Ok(())
-            }
-        };
-        put.map_err(unavailable)?;
-    }
-    ledger.apply(batch).map_err(unavailable)?;
-    Ok(())
+/// What searches for addresses look at too.
+fn addresses_of(user: &User) -> String {
+    user.addresses().flat_map(|address| [fold(&address.to_string()), "\n".to_owned()]).collect()
 }
 
-fn read(key: &str, json: &durable::Json) -> Result<Change> {
-    if key.starts_with(DOMAIN) {
-        Ok(Change::Domain(parse(key, json)?))
-    } else if key.starts_with(USER) {
-        Ok(Change::User(parse(key, json)?))
-    } else if key.starts_with(ALIAS) {
-        Ok(Change::Alias(parse(key, json)?))
-    } else if let Some(user) = key.strip_prefix(PASSWORD) {
-        let user = UserId::parse(user).map_err(|e| Error::Corrupt { key: key.into(), what: e.to_string() })?;
-        let PasswordRow { hash, scram, apps } = parse(key, json)?;
-        // A verifier that can't be read is made anew at the next login.
-        let scram = scram.iter().filter_map(|text| text.parse().ok()).collect();
-        let apps = apps.into_iter().map(StoredApp::try_from).collect::<std::result::Result<_, _>>();
-        let apps = apps.map_err(|what| Error::Corrupt { key: key.into(), what: what.into() })?;
-        Ok(Change::Password(user, StoredPassword { hash, scram, apps }))
-    } else if key == SCRAM_SECRET {
-        let row: SecretRow = parse(key, json)?;
-        let octets = STANDARD.decode(row.key).ok().and_then(|octets| octets.try_into().ok());
-        let octets = octets.ok_or_else(|| Error::Corrupt { key: key.into(), what: "it is no key".into() })?;
-        Ok(Change::ScramSecret(octets))
-    } else {
-        Err(Error::Corrupt { key: key.into(), what: "an unknown kind of row".into() })
+fn forget<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(values) = index.get_mut(key) {
+        values.remove(value);
+        if values.is_empty() {
+            index.remove(key);
+        }
     }
 }
 
-fn parse<T: DeserializeOwned>(key: &str, json: &durable::Json) -> Result<T> {
-    // Not the error's text: it would show the value, which may be a password's hash.
-    json.parse().map_err(|e| Error::Corrupt { key: key.into(), what: format!("it is wrong at column {}", e.column()) })
-}
-
-pub(super) fn unavailable(error: impl fmt::Display) -> Error {
-    Error::Unavailable(error.to_string())
+fn forget_hashed<K: std::hash::Hash + Eq, V: Ord>(index: &mut HashMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(values) = index.get_mut(key) {
+        values.remove(value);
+        if values.is_empty() {
+            index.remove(key);
+        }
+    }
 }

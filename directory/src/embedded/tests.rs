@@ -3,6 +3,9 @@
 use durable::disk::{Fault, FaultyDisk, RealDisk};
 
 use super::*;
+use crate::address::Address;
+use crate::alias::{Alias, POSTMASTER};
+use crate::{ADMIN, Change, NewUser, RemoteAddress, Service, User};
 
 mod app_passwords;
 mod tokens;
@@ -87,6 +90,21 @@ fn users_live_on() {
     }
 }
 
+fn server(directory: &Embedded) -> Service<'_, Embedded> {
+    Service::new(directory, Actor::server())
+}
+
+/// Stores a changed user, and learns the new revision.
+fn update(directory: &Embedded, row: &mut User) {
+    *row = User::clone(&*server(directory).update_user(row).unwrap());
+}
+
+/// Writes rows whatever the rules say.
+fn put(directory: &Embedded, changes: Vec<Change>) {
+    let plan = Plan { changes, events: Vec::new() };
+    directory.change(&Actor::server(), &mut |_| Ok(plan.clone())).unwrap();
+}
+
 fn open_again(dir: &Path) -> Embedded {
     // The first one still holds the lock of its ledger until it is closed, so work on a copy of what is on disk.
     let copy = tempfile::tempdir().unwrap().keep();
@@ -101,18 +119,18 @@ fn what_is_taken_is_refused() {
     let directory = open(dir.path());
     add(&directory, "joe", "joe@example.com");
     let refuse = |new: NewUser| directory.create_user(&new, &Secret::new("x")).unwrap_err();
-    assert!(matches!(refuse(user("joe", "other@example.com")), Error::Exists(_)));
-    assert!(matches!(refuse(user("sue", "JOE@example.com")), Error::Exists(_)));
-    assert!(matches!(refuse(user("sue", "postmaster@example.com")), Error::Exists(_)));
+    assert!(matches!(refuse(user("joe", "other@example.com")), Error::Exists { .. }));
+    assert!(matches!(refuse(user("sue", "JOE@example.com")), Error::Exists { .. }));
+    assert!(matches!(refuse(user("sue", "postmaster@example.com")), Error::Exists { .. }));
     assert!(matches!(refuse(user("sue", "sue@elsewhere.org")), Error::NoDomain(_)));
     assert!(matches!(
         directory.create_user(&user("sue", "sue@example.com"), &Secret::new("")).unwrap_err(),
-        Error::Invalid(_)
+        Error::Rule { .. }
     ));
     assert!(directory.user(&UserId::parse("sue").unwrap()).unwrap().is_none(), "nothing half-done");
     let domain = DomainName::parse("example.org").unwrap();
     directory.create_domain(&domain, "second").unwrap();
-    assert!(matches!(directory.create_domain(&domain, ""), Err(Error::Exists(_))));
+    assert!(matches!(directory.create_domain(&domain, ""), Err(Error::Exists { .. })));
     add(&directory, "sue", "joe@example.org");
     assert_eq!(directory.users(Some(&domain)).unwrap().len(), 1);
     assert_eq!(directory.domains().unwrap().len(), 2);
@@ -125,7 +143,7 @@ fn postmaster_reaches_the_administrator_who_stays() {
     add(&directory, "admin", "admin@example.com");
     let postmaster = directory.resolve("Postmaster", Some("example.com")).unwrap();
     assert_eq!(postmaster, Resolution::Alias(vec![UserId::admin()]));
-    assert!(matches!(directory.delete_user(&UserId::admin()), Err(Error::Protected(_))));
+    assert!(matches!(directory.delete_user(&UserId::admin()), Err(Error::Protected { .. })));
     assert!(directory.enter("admin", &Secret::new("admin-pw")).unwrap().unwrap().admin);
 }
 
@@ -139,13 +157,10 @@ fn deleting_a_user_empties_aliases_to_a_fixed_point() {
     let id = |s: &str| UserId::parse(s).unwrap();
     let at = |s: &str| Address::parse(&format!("{s}@example.com")).unwrap();
     let alias = |name: &str, owners: &[&str], users: &[&str], aliases: &[&str]| Alias {
-        address: at(name),
-        description: String::new(),
         owners: owners.iter().map(|s| id(s)).collect(),
         users: users.iter().map(|s| id(s)).collect(),
         aliases: aliases.iter().map(|s| at(s)).collect(),
-        remote: Vec::new(),
-        joinable: true,
+        ..Alias::new(at(name))
     };
     let all = [
         alias("inner", &["sue"], &["joe"], &[]),
@@ -153,7 +168,7 @@ fn deleting_a_user_empties_aliases_to_a_fixed_point() {
         alias("outermost", &["sue"], &["sue"], &["outer", "outermost"]),
         alias("owned", &["joe"], &["sue"], &[]),
     ];
-    directory.change(|_| Ok(all.into_iter().map(Change::Alias).collect())).unwrap();
+    put(&directory, all.into_iter().map(Change::Alias).collect());
     assert_eq!(directory.resolve("outermost", None).unwrap(), Resolution::Alias(vec![id("joe"), id("sue")]));
     directory.delete_user(&id("joe")).unwrap();
     for gone in ["inner", "outer", "owned", "joe"] {
@@ -171,25 +186,17 @@ fn mail_never_goes_to_nobody() {
     let at = |s: &str| Address::parse(&format!("{s}@example.com")).unwrap();
     let id = |s: &str| UserId::parse(s).unwrap();
     let alias = |name: &str, users: &[&str], remote: &[&str]| Alias {
-        address: at(name),
-        description: String::new(),
         owners: vec![UserId::admin()],
         users: users.iter().map(|s| id(s)).collect(),
-        aliases: Vec::new(),
-        remote: remote.iter().map(|s| (*s).to_owned()).collect(),
-        joinable: true,
+        remote: remote.iter().map(|s| RemoteAddress::parse(s).unwrap()).collect(),
+        ..Alias::new(at(name))
     };
     let waits = |local: &str| matches!(directory.resolve(local, Some("example.com")), Err(Error::Unavailable(_)));
     assert!(waits("postmaster"), "the administrator is not there yet");
     add(&directory, "admin", "admin@example.com");
     add(&directory, "off", "off@example.com");
     directory.create_user(&user("new", "new@example.com"), &Secret::new("x")).unwrap();
-    directory
-        .with_user(&id("off"), |row| {
-            row.state = UserState::Disabled;
-            Ok(())
-        })
-        .unwrap();
+    server(&directory).set_user_enabled(&id("off"), false, None).unwrap();
     let all = [
         alias("far", &[], &["joe@elsewhere.org"]),
         alias("stale", &["gone"], &[]),
@@ -197,7 +204,7 @@ fn mail_never_goes_to_nobody() {
         alias("some", &["admin", "off"], &[]),
         alias("none", &["off"], &[]),
     ];
-    directory.change(|_| Ok(all.into_iter().map(Change::Alias).collect())).unwrap();
+    put(&directory, all.into_iter().map(Change::Alias).collect());
     for local in ["new", "far", "stale", "waiting"] {
         assert!(waits(local), "{local}");
     }
@@ -212,9 +219,9 @@ fn the_work_of_a_failed_login_does_not_tell_who_exists() {
     let directory = open(dir.path());
     add(&directory, "joe", "joe@example.com");
     let work = |login: &str, password: &str| {
-        let before = directory.hasher.made();
+        let before = directory.passwords.hasher.made();
         let _ = directory.enter(login, &Secret::new(password)).unwrap();
-        directory.hasher.made() - before
+        directory.passwords.hasher.made() - before
     };
     for login in ["joe", "nobody", "../no id", "", "joe@elsewhere.org"] {
         for _ in 0..2 {
@@ -245,7 +252,8 @@ fn a_crash_leaves_whole_changes() {
         directory.create_user(&user("admin", "admin@example.com"), &Secret::new("admin-pw"))?;
         directory.create_domain(&DomainName::parse("example.org")?, "")?;
         directory.create_user(&user("joe", "joe@example.org"), &Secret::new("joe-pw"))?;
-        directory.delete_user(&UserId::parse("joe")?)
+        directory.delete_user(&UserId::parse("joe")?)?;
+        directory.close()
     };
     let whole = Arc::new(FaultyDisk::new(Arc::new(RealDisk)));
     run(whole.clone(), tempfile::tempdir().unwrap().path()).unwrap();
@@ -302,21 +310,21 @@ fn a_changed_user_keeps_the_rules() {
         change(&mut row);
         directory.update_user(&row).unwrap_err()
     };
-    assert!(matches!(refused(&|joe| joe.mail = at("sue@example.com")), Error::Exists(_)));
+    assert!(matches!(refused(&|joe| joe.mail = at("sue@example.com")), Error::Exists { .. }));
     assert!(matches!(refused(&|joe| joe.mail = at("joe@elsewhere.org")), Error::NoDomain(_)));
-    assert!(matches!(refused(&|joe| joe.alternates = vec![at("postmaster@example.com")]), Error::Exists(_)));
-    assert!(matches!(refused(&|joe| joe.alternates = vec![at("joe@example.org")]), Error::Invalid(_)));
-    assert!(matches!(refused(&|joe| joe.alternates = vec![joe.mail.clone()]), Error::Invalid(_)));
-    assert!(matches!(refused(&|joe| joe.alternates = vec![at("j@example.com"); 2]), Error::Invalid(_)));
-    assert!(matches!(refused(&|joe| joe.groups = vec!["a b".into()]), Error::Invalid(_)));
-    assert!(matches!(refused(&|joe| joe.display_name = "a\nb".into()), Error::Invalid(_)));
+    assert!(matches!(refused(&|joe| joe.alternates = vec![at("postmaster@example.com")]), Error::Exists { .. }));
+    assert!(matches!(refused(&|joe| joe.alternates = vec![at("joe@example.org")]), Error::Rule { .. }));
+    assert!(matches!(refused(&|joe| joe.alternates = vec![joe.mail.clone()]), Error::Rule { .. }));
+    assert!(matches!(refused(&|joe| joe.alternates = vec![at("j@example.com"); 2]), Error::Rule { .. }));
+    assert!(matches!(refused(&|joe| joe.groups = vec!["a b".into()]), Error::Rule { .. }));
+    assert!(matches!(refused(&|joe| joe.display_name = "a\nb".into()), Error::Rule { .. }));
     assert!(matches!(refused(&|joe| joe.uid = UserId::parse("new").unwrap()), Error::NoUser(_)));
     assert_eq!(directory.user(&joe.uid).unwrap().unwrap(), joe, "a refusal changes nothing");
 
     let mut row = joe.clone();
     (row.mail, row.alternates) = (at("joseph@example.com"), vec![joe.mail.clone()]);
     (row.groups, row.quota_limit_mib) = (vec!["staff".into()], Some(100));
-    directory.update_user(&row).unwrap();
+    update(&directory, &mut row);
     let resolve = |local: &str| directory.resolve(local, Some("example.com")).unwrap();
     assert_eq!(
         (resolve("joseph"), resolve("joe")),
@@ -324,7 +332,7 @@ fn a_changed_user_keeps_the_rules() {
     );
     row.alternates.clear();
     row.state = UserState::Disabled;
-    directory.update_user(&row).unwrap();
+    update(&directory, &mut row);
     assert_eq!((resolve("joseph"), resolve("joe")), (Resolution::Disabled(joe.uid.clone()), Resolution::Unknown));
     assert_eq!(directory.enter("joe", &Secret::new("joe-pw")).unwrap(), None);
     row.state = UserState::Active;
@@ -339,7 +347,7 @@ fn a_changed_user_keeps_the_rules() {
 
     let mut admin = directory.user(&UserId::admin()).unwrap().unwrap();
     admin.admin = false;
-    assert!(matches!(directory.update_user(&admin), Err(Error::Protected(_))));
+    assert!(matches!(directory.update_user(&admin), Err(Error::Protected { .. })));
 }
 
 #[test]
@@ -366,8 +374,8 @@ fn joe() -> UserId {
     UserId::parse("joe").unwrap()
 }
 
-fn kept(directory: &Embedded) -> StoredPassword {
-    directory.rows.read().passwords[&joe()].clone()
+fn kept(directory: &Embedded) -> Credentials {
+    directory.rows.read().credentials[&joe()].clone()
 }
 
 #[test]
@@ -413,7 +421,7 @@ fn hashes_from_elsewhere_become_ours_when_the_password_is_known() {
     assert_eq!(kept(&directory).hash, stored.hash, "it is renewed once");
     for bad in ["", "secret", "{MD5}x", "{SSHA}", "$1$salt$qJH7.N4xYta3aEG/dfqo/0"] {
         let refused = directory.set_password_hash(&joe(), &Secret::new(bad));
-        assert!(matches!(refused, Err(Error::Invalid(_))), "{bad}");
+        assert!(matches!(refused, Err(Error::Rule { .. })), "{bad}");
         assert_eq!(kept(&directory).hash, stored.hash, "the password is still the old one");
     }
     let nobody = UserId::parse("nobody").unwrap();
@@ -439,8 +447,8 @@ fn a_user_from_before_scram_gets_a_verifier_at_the_next_login() {
     let dir = tempfile::tempdir().unwrap();
     let directory = open(dir.path());
     add(&directory, "joe", "joe@example.com");
-    let old = StoredPassword { scram: Vec::new(), ..kept(&directory) };
-    directory.replace_password(&joe(), old.clone()).unwrap();
+    let old = Credentials { scram: Vec::new(), ..kept(&directory) };
+    put(&directory, vec![Change::Credentials(joe(), old.clone())]);
     assert!(directory.enter("joe", &Secret::new("joe-pw")).unwrap().is_some());
     assert_eq!((kept(&directory).hash, kept(&directory).scram.len()), (old.hash, 1));
 }
@@ -454,7 +462,7 @@ fn verifiers_become_those_of_new_users() {
     directory.close().unwrap();
     drop(directory);
     let mut directory = open(dir.path());
-    directory.scram = ScramCost::new(5000, true).unwrap();
+    directory.passwords.scram = ScramCost::new(5000, true).unwrap();
     let rounds = |login: &str, hash| directory.scram(login, hash).unwrap().iterations;
     assert_eq!((rounds("joe", ScramHash::Sha256), rounds("nobody", ScramHash::Sha256)), (100_000, 5000));
     let before = kept(&directory);
@@ -462,13 +470,15 @@ fn verifiers_become_those_of_new_users() {
     for hash in [ScramHash::Sha256, ScramHash::Sha1] {
         assert_eq!(rounds("joe", hash), rounds("nobody", hash));
         let (joe, decoy) =
-            (directory.scram("joe", hash).unwrap(), scram::decoy(hash, &[0; 32], "joe", directory.scram));
+            (directory.scram("joe", hash).unwrap(), scram::decoy(hash, &[0; 32], "joe", directory.passwords.scram));
         assert_eq!(joe.salt.len(), decoy.salt.len());
         let verifier = kept(&directory).scram.into_iter().find(|verifier| verifier.is_for(hash)).unwrap();
         assert!(verifier.is_of(&Secret::new("joe-pw")));
     }
     assert_eq!((kept(&directory).hash, kept(&directory).scram.len()), (before.hash, 2));
-    let renewed = kept(&directory).renewed(&Secret::new("joe-pw"), &directory.hasher, directory.scram).unwrap();
+    let renewed = kept(&directory)
+        .renewed(&Secret::new("joe-pw"), &directory.passwords.hasher, directory.passwords.scram)
+        .unwrap();
     assert!(renewed.is_none(), "once");
     // New passwords have both from the beginning.
     directory.set_password(&joe(), &Secret::new("other")).unwrap();
@@ -483,8 +493,8 @@ fn every_wrong_password_costs_a_hash_of_ours() {
     add(&directory, "joe", "joe@example.com");
     directory.set_password_hash(&joe(), &Secret::new("{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=")).unwrap();
     for login in ["joe", "nobody", "../x"] {
-        let before = directory.hasher.made();
+        let before = directory.passwords.hasher.made();
         assert_eq!(directory.enter(login, &Secret::new("wrong")).unwrap(), None);
-        assert_eq!(directory.hasher.made() - before, 1, "{login}");
+        assert_eq!(directory.passwords.hasher.made() - before, 1, "{login}");
     }
 }

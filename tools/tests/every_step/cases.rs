@@ -103,7 +103,7 @@ fn add(site: &Site) -> Result<Exit, CommandError> {
     };
     match add_user(&site.store, &site.directory, &request, &Secret::new(b"correct-horse".to_vec())) {
         // A killed run had come to its end, but for the answer.
-        Ok(_) | Err(CommandError::Directory(directory::Error::Exists(_))) => Ok(Exit::Ok),
+        Ok(_) | Err(CommandError::Directory(directory::Error::Exists { .. })) => Ok(Exit::Ok),
         Err(problem) => Err(problem),
     }
 }

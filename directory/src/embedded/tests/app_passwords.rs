@@ -1,6 +1,7 @@
 //! App passwords, and what is remembered of passwords.
 
 use super::*;
+use crate::MAX_APP_PASSWORDS;
 use crate::origin::Unfit;
 
 fn phone(name: &str) -> AppPassword {
@@ -74,11 +75,11 @@ fn an_app_password_works_until_it_is_taken_back() {
     assert!(works(&Secret::new("third")) && made.iter().all(&works), "a renewed hash leaves them too");
     let mut row = directory.user(&joe()).unwrap().unwrap();
     row.state = UserState::Disabled;
-    directory.update_user(&row).unwrap();
+    update(&directory, &mut row);
     assert!(!made.iter().any(&works) && !works(&Secret::new("third")));
     assert_eq!(directory.authenticate("joe", &made[0], &imap()).unwrap(), Verdict::Refused(Refusal::Disabled));
     row.state = UserState::Active;
-    directory.update_user(&row).unwrap();
+    update(&directory, &mut row);
     assert!(made.iter().all(&works) && works(&Secret::new("third")));
     assert_eq!(directory.remove_app_passwords(&joe(), Some("two")).unwrap(), 1);
     assert_eq!(directory.remove_app_passwords(&joe(), Some("two")).unwrap(), 0);
@@ -103,12 +104,12 @@ fn what_cannot_be_an_app_password() {
     assert!(matches!(directory.add_app_password(&nobody, &phone("x")), Err(Error::NoUser(_))));
     assert!(matches!(directory.remove_app_passwords(&nobody, None), Err(Error::NoUser(_))));
     let nothing = AppPassword { protocols: Vec::new(), ..phone("x") };
-    assert!(matches!(directory.add_app_password(&joe(), &nothing), Err(Error::Invalid(_))));
+    assert!(matches!(directory.add_app_password(&joe(), &nothing), Err(Error::Rule { .. })));
     for n in 0..MAX_APP_PASSWORDS {
         directory.add_app_password(&joe(), &phone(&format!("phone {n}"))).unwrap();
     }
-    assert!(matches!(directory.add_app_password(&joe(), &phone("phone 0")), Err(Error::Exists(_))));
-    assert!(matches!(directory.add_app_password(&joe(), &phone("one more")), Err(Error::Invalid(_))));
+    assert!(matches!(directory.add_app_password(&joe(), &phone("phone 0")), Err(Error::Exists { .. })));
+    assert!(matches!(directory.add_app_password(&joe(), &phone("one more")), Err(Error::Rule { .. })));
     let shown = format!("{directory:?} {:?}", directory.rows);
     assert!(!shown.contains("argon2id"), "{shown}");
 }
@@ -126,22 +127,22 @@ fn app_passwords_cost_no_more_hashes_than_one() {
     let unknown = "aaaa-aaaa-aaaa-aaaa-aaaa-aaaa".to_owned();
     for login in ["joe", "sue", "nobody"] {
         for password in [&wrong, &unknown, &"wrong".to_owned()] {
-            let before = directory.hasher.made();
+            let before = directory.passwords.hasher.made();
             let verdict = directory.authenticate(login, &Secret::new(password.as_str()), &imap()).unwrap();
             assert_eq!(verdict, Verdict::Refused(Refusal::Wrong), "{login}");
-            assert_eq!(directory.hasher.made() - before, 1, "{login} {password}");
+            assert_eq!(directory.passwords.hasher.made() - before, 1, "{login} {password}");
         }
     }
     for password in &made {
-        let before = directory.hasher.made();
+        let before = directory.passwords.hasher.made();
         for _ in 0..3 {
             assert!(directory.enter("joe", password).unwrap().is_some());
         }
-        assert_eq!(directory.hasher.made() - before, 1, "each is remembered by itself");
+        assert_eq!(directory.passwords.hasher.made() - before, 1, "each is remembered by itself");
     }
-    let before = directory.hasher.made();
+    let before = directory.passwords.hasher.made();
     assert!(made.iter().all(|password| directory.enter("joe", password).unwrap().is_some()));
-    assert_eq!(directory.hasher.made(), before);
+    assert_eq!(directory.passwords.hasher.made(), before);
 }
 
 #[test]
@@ -187,10 +188,10 @@ fn a_password_that_was_right_a_moment_ago_is_forgotten_with_its_change() {
     assert!(directory.enter("joe", &new).unwrap().is_some() && recognised(&new));
     let mut row = directory.user(&joe()).unwrap().unwrap();
     row.state = UserState::Disabled;
-    directory.update_user(&row).unwrap();
+    update(&directory, &mut row);
     assert!(!recognised(&new) && directory.enter("joe", &new).unwrap().is_none());
     row.state = UserState::Active;
-    directory.update_user(&row).unwrap();
+    update(&directory, &mut row);
     assert!(!recognised(&new), "it was tried while it let nobody in");
     assert!(directory.enter("joe", &new).unwrap().is_some() && recognised(&new));
     directory.delete_user(&joe()).unwrap();

@@ -1,0 +1,276 @@
+//! Rules of users.
+
+use std::sync::Arc;
+
+use crate::actor::{Actor, Who};
+use crate::address::{self, Address};
+use crate::audit::Event;
+use crate::change::{Change, Plan};
+use crate::credentials::Credentials;
+use crate::error::{Error, Result};
+use crate::forwarding::{Forwarding, MAX_FORWARDS};
+use crate::privileges::Privilege;
+use crate::revision::Revision;
+use crate::rules::cascade::Cascade;
+use crate::rules::privileges::quota;
+use crate::rules::{Field, list, require_administrator, require_domain, require_free, require_privilege};
+use crate::surroundings::Surroundings;
+use crate::user::{ADMIN, User, UserId, UserState};
+use crate::view::{Named, View};
+
+/// Makes a user who is pending until the mailbox is there. One who is pending already is made again: a crash came between.
+pub(crate) fn create(
+    view: &dyn View,
+    actor: &Actor,
+    around: &Surroundings,
+    new: &User,
+    credentials: Credentials,
+) -> Result<Plan> {
+    require_administrator(actor, "make a user")?;
+    let row = User { state: UserState::Pending, ..new.clone() };
+    row.check(None)?;
+    if let Some(old) = view.user(&row.uid)?.filter(|old| old.state != UserState::Pending) {
+        return Err(Error::exists("uid", &row.uid, taken_by(&old)));
+    }
+    if row.uid.as_str() != ADMIN {
+        around.check_user(&row.uid)?;
+    }
+    check_own_addresses(view, &row, None)?;
+    check_forwarding(view, &row, None)?;
+    let event = describe(Event::new("user.create", &row.uid), None, &row);
+    let mut plan = Plan::default().with(Change::User(row.clone()), event);
+    plan.push(Change::Credentials(row.uid, credentials));
+    Ok(plan)
+}
+
+fn taken_by(user: &User) -> String {
+    match user.state {
+        UserState::Deleting => format!("user {}, who is being deleted", user.uid),
+        _ => format!("user {}", user.uid),
+    }
+}
+
+/// The mailbox is there.
+pub(crate) fn activate(view: &dyn View, actor: &Actor, uid: &UserId) -> Result<Plan> {
+    require_administrator(actor, "make a user")?;
+    let old = require(view, uid)?;
+    if old.state != UserState::Pending {
+        return Ok(Plan::default());
+    }
+    let row = User { state: UserState::Active, ..User::clone(&old) };
+    Ok(Plan::default().with(Change::User(row), Event::new("user.activate", uid)))
+}
+
+/// Stores a changed user. Users may change some of it of themselves.
+pub(crate) fn update(view: &dyn View, actor: &Actor, new: &User) -> Result<Plan> {
+    let old = require(view, &new.uid)?;
+    old.revision.require(Some(new.revision), "user", &new.uid)?;
+    if !actor.is_administrator() {
+        check_own_edit(view, actor, &old, new)?;
+    }
+    let mut row = new.clone();
+    row.state = match (old.state, new.state) {
+        // Only the one who makes the mailbox, or removes it, can say that it is there or gone.
+        (UserState::Pending, _) => UserState::Pending,
+        (state, UserState::Pending | UserState::Deleting) | (_, state) => state,
+    };
+    // The display name goes with the names until somebody chooses one.
+    let made = User::display_name_of(&old.given_name, &old.surname);
+    if new.display_name == old.display_name && (old.display_name == made || old.display_name.is_empty()) {
+        row.display_name = User::display_name_of(&new.given_name, &new.surname);
+    }
+    row.check(Some(&old))?;
+    check_own_addresses(view, &row, Some(&old))?;
+    check_forwarding(view, &row, Some(&old))?;
+    check_groups_left(view, &old, &row)?;
+    let event = describe(Event::new("user.update", &row.uid), Some(&old), &row);
+    if event.fields.is_empty() && row == *old {
+        return Ok(Plan::default());
+    }
+    Ok(Plan::default().with(Change::User(row), event))
+}
+
+/// Lets a user log in and get mail, or not.
+pub(crate) fn set_enabled(
+    view: &dyn View,
+    actor: &Actor,
+    uid: &UserId,
+    enabled: bool,
+    expected: Option<Revision>,
+) -> Result<Plan> {
+    require_administrator(actor, "enable or disable a user")?;
+    let old = require(view, uid)?;
+    old.revision.require(expected, "user", uid)?;
+    if old.state == UserState::Pending {
+        return Err(Error::protected("state", uid, "the mailbox is not there yet: make the user again first"));
+    }
+    let state = if enabled { UserState::Active } else { UserState::Disabled };
+    update(view, actor, &User { state, ..User::clone(&old) })
+}
+
+/// The user is on the way out: nobody can log in, mail is refused, no alias names him any more. What is left is the mailbox,
+/// and a row that keeps user ID and addresses until it is gone.
+pub(crate) fn begin_deletion(view: &dyn View, actor: &Actor, uid: &UserId, expected: Option<Revision>) -> Result<Plan> {
+    require_administrator(actor, "delete a user")?;
+    if uid.as_str() == ADMIN {
+        return Err(Error::protected("uid", ADMIN, "the user admin can't be deleted"));
+    }
+    let old = view.user(uid)?.ok_or_else(|| Error::NoUser(uid.to_string()))?;
+    if old.state == UserState::Deleting {
+        return Ok(Plan::default());
+    }
+    old.revision.require(expected, "user", uid)?;
+    let mut plan = Plan::default();
+    let mut cascade = Cascade::new(view);
+    cascade.without_user(&old)?;
+    cascade.finish(&mut plan)?;
+    let row = User { state: UserState::Deleting, groups: Vec::new(), forwarding: None, ..User::clone(&old) };
+    Ok(plan.with(Change::User(row), Event::new("user.deletion.begin", uid)))
+}
+
+/// The mailbox is gone; so is the user now.
+pub(crate) fn finish_deletion(view: &dyn View, actor: &Actor, uid: &UserId) -> Result<Plan> {
+    require_administrator(actor, "delete a user")?;
+    let old = view.user(uid)?.ok_or_else(|| Error::NoUser(uid.to_string()))?;
+    if old.state != UserState::Deleting {
+        return Err(Error::protected("uid", uid, "the user was not marked for deletion"));
+    }
+    Ok(Plan::default().with(Change::DeleteUser(uid.clone()), Event::new("user.delete", uid)))
+}
+
+/// A user who is there for those who change something; one on the way out is not.
+///
+/// # Errors
+/// [`Error::NoUser`], or the directory's.
+pub(crate) fn require(view: &dyn View, uid: &UserId) -> Result<Arc<User>> {
+    let user = view.user(uid)?.filter(|user| user.state != UserState::Deleting);
+    user.ok_or_else(|| Error::NoUser(uid.to_string()))
+}
+
+/// What users may change of themselves: what is not starred in the list of fields, as far as the switches say.
+fn check_own_edit(view: &dyn View, actor: &Actor, old: &User, new: &User) -> Result<()> {
+    const ACTION: &str = "change a user";
+    if !matches!(&actor.who, Who::User(uid) if *uid == new.uid) {
+        return require_administrator(actor, ACTION);
+    }
+    let starred = [
+        ("mail", old.mail != new.mail),
+        ("alternates", old.alternates != new.alternates),
+        ("admin", old.admin != new.admin),
+        ("groups", old.groups != new.groups),
+        ("state", old.state != new.state),
+        ("quota_limit_mib", old.quota_limit_mib != new.quota_limit_mib),
+        ("other fields", old.unknown != new.unknown),
+    ];
+    if let Some((field, _)) = starred.iter().find(|(_, changed)| *changed) {
+        let rule = format!("only administrators may change {field}");
+        return Err(Error::Denied { action: ACTION, rule: rule.into() });
+    }
+    if old.forwarding != new.forwarding {
+        require_privilege(view, actor, Privilege::Forwarding, "forward mail")?;
+    }
+    let profile =
+        |user: &User| (user.given_name.clone(), user.surname.clone(), user.display_name.clone(), user.contact.clone());
+    if profile(old) != profile(new) {
+        require_privilege(view, actor, Privilege::ProfileEdit, "change the own profile")?;
+    }
+    Ok(())
+}
+
+/// The domain is one of the server's, and the addresses are nobody else's.
+fn check_own_addresses(view: &dyn View, row: &User, old: Option<&User>) -> Result<()> {
+    let is_new = |address: &Address| old.is_none_or(|old| old.addresses().all(|known| known != address));
+    if old.is_none_or(|old| old.mail.domain() != row.mail.domain()) {
+        let domain = require_domain(view, row.mail.domain())?;
+        if row.uid.as_str() == ADMIN && !domain.primary {
+            return Err(Error::protected("mail", &row.mail, "the user admin lives in the server's own domain"));
+        }
+    }
+    for (field, address) in row.addresses().enumerate().map(|(at, address)| (FIELDS[at.min(1)], address)) {
+        require_free(view, field, address, Some(&row.uid))?;
+        if is_new(address) {
+            address::check_new(field, address)?;
+        }
+    }
+    Ok(())
+}
+
+/// The field of the first address, and that of all others.
+const FIELDS: [&str; 2] = ["mail", "alternates"];
+
+/// Forwarding leads somewhere, and not to where it comes from.
+fn check_forwarding(view: &dyn View, row: &User, old: Option<&User>) -> Result<()> {
+    let Some(forwarding) = row.forwarding.as_ref().filter(|now| old.is_none_or(|o| o.forwarding.as_ref() != Some(now)))
+    else {
+        return Ok(());
+    };
+    const FIELD: &str = "forwarding";
+    if forwarding.to.is_empty() || forwarding.to.len() > MAX_FORWARDS {
+        return Err(Error::rule(FIELD, "", "mail is forwarded to 1 to 10 addresses"));
+    }
+    for (position, to) in forwarding.to.iter().enumerate() {
+        let wrong = |rule: &'static str| Err(Error::rule(FIELD, to.to_string(), rule));
+        if forwarding.to[..position].contains(to) {
+            return wrong("it is given twice");
+        }
+        if view.domain(to.domain())?.is_none() {
+            continue;
+        }
+        let here = Address::new(to.local(), to.domain().clone()).map_err(|error| error.of_field(FIELD))?;
+        if row.addresses().any(|own| *own == here) {
+            return wrong("it is the user's own address: to keep a copy there is a switch");
+        }
+        if view.owner(here.local(), here.domain())?.is_none() {
+            return wrong("nobody has that address on this server");
+        }
+    }
+    Ok(())
+}
+
+/// A group is there as long as somebody is in it; an alias that names it must not be left with nobody.
+fn check_groups_left(view: &dyn View, old: &User, row: &User) -> Result<()> {
+    for group in old.groups.iter().filter(|group| !row.groups.contains(group)) {
+        if view.group(group)? != [row.uid.clone()] {
+            continue;
+        }
+        if let Some(alias) = view.aliases_naming(Named::Group(group))?.first() {
+            let rule = format!("{} is the last one in it, and the alias {} names it", row.uid, alias.address);
+            return Err(Error::rule("groups", group, rule));
+        }
+    }
+    Ok(())
+}
+
+/// What changes, for the audit log.
+fn describe(event: Event, old: Option<&User>, new: &User) -> Event {
+    let say = |text: fn(&User) -> String| (old.map(text).unwrap_or_default(), text(new));
+    let fields: [Field<User>; 7] = [
+        ("mail", |user| user.mail.to_string()),
+        ("given_name", |user| user.given_name.clone()),
+        ("surname", |user| user.surname.clone()),
+        ("display_name", |user| user.display_name.clone()),
+        ("admin", |user| user.admin.to_string()),
+        ("state", |user| format!("{:?}", user.state).to_lowercase()),
+        ("quota_limit_mib", |user| quota(user.quota_limit_mib)),
+    ];
+    let mut event = fields.into_iter().fold(event, |event, (name, text)| {
+        let (before, after) = say(text);
+        event.field(name, before, after)
+    });
+    for field in crate::contact::ContactField::ALL {
+        event = event.field(field.name(), old.map_or("", |old| old.contact.get(field)), new.contact.get(field));
+    }
+    event = event.list("alternates", old.map_or(&[][..], |old| &old.alternates), &new.alternates).list(
+        "groups",
+        old.map_or(&[][..], |old| &old.groups),
+        &new.groups,
+    );
+    let (before, after) = say(|user| forwarding(user.forwarding.as_deref()));
+    event.field("forwarding", before, after)
+}
+
+fn forwarding(forwarding: Option<&Forwarding>) -> String {
+    forwarding.map_or_else(String::new, |forwarding| {
+        format!("{}{}", list(&forwarding.to), if forwarding.keep_copy { " (with a copy here)" } else { "" })
+    })
+}
