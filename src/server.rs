@@ -104,6 +104,7 @@ async fn serve(
     let listeners = Listeners::listen(ports, &config)?;
     // Only now: a start that fails on the way must not make a password that nobody gets to see.
     let password = first_start::ensure_admin(&services)?;
+    first_start::end_what_was_begun(&services)?;
     announce::listening(&config, &listeners)?;
     notices::read_again(&services.sessions, &config.config_dir());
     let mut live = reload::Live {

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use directory::{Directory, DomainName, Embedded, HashCost, Logins, ScramCost, TokenCheck, UserId};
+use directory::{
+    Actor, Directory, DomainName, Embedded, HashCost, Logins, ScramCost, Service, Surroundings, TokenCheck, UserId,
+};
 use durable::disk::{Disk, RealDisk};
 use mailstore::{Layout, OpenReport, Store, StoreOptions};
 use tools::Exit;
@@ -13,6 +15,9 @@ use crate::config::options::{Durability, Mode};
 use crate::config::{Config, TRACE_HEADER};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+
+/// The accounts of the operating system: no user is called like one of them.
+const ACCOUNTS: &str = "/etc/passwd";
 
 /// The open store and directory. Whoever holds them is their only owner, on this machine or any other that sees the same
 /// files.
@@ -80,6 +85,11 @@ impl Services {
         self.metrics.get()
     }
 
+    /// The directory in the hands of whoever runs a command: root, or the service user, as which this process runs.
+    pub(crate) fn operator(&self) -> Service<'_> {
+        Service::new(&*self.directory, Actor::operator(rustix::process::geteuid().as_raw()))
+    }
+
     /// Makes everything durable and lets go of the store. Blocks.
     ///
     /// # Errors
@@ -115,6 +125,8 @@ fn open_directory(
     };
     let place = store.layout().config();
     let (mut directory, _) = Embedded::open(place, Arc::clone(&disk), create, &settings).map_err(directory_failure)?;
+    let around = Surroundings { accounts: Some(ACCOUNTS.into()), guarded: vec![place.to_owned(), config.spool()] };
+    directory = directory.with_surroundings(around);
     if config.limits.login_history > 0 {
         let history = Logins::new(place, disk, config.limits.login_history as usize);
         directory = directory.with_logins(history);

@@ -155,3 +155,58 @@ fn a_hash_from_elsewhere_is_taken_or_refused_by_its_kind() {
     assert!(imap(&server, "correct horse") && !imap(&server, PASSWORD));
     server.stop(&[]);
 }
+
+/// [DOM-5] [DOM-6] [DOM-7] [DOM-9] [USR-6] [USR-7]
+#[test]
+fn domains_and_users_come_and_go() {
+    let home = Home::new(PROGRAM, &[]);
+    let server = home.start();
+    let add = |user: &str, mail: &str| {
+        home.must_run(&["user", "add", user, "--mail", mail, "--password-stdin"], format!("{PASSWORD}\n").as_bytes())
+    };
+    home.must_run(&["domain", "add", "old.example", "--description", "the second"], b"");
+    add("joe", "joe.smith@old.example");
+    add("sue", "sue@old.example");
+    let mut client = home_imap(&server, "joe");
+    let renamed = home.must_run(&["domain", "rename", "old.example", "new.example"], b"");
+    assert_eq!(renamed, "old.example is new.example now, with 2 users and 1 aliases\n");
+    client.must("NOOP").expect("a session goes on");
+    assert!(home.must_run(&["user", "show", "joe"], b"").contains("joe.smith@new.example"));
+    assert!(home.must_run(&["domain", "list"], b"").contains("new.example"));
+
+    home.must_run(&["user", "disable", "joe"], b"");
+    assert!(!imap(&server, PASSWORD), "disabled");
+    home.must_run(&["user", "enable", "joe"], b"");
+    assert!(imap(&server, PASSWORD));
+    let mailbox = home.spool().join("user/joe");
+    assert!(mailbox.exists());
+    assert_eq!(home.must_run(&["user", "delete", "joe"], b""), "joe deleted\n");
+    assert!(!mailbox.exists() && !imap(&server, PASSWORD));
+    assert_eq!(code(&home, &["user", "delete", "joe"]), Some(67));
+    for (arguments, text) in [
+        (&["user", "delete", "admin"][..], "uid: \"admin\": the user admin can't be deleted"),
+        (&["user", "disable", "admin"], "state: \"admin\": the user admin can't be disabled"),
+        (&["domain", "delete", "new.example"], "domain: \"new.example\": it has 1 users and 0 aliases"),
+        (&["domain", "add", "nodot"], "domain: \"nodot\": only the server's own domain"),
+    ] {
+        let refused = home.run(arguments, b"");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(64) && said.contains(text), "{arguments:?}: {said}");
+    }
+    server.stop(&[]);
+    // The same without a server.
+    home.must_run(&["domain", "delete", "new.example", "--cascade"], b"");
+    assert!(!home.must_run(&["domain", "list"], b"").contains("example\n"));
+    assert!(!home.must_run(&["user", "list"], b"").contains("sue"));
+    let log = std::fs::read_to_string(home.config_dir().join("log/audit.log")).expect("there is an audit log");
+    let actions: Vec<_> =
+        objects(&log).iter().map(|entry| entry["action"].as_str().unwrap_or_default().to_owned()).collect();
+    for action in ["domain.create", "user.create", "domain.rename", "user.delete", "domain.delete"] {
+        assert!(actions.iter().any(|known| known == action), "{action} is not in {actions:?}");
+    }
+    assert!(!log.contains(PASSWORD) && !log.contains("argon2"));
+}
+
+fn home_imap(server: &Server, user: &str) -> Imap {
+    Imap::login(server.address(Protocol::Imap), user, PASSWORD).expect("the password is right")
+}

@@ -55,6 +55,9 @@ pub trait View {
     /// A user.
     fn user(&self, user: &UserId) -> Result<Option<Arc<User>>>;
 
+    /// The users who are pending or being deleted: a crash came between, if nobody is at it.
+    fn unfinished(&self) -> Result<Vec<Arc<User>>>;
+
     /// A page of users.
     fn users(&self, query: &UserQuery, page: &Page) -> Result<Listing<Arc<User>>>;
 

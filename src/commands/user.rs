@@ -5,8 +5,11 @@ mod app_password;
 use admin::control::Input;
 use clap::{Arg, ArgAction, ArgMatches};
 use tools::logins::list_logins;
-use tools::user::{AddUser, add_user, list_users, read_password, set_password, set_password_hash, show_user};
+use tools::user::{
+    AddUser, add_user, delete_user, list_users, read_password, set_enabled, set_password, set_password_hash, show_user,
+};
 use tools::{Console, Exit};
+use wire::sessions::SessionView;
 
 use super::{Command, Run, StoreCommand};
 use crate::failure::Failure;
@@ -27,7 +30,7 @@ fn spec() -> clap::Command {
         Arg::new(name).long(name).value_name(value).help(help)
     };
     clap::Command::new("user")
-        .about("Add, show and list users, change passwords, see who has logged in")
+        .about("Add, show, list, disable and delete users, change passwords, see who has logged in")
         .subcommand_required(true)
         .subcommand(
             clap::Command::new("add")
@@ -41,7 +44,7 @@ fn spec() -> clap::Command {
                 .arg(text("given-name", "NAME", "First name"))
                 .arg(text("surname", "NAME", "Last name"))
                 .arg(
-                    text("quota", "MIB", "Most mail in MiB, INBOX and folders together [default: no limit]")
+                    text("quota", "MIB", "Most mail in MiB, INBOX and folders together [default: that of new users]")
                         .value_parser(clap::value_parser!(u64)),
                 )
                 .arg(Arg::new("admin").long("admin").action(ArgAction::SetTrue).help("May manage all mailboxes"))
@@ -58,6 +61,22 @@ fn spec() -> clap::Command {
                 .about("Show a user, and when somebody last came in")
                 .arg(user())
                 .arg(json().help("As a JSON object")),
+        )
+        .subcommand(
+            clap::Command::new("disable")
+                .about("Keep a user out, and refuse mail for him; sessions end")
+                .arg(user()),
+        )
+        .subcommand(clap::Command::new("enable").about("Let a user in again").arg(user()))
+        .subcommand(
+            clap::Command::new("delete")
+                .about("Delete a user with all mail")
+                .long_about(
+                    "Delete a user: account, passwords, mailboxes, subscriptions, quota, rights on other mailboxes, and what \
+                     aliases say of him. An alias that is left without an owner or a member is deleted too, and is named. \
+                     Deleted mailboxes are kept as long as store.delete_mode and cyr_expire say. The user admin stays.",
+                )
+                .arg(user()),
         )
         .subcommand(
             clap::Command::new("logins")
@@ -116,18 +135,32 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
                 ..AddUser::new(&user_of(matches))
             };
             read_password(console).and_then(|password| {
-                let user = add_user(store, &**directory, &request, &password)?;
+                let user = add_user(store, &services.operator(), &request, &password)?;
                 console.out(&format!("{} added with address {}", user.uid, user.mail))?;
                 Ok(())
             })
         }
         Some(("passwd", matches)) => read_password(console).and_then(|secret| {
             let set = if matches.get_flag("hash") { set_password_hash } else { set_password };
-            set(&**directory, &user_of(matches), &secret)
+            set(&services.operator(), &user_of(matches), &secret)
         }),
         Some(("show", matches)) => show_user(&**directory, &user_of(matches), matches.get_flag("json"), console),
         Some(("logins", matches)) => list_logins(&**directory, &user_of(matches), matches.get_flag("json"), console),
-        Some((app_password::NAME, matches)) => app_password::run(matches, &**directory, console),
+        Some((word @ ("enable" | "disable"), matches)) => {
+            let user = user_of(matches);
+            let done = set_enabled(&services.operator(), &user, word == "enable");
+            if done.is_ok() && word == "disable" {
+                end_sessions(services, &user);
+            }
+            done
+        }
+        Some(("delete", matches)) => {
+            let user = user_of(matches);
+            let done = delete_user(store, &services.operator(), &user, console);
+            end_sessions(services, &user);
+            done
+        }
+        Some((app_password::NAME, matches)) => app_password::run(matches, services, console),
         Some((_, matches)) => {
             let domain = matches.get_one::<String>("domain").map(String::as_str);
             list_users(&**directory, domain, matches.get_flag("json"), console)
@@ -135,6 +168,13 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
         None => Ok(()),
     };
     done.map(|()| Exit::Ok).map_err(|problem| Failure::new(problem.exit(), problem))
+}
+
+/// Ends the sessions of somebody who is not welcome any more.
+fn end_sessions(services: &Services, user: &str) {
+    let user = user.to_ascii_lowercase();
+    let is_his = |view: &SessionView| view.user.as_deref() == Some(user.as_str());
+    services.sessions.end("This account is closed", is_his);
 }
 
 fn user_of(matches: &ArgMatches) -> String {

@@ -1,8 +1,8 @@
 //! What a new server is given: an administrator who can log in.
 
-use directory::{ADMIN, UserId, UserState, generate_password};
-use tools::Exit;
+use directory::{ADMIN, Actor, Service, UserId, UserState, generate_password};
 use tools::user::{AddUser, add_user};
+use tools::{Exit, accounts};
 use tracing::info;
 
 use crate::failure::Failure;
@@ -19,8 +19,15 @@ pub(super) fn ensure_admin(services: &Services) -> Result<Option<String>, Failur
         return Ok(None);
     }
     let password = generate_password().map_err(|problem| unable(&problem))?;
-    add_user(&services.store, &*services.directory, &AddUser::new(ADMIN), &password)
-        .map_err(|problem| unable(&problem))?;
+    let service = Service::new(&*services.directory, Actor::server());
+    add_user(&services.store, &service, &AddUser::new(ADMIN), &password).map_err(|problem| unable(&problem))?;
     info!(event = "admin.created", user = ADMIN);
     Ok(Some(String::from_utf8_lossy(password.expose()).into_owned()))
+}
+
+/// Ends what a stop in the middle has left of users and domains who were being made or deleted.
+pub(super) fn end_what_was_begun(services: &Services) -> Result<(), Failure> {
+    let service = Service::new(&*services.directory, Actor::server());
+    let ended = accounts::resume(&services.store, &service);
+    ended.map(drop).map_err(|problem| Failure::new(problem.exit(), format!("cannot look at the directory: {problem}")))
 }

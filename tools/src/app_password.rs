@@ -1,6 +1,6 @@
 //! App passwords: made, listed, taken back.
 
-use directory::{AppPassword, Directory, Network, UserId};
+use directory::{AppPassword, Directory, Network, Service, UserId};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -30,7 +30,7 @@ pub struct AddAppPassword {
 /// # Errors
 /// [`CommandError`].
 pub fn add_app_password(
-    directory: &dyn Directory,
+    service: &Service<'_>,
     request: &AddAppPassword,
     console: &mut dyn Console,
 ) -> Result<(), CommandError> {
@@ -47,7 +47,7 @@ pub fn add_app_password(
         created: now,
         expires: request.expires.as_deref().map(|text| end(text, now)).transpose()?,
     };
-    let password = directory.add_app_password(&user, &app)?;
+    let password = service.add_app_password(&user, &app)?;
     console.out(&String::from_utf8_lossy(password.expose()))?;
     console.err("this is the only time that the password is shown")?;
     Ok(())
@@ -81,13 +81,13 @@ pub fn list_app_passwords(
 /// # Errors
 /// [`CommandError::Missing`] if there is none of that name, or another [`CommandError`].
 pub fn remove_app_passwords(
-    directory: &dyn Directory,
+    service: &Service<'_>,
     user: &str,
     name: Option<&str>,
     console: &mut dyn Console,
 ) -> Result<(), CommandError> {
     let user = UserId::parse(user)?;
-    let removed = directory.remove_app_passwords(&user, name)?;
+    let removed = service.remove_app_passwords(&user, name)?;
     match name {
         Some(name) if removed == 0 => Err(CommandError::Missing(format!("{user} has no app password called {name:?}"))),
         Some(_) => Ok(()),

@@ -1,5 +1,6 @@
 //! The commands an administrator runs, as library functions: deliver, import, and the repair tools.
 
+pub mod accounts;
 pub mod app_password;
 pub mod backup;
 pub mod check;

@@ -2,10 +2,11 @@
 
 use std::io::{self, BufRead, Read};
 
-use directory::{Address, Directory, DomainName, Login, NewUser, Secret, User, UserId, UserState};
-use mailstore::{QuotaLimits, Store};
+use directory::{Address, Directory, DomainName, Login, NewUser, Secret, Service, User, UserId, UserState};
+use mailstore::Store;
 
 use crate::Console;
+use crate::accounts;
 use crate::error::CommandError;
 use crate::logins::{describe, known};
 use crate::time::moment;
@@ -26,7 +27,7 @@ pub struct AddUser {
     pub surname: String,
     /// Whether the user administers the server.
     pub admin: bool,
-    /// The quota of the INBOX and all folders in MiB; `None` is none.
+    /// The quota of the INBOX and all folders in MiB; `None` is that of new users.
     pub quota_mib: Option<u64>,
 }
 
@@ -37,59 +38,79 @@ impl AddUser {
     }
 }
 
-/// Makes a user and the INBOX. Nobody can log in before both are there; after a crash in between, the same again ends it.
+/// Makes a user and everything that belongs to one ([`accounts::create_user`]).
 ///
 /// # Errors
 /// [`CommandError`].
-pub fn add_user(
+pub fn add_user<D: Directory + ?Sized>(
     store: &Store,
-    directory: &dyn Directory,
+    service: &Service<'_, D>,
     request: &AddUser,
     password: &Secret,
 ) -> Result<User, CommandError> {
     let uid = UserId::parse(&request.user)?;
     let mail = match &request.mail {
         Some(mail) => Address::parse(mail)?,
-        None => Address::new(uid.as_str(), primary_domain(directory)?)?,
+        None => Address::new(uid.as_str(), service.current_domain()?)?,
     };
     let new = NewUser {
-        uid: uid.clone(),
+        // Whoever else may: this user was made for it.
+        admin: request.admin || uid == UserId::admin(),
+        uid,
         mail,
         given_name: request.given_name.clone(),
         surname: request.surname.clone(),
-        // Whoever else may: this user was made for it.
-        admin: request.admin || uid == UserId::admin(),
     };
-    let mut user = directory.create_user(&new, password)?;
-    let limits =
-        request.quota_mib.map(|mib| QuotaLimits { storage_kib: Some(mib.saturating_mul(1024)), messages: None });
-    match store.create_user(uid.as_str(), limits) {
-        // The INBOX is there from an attempt that ended early.
-        Ok(_) | Err(mailstore::Error::Exists(_)) => {}
-        Err(problem) => return Err(CommandError::Mailbox { user: uid, problem }),
-    }
-    if request.quota_mib.is_some() {
-        user.quota_limit_mib = request.quota_mib;
-        directory.update_user(&user)?;
-    }
-    directory.activate_user(&uid)?;
-    Ok(user)
+    let mut user = User::from(new);
+    user.display_name = User::display_name_of(&request.given_name, &request.surname);
+    let mut user = accounts::with_default_quota(service, user)?;
+    user.quota_limit_mib = request.quota_mib.or(user.quota_limit_mib);
+    accounts::create_user(store, service, &user, password)
 }
 
 /// Changes a password.
 ///
 /// # Errors
 /// [`CommandError`].
-pub fn set_password(directory: &dyn Directory, user: &str, password: &Secret) -> Result<(), CommandError> {
-    Ok(directory.set_password(&UserId::parse(user)?, password)?)
+pub fn set_password(service: &Service<'_>, user: &str, password: &Secret) -> Result<(), CommandError> {
+    Ok(service.set_password(&UserId::parse(user)?, password)?)
 }
 
 /// Takes a password hash that another server has made.
 ///
 /// # Errors
 /// [`CommandError`].
-pub fn set_password_hash(directory: &dyn Directory, user: &str, hash: &Secret) -> Result<(), CommandError> {
-    Ok(directory.set_password_hash(&UserId::parse(user)?, hash)?)
+pub fn set_password_hash(service: &Service<'_>, user: &str, hash: &Secret) -> Result<(), CommandError> {
+    Ok(service.set_password_hash(&UserId::parse(user)?, hash)?)
+}
+
+/// Disables a user, or enables one again.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn set_enabled(service: &Service<'_>, user: &str, enabled: bool) -> Result<(), CommandError> {
+    Ok(service.set_user_enabled(&UserId::parse(user)?, enabled, None)?)
+}
+
+/// Deletes a user and everything of the user's ([`accounts::delete_user`]), and says which aliases went along.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn delete_user(
+    store: &Store,
+    service: &Service<'_>,
+    user: &str,
+    console: &mut dyn Console,
+) -> Result<(), CommandError> {
+    let uid = UserId::parse(user)?;
+    // One who is half gone has none any more.
+    let vanishing = service.vanishing_with(&uid).unwrap_or_default();
+    accounts::delete_user(store, service, &uid, None)?;
+    console.out(&format!("{uid} deleted"))?;
+    for alias in vanishing {
+        console.out(&format!("alias {alias} deleted: it had no owner or no member left"))?;
+    }
+    Ok(())
 }
 
 /// Lists all users or those of a domain, a line for each.
@@ -178,10 +199,4 @@ pub fn read_password(console: &mut dyn Console) -> Result<Secret, CommandError> 
         return Err(CommandError::BadPassword);
     }
     Ok(Secret::new(line))
-}
-
-fn primary_domain(directory: &dyn Directory) -> Result<DomainName, CommandError> {
-    let primary = directory.domains()?.into_iter().find(|domain| domain.primary);
-    let missing = || directory::Error::NoDomain("(the primary one)".to_owned());
-    Ok(primary.ok_or_else(missing)?.name)
 }

@@ -10,8 +10,8 @@ use crate::domain::DomainName;
 use crate::error::Result;
 use crate::{Change, Renaming, Revision};
 
-/// Rows of a batch: some megabytes, a fraction of a second.
-const ROWS: usize = 10_000;
+/// Rows of a batch: some megabytes, a fraction of a second. In tests a batch is soon full.
+const ROWS: usize = if cfg!(test) { 3 } else { 10_000 };
 
 /// Rows that still have the old name on disk; in memory they have the new one.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::domain::{Domain, DomainName};
 use crate::error::{Error, Result};
 use crate::privileges::Privileges;
 use crate::query::{AliasQuery, Listing, Page, UserOrder, UserQuery, fold};
-use crate::user::{User, UserId};
+use crate::user::{User, UserId, UserState};
 use crate::view::{Counts, Named, Owner, View};
 
 /// Matches of a search that are sorted by address after all have been found; beyond that the users are gone through in the
@@ -40,6 +40,11 @@ impl View for Rows {
 
     fn user(&self, user: &UserId) -> Result<Option<Arc<User>>> {
         Ok(self.users.get(user).cloned())
+    }
+
+    fn unfinished(&self) -> Result<Vec<Arc<User>>> {
+        let is_between = |user: &&Arc<User>| matches!(user.state, UserState::Pending | UserState::Deleting);
+        Ok(self.users.values().filter(is_between).cloned().collect())
     }
 
     fn users(&self, query: &UserQuery, page: &Page) -> Result<Listing<Arc<User>>> {

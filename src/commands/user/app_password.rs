@@ -1,8 +1,9 @@
 //! `angarium user app-password`: a password for one program of a user.
 
+use crate::services::Services;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches};
-use directory::{Directory, PROTOCOLS};
+use directory::PROTOCOLS;
 use tools::app_password::{AddAppPassword, add_app_password, list_app_passwords, remove_app_passwords};
 use tools::{CommandError, Console};
 
@@ -65,11 +66,7 @@ pub(super) fn spec() -> clap::Command {
         )
 }
 
-pub(super) fn run(
-    matches: &ArgMatches,
-    directory: &dyn Directory,
-    console: &mut dyn Console,
-) -> Result<(), CommandError> {
+pub(super) fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<(), CommandError> {
     let many = |matches: &ArgMatches, name: &str| -> Vec<String> {
         matches.get_many::<String>(name).into_iter().flatten().cloned().collect()
     };
@@ -83,12 +80,14 @@ pub(super) fn run(
                 networks: many(matches, "network"),
                 expires: matches.get_one::<String>("expires").cloned(),
             };
-            add_app_password(directory, &request, console)
+            add_app_password(&services.operator(), &request, console)
         }
         Some(("remove", matches)) => {
-            remove_app_passwords(directory, &user_of(matches), name(matches).as_deref(), console)
+            remove_app_passwords(&services.operator(), &user_of(matches), name(matches).as_deref(), console)
         }
-        Some((_, matches)) => list_app_passwords(directory, &user_of(matches), matches.get_flag("json"), console),
+        Some((_, matches)) => {
+            list_app_passwords(&*services.directory, &user_of(matches), matches.get_flag("json"), console)
+        }
         None => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use directory::Secret;
+use directory::{Actor, Secret, Service};
 use mailstore::{Access, CreateOptions, Mismatch, RepairOptions, Store};
 use tools::backup::{BackupRequest, Destination, backup, verify_backup};
 use tools::deliveries::{dump_deliveries, prune_deliveries};
@@ -101,7 +101,8 @@ fn add(site: &Site) -> Result<Exit, CommandError> {
         admin: false,
         quota_mib: Some(7),
     };
-    match add_user(&site.store, &site.directory, &request, &Secret::new(b"correct-horse".to_vec())) {
+    let service = Service::new(&site.directory, Actor::server());
+    match add_user(&site.store, &service, &request, &Secret::new(b"correct-horse".to_vec())) {
         // A killed run had come to its end, but for the answer.
         Ok(_) | Err(CommandError::Directory(directory::Error::Exists { .. })) => Ok(Exit::Ok),
         Err(problem) => Err(problem),

@@ -2,6 +2,7 @@
 //! must lead to where an undisturbed run leads, and no mail may be lost on the way.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test reports trouble by panicking")]
 
+mod accounts;
 mod cases;
 mod outside;
 mod site;

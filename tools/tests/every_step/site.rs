@@ -64,6 +64,11 @@ fn open(path: &Path, disk: Arc<dyn Disk>, boot: [u8; 16], salvage: bool) -> Resu
     Ok(Site { store, directory, report, path: path.to_owned() })
 }
 
+/// Opens both on a disk in good order.
+pub(crate) fn open_good(path: &Path) -> Result<Site, String> {
+    open(path, Arc::new(RealDisk), [3; 16], false)
+}
+
 /// A console that remembers what was said.
 pub(crate) struct Voice {
     pub(crate) out: Vec<String>,

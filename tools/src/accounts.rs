@@ -1,0 +1,199 @@
+//! Users whole: an account in the directory together with INBOX, quota root, subscriptions and default folders in the store;
+//! made together, and gone together. Whatever ends the process in between, the next start of the server ends what was begun
+//! ([`resume`]), or the same command again does.
+//!
+//! | step of creation | a crash after it leaves |
+//! |---|---|
+//! | the row, `pending` | nobody who can log in; mail waits; the next start goes on |
+//! | INBOX, quota root, subscription, folders | the same |
+//! | the row, `active` | the user |
+//!
+//! | step of deletion | a crash after it leaves |
+//! |---|---|
+//! | the row, `deleting`; aliases without the user | nobody; the next start goes on |
+//! | mailboxes, quota roots, subscriptions, rights elsewhere go | the same |
+//! | the row goes | nothing: user ID and addresses are free |
+//!
+//! Nothing is ever undone by deleting a mailbox: where an INBOX was there before, it stays.
+
+use directory::{Directory, DomainName, Privileges, Revision, Secret, Service, User, UserId, UserState};
+use mailstore::{Access, CreateOptions, Error, MailboxName, QuotaLimits, Store};
+
+use crate::error::CommandError;
+
+/// Makes a user with everything that belongs to one. Nobody can log in before all is there; after a crash in between, the
+/// same again ends it. A user without a quota of his own gets none; [`with_default_quota`] fills in the one for new users.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn create_user<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    user: &User,
+    password: &Secret,
+) -> Result<User, CommandError> {
+    let mut made = service.create_user(user, password)?;
+    let privileges = service.privileges()?;
+    finish_creation(store, service, &made, &privileges)?;
+    made.state = UserState::Active;
+    Ok(made)
+}
+
+/// A user with the quota that new users get (`DefaultQuotaLimit`).
+///
+/// # Errors
+/// The directory's.
+pub fn with_default_quota<D: Directory + ?Sized>(
+    service: &Service<'_, D>,
+    mut user: User,
+) -> Result<User, CommandError> {
+    user.quota_limit_mib = service.privileges()?.default_quota_mib;
+    Ok(user)
+}
+
+/// Stores a changed user, and the quota in the store if it is another one. After a crash in between the same again ends it.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn update_user<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    user: &User,
+) -> Result<User, CommandError> {
+    let now = service.update_user(user)?;
+    if now.state != UserState::Pending && service.actor().is_administrator() {
+        let inbox = inbox(&now.uid)?;
+        set_quota(store, &inbox, now.quota_limit_mib).map_err(|problem| mailbox(&now.uid, problem))?;
+    }
+    Ok(User::clone(&now))
+}
+
+/// Deletes a user and everything of the user's: the account, passwords, ownership and membership of aliases, mailboxes, seen
+/// state, subscriptions, quota roots, rights on other mailboxes. Aliases that are left without an owner or a member go too
+/// ([`Service::vanishing_with`] tells which). After a crash in between the same again ends it.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn delete_user<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    uid: &UserId,
+    expected: Option<Revision>,
+) -> Result<(), CommandError> {
+    service.begin_user_deletion(uid, expected)?;
+    finish_deletion(store, service, uid)
+}
+
+/// Deletes domains: all of them are marked, or none; then each goes with its users and aliases. Without `cascade` they must
+/// be empty but for `postmaster`. `progress` is told each user who is gone. After a crash in between the same again ends it.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn delete_domains<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    names: &[DomainName],
+    cascade: bool,
+    progress: &mut dyn FnMut(&UserId),
+) -> Result<(), CommandError> {
+    for user in service.begin_domain_deletion(names, cascade)? {
+        delete_user(store, service, &user, None)?;
+        progress(&user);
+    }
+    names.iter().try_for_each(|name| Ok(service.finish_domain_deletion(name)?))
+}
+
+/// Ends what a crash cut short: users who were being made or deleted, domains that were being deleted. Returns how many. What
+/// can't be ended is logged, and waits for the next start. `admin` is left to whoever makes the password up and shows it.
+///
+/// # Errors
+/// The directory's.
+pub fn resume<D: Directory + ?Sized>(store: &Store, service: &Service<'_, D>) -> Result<usize, CommandError> {
+    let mut ended = 0;
+    let mut note = |what: &'static str, name: &str, done: Result<(), CommandError>| match done {
+        Ok(()) => {
+            tracing::info!(event = "account.resumed", what, name);
+            ended += 1;
+        }
+        Err(error) => tracing::error!(event = "account.unfinished", what, name, %error),
+    };
+    let privileges = service.privileges()?;
+    for user in service.look(|view| view.unfinished())? {
+        let done = match user.state {
+            UserState::Deleting => finish_deletion(store, service, &user.uid),
+            UserState::Pending if user.uid != UserId::admin() => finish_creation(store, service, &user, &privileges),
+            UserState::Pending | UserState::Active | UserState::Disabled => continue,
+        };
+        note("user", user.uid.as_str(), done);
+    }
+    for domain in service.domains()?.iter().filter(|domain| domain.deleting) {
+        let done = delete_domains(store, service, std::slice::from_ref(&domain.name), true, &mut |_| {});
+        note("domain", domain.name.as_str(), done);
+    }
+    Ok(ended)
+}
+
+fn finish_creation<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    user: &User,
+    privileges: &Privileges,
+) -> Result<(), CommandError> {
+    make_mailboxes(store, user, &privileges.default_folders).map_err(|problem| mailbox(&user.uid, problem))?;
+    Ok(service.activate_user(&user.uid)?)
+}
+
+fn finish_deletion<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    uid: &UserId,
+) -> Result<(), CommandError> {
+    store.delete_user(uid.as_str())?;
+    Ok(service.finish_user_deletion(uid)?)
+}
+
+/// INBOX, quota root, subscription, folders; what is there stays.
+fn make_mailboxes(store: &Store, user: &User, folders: &[String]) -> mailstore::Result<()> {
+    let (uid, inbox) = (user.uid.as_str(), MailboxName::inbox(user.uid.as_str())?);
+    match store.create_user(uid, limits(user.quota_limit_mib)) {
+        Ok(_) => {}
+        // It is there from an attempt that ended early, or from a restore.
+        Err(Error::Exists(_)) => {
+            set_quota(store, &inbox, user.quota_limit_mib)?;
+            store.subscribe(uid, &inbox)?;
+        }
+        Err(problem) => return Err(problem),
+    }
+    for folder in folders {
+        let name = folder.split('/').try_fold(inbox.clone(), |above, level| above.child(level))?;
+        match store.create(&Access::user(uid), &name, &CreateOptions::default()) {
+            Ok(_) | Err(Error::Exists(_)) => store.subscribe(uid, &name)?,
+            Err(problem) => return Err(problem),
+        }
+    }
+    Ok(())
+}
+
+fn set_quota(store: &Store, inbox: &MailboxName, mib: Option<u64>) -> mailstore::Result<()> {
+    let (now, wanted) = (store.quota_limits(inbox), limits(mib));
+    // A limit of messages is set over IMAP only, and stays.
+    let wanted = match (now, wanted) {
+        (Some(now), Some(wanted)) => Some(QuotaLimits { messages: now.messages, ..wanted }),
+        (Some(now), None) if now.messages.is_some() => Some(QuotaLimits { storage_kib: None, ..now }),
+        (_, wanted) => wanted,
+    };
+    if now == wanted { Ok(()) } else { store.set_quota(inbox, wanted) }
+}
+
+/// Megabytes are what people say, units of 1,024 octets what is kept (QUO-1).
+fn limits(mib: Option<u64>) -> Option<QuotaLimits> {
+    mib.map(|mib| QuotaLimits { storage_kib: Some(mib.saturating_mul(1024)), messages: None })
+}
+
+fn inbox(uid: &UserId) -> Result<MailboxName, CommandError> {
+    MailboxName::inbox(uid.as_str()).map_err(|problem| mailbox(uid, problem.into()))
+}
+
+fn mailbox(uid: &UserId, problem: Error) -> CommandError {
+    CommandError::Mailbox { user: uid.clone(), problem }
+}

@@ -1,0 +1,183 @@
+//! Users and domains, made, renamed and deleted while the world ends at every step: after the next start all of it is as it
+//! was before, or as it is when nothing comes between. Never half of a user.
+
+use std::fmt::Debug;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use crashes::{End, Ends, World};
+use directory::{
+    Actor, Address, Alias, AliasQuery, Directory, DomainName, Embedded, Error, Page, Secret, Service, User, UserId,
+    UserState,
+};
+use rustix::io::Errno;
+use tools::{CommandError, accounts};
+
+use crate::site::{Site, name, open_good, outcome};
+
+/// Something that is done to accounts.
+struct Deed {
+    name: &'static str,
+    run: fn(&Site, &Service<'_, Embedded>) -> Result<(), CommandError>,
+}
+
+const DEEDS: &[Deed] = &[
+    Deed {
+        name: "a user is made, with folders",
+        run: |site, service| {
+            let mut ann = user("ann", "ann@example.org");
+            ann.quota_limit_mib = Some(7);
+            accounts::create_user(&site.store, service, &ann, &password()).map(drop)
+        },
+    },
+    Deed {
+        name: "a user is deleted",
+        run: |site, service| accounts::delete_user(&site.store, service, &uid("joe"), None),
+    },
+    Deed { name: "a user is disabled", run: |_, service| Ok(service.set_user_enabled(&uid("joe"), false, None)?) },
+    Deed {
+        name: "a domain is renamed",
+        run: |_, service| Ok(service.rename_domain(&domain("second.example"), &domain("third.example"))?),
+    },
+    Deed {
+        name: "the primary domain is renamed",
+        run: |_, service| Ok(service.rename_domain(&domain("example.org"), &domain("example.net"))?),
+    },
+    Deed {
+        name: "a domain is deleted with its users",
+        run: |site, service| {
+            let names = [domain("second.example")];
+            accounts::delete_domains(&site.store, service, &names, true, &mut |_| {})
+        },
+    },
+    Deed {
+        name: "an alias is deleted with those that it leaves empty",
+        run: |_, service| Ok(service.delete_alias(&at("inner@example.org"), None)?),
+    },
+];
+
+/// What there is: domains, users and aliases without revisions, and all of the store.
+#[derive(PartialEq, Clone, Debug)]
+struct Picture {
+    directory: Vec<String>,
+    store: crate::site::Outcome,
+}
+
+/// [USR-5] [USR-6] [DOM-7] [DOM-9] [ALI-20]
+#[test]
+fn a_start_ends_what_was_begun() {
+    let template = crashes::directory();
+    people(template.path());
+    let cut = End::PowerCut { seed: 0 };
+    let ends = Ends::of(&[End::Crash { torn: 30 }]).and_in_turn(&[cut, End::Full, cut, End::Error(Errno::IO)]);
+    let before = picture(template.path(), "before");
+    crashes::table("account", DEEDS, |deed| {
+        // What an undisturbed run leads to; the first try is one.
+        let after = OnceLock::new();
+        let operate = |world: &World, site: Site| {
+            let done = (deed.run)(&site, &Service::new(&site.directory, Actor::operator(0)));
+            world.acknowledged();
+            assert!(done.is_ok() || !world.is_undisturbed(), "{done:?}");
+            done.is_ok()
+        };
+        let judge = |world: &World, acknowledged: bool| {
+            let context = format!("{} {world}", deed.name);
+            let found = picture(world.path(), &context);
+            let after = after.get_or_init(|| found.clone());
+            assert!(found == *after || (!acknowledged && found == before), "{context}: half of it: {found:#?}");
+        };
+        let open = |world: &World| Site::open(world, false).unwrap();
+        crashes::every_step(deed.name, template.path(), &ends, open, operate, judge)
+    });
+}
+
+/// The picture after the next start, in which all users are whole.
+fn picture(path: &Path, context: &str) -> Picture {
+    let site = open_good(path).unwrap_or_else(|problem| panic!("{context}: {problem}"));
+    let service = Service::new(&site.directory, Actor::server());
+    accounts::resume(&site.store, &service).unwrap_or_else(|problem| panic!("{context}: {problem}"));
+    let mut directory: Vec<String> = Vec::new();
+    let mut say = |row: &dyn Debug| directory.push(format!("{row:?}"));
+    for row in site.directory.domains().unwrap() {
+        say(&(&row.name, row.primary, row.deleting));
+    }
+    for row in site.directory.users(None).unwrap() {
+        assert!(!matches!(row.state, UserState::Pending | UserState::Deleting), "{context}: {row:?}");
+        let inbox = name(&format!("user/{}", row.uid));
+        assert!(site.store.row(&inbox).is_some(), "{context}: {row:?} has no INBOX");
+        assert!(site.store.subscriptions(row.uid.as_str()).unwrap().contains(&inbox), "{context}: {row:?}");
+        let limit = site.store.quota_limits(&inbox).and_then(|limits| limits.storage_kib);
+        assert_eq!(limit, row.quota_limit_mib.map(|mib| mib * 1024), "{context}: {row:?}");
+        say(&(&row.uid, &row.mail, row.state, &row.groups));
+    }
+    for row in service.aliases(&AliasQuery::default(), &Page::default()).unwrap().rows {
+        say(&(&row.address, &row.owners, row.members().collect::<Vec<_>>()));
+    }
+    site.close().unwrap();
+    Picture { directory, store: outcome(path, context, false) }
+}
+
+/// Two domains, three users with mailboxes, aliases that name each other.
+fn people(path: &Path) {
+    let site = open_good(path).unwrap();
+    let service = Service::new(&site.directory, Actor::server());
+    service.create_domain(&domain("second.example"), "the second").unwrap();
+    let mut privileges = service.privileges().unwrap();
+    privileges.default_folders = vec!["Sent".into(), "Old/2026".into()];
+    service.set_privileges(&privileges).unwrap();
+    for (id, mail) in [("joe", "joe@example.org"), ("sue", "sue@second.example"), ("tom", "tom@second.example")] {
+        let mut user = user(id, mail);
+        user.quota_limit_mib = Some(10).filter(|_| id == "joe");
+        accounts::create_user(&site.store, &service, &user, &password()).unwrap();
+    }
+    let alias = |name: &str, owner: &str, members: &str| {
+        let mut alias = Alias::new(at(name));
+        alias.owners = vec![uid(owner)];
+        for member in service.parse_members(members).unwrap() {
+            alias.add(member);
+        }
+        service.create_alias(&alias).unwrap();
+    };
+    alias("inner@example.org", "sue", "joe");
+    alias("outer@second.example", "sue", "inner");
+    alias("all@example.org", "joe", "joe, sue@second.example, outer@second.example");
+    alias("far@second.example", "tom", "x@elsewhere.example tom@second.example");
+    site.close().unwrap();
+}
+
+#[test]
+fn what_is_done_is_done_once() {
+    let dir = crashes::directory();
+    people(dir.path());
+    let site = open_good(dir.path()).unwrap();
+    let service = Service::new(&site.directory, Actor::operator(0));
+    let deleted = || accounts::delete_user(&site.store, &service, &uid("joe"), None);
+    deleted().unwrap();
+    assert!(matches!(deleted(), Err(CommandError::Directory(Error::NoUser(_)))));
+    assert_eq!(accounts::resume(&site.store, &service).unwrap(), 0);
+    // Nobody keeps a mailbox by having been there before: the name is free, with all that goes with it.
+    let again = accounts::create_user(&site.store, &service, &user("joe", "joe@second.example"), &password()).unwrap();
+    assert_eq!((again.state, again.quota_limit_mib), (UserState::Active, None));
+    assert!(site.store.row(&name("user/joe/Old/2026")).is_some());
+    site.close().unwrap();
+}
+
+fn user(id: &str, mail: &str) -> User {
+    User::new(uid(id), at(mail), "Given", "Sur")
+}
+
+fn uid(text: &str) -> UserId {
+    UserId::parse(text).unwrap()
+}
+
+fn at(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn domain(text: &str) -> DomainName {
+    DomainName::parse(text).unwrap()
+}
+
+fn password() -> Secret {
+    Secret::new(b"correct-horse".to_vec())
+}
