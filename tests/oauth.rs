@@ -5,11 +5,11 @@
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use harness::transcript::Protocol;
 use harness::{Home, Imap, Pop3, Server, Web};
-use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
@@ -23,7 +23,7 @@ struct Issuer {
 
 impl Issuer {
     fn new() -> Self {
-        let made = Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new()).expect("a key");
+        let made = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).expect("a key");
         Self { web: Web::new(), key: Ed25519KeyPair::from_pkcs8(made.as_ref()).expect("a key") }
     }
 

@@ -10,11 +10,11 @@
 use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
 
+use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use harness::transcript::Protocol;
 use harness::{Connection, Home, PASSWORD, Server};
-use ring::{digest, hmac, pbkdf2};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 const SHA256: &str = "SCRAM-SHA-256";

@@ -14,9 +14,9 @@
 
 use std::num::NonZeroU32;
 
+use aws_lc_rs::{digest, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use ring::{digest, pbkdf2};
 use sha_crypt::{PasswordVerifier, ShaCrypt};
 use subtle::ConstantTimeEq;
 

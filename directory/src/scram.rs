@@ -5,9 +5,9 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ring::{digest, hmac, pbkdf2};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};

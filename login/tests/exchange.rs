@@ -6,11 +6,11 @@ mod accounts;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use directory::{Directory, Secret, TokenCheck, TokenHint, TokenProblem};
 use login::{Door, Entered, Failure, LoggedIn, Policy, Profile};
-use ring::{digest, hmac, pbkdf2};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use wire::Connection;

@@ -97,7 +97,7 @@ impl Fetcher {
                 }
             }
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let config = config.with_root_certificates(roots).with_no_client_auth();
         Ok(Fetcher { tls: Some(Arc::new(config)), patience: PATIENCE })

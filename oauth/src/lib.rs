@@ -11,7 +11,7 @@
 //! - a server that does not answer is a temporary failure, never a wrong token;
 //! - whoever sends tokens by the thousand causes one request in a while, not one each.
 //!
-//! The signatures are `ring`'s work; around them a signed token is three texts in base64 and two JSON objects. Everything
+//! The signatures are AWS-LC's work; around them a signed token is three texts in base64 and two JSON objects. Everything
 //! here blocks: callers on a reactor move it to a blocking thread.
 
 mod claims;

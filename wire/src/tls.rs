@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier};
@@ -144,7 +144,7 @@ impl Tls {
             MinVersion::Tls13 => FROM_TLS13,
         };
         let verifier = clients.as_ref().map(ClientAuthorities::verifier).transpose()?;
-        let tickets = if clients.is_none() { Some(ring::Ticketer::new()?) } else { None };
+        let tickets = if clients.is_none() { Some(aws_lc_rs::Ticketer::new()?) } else { None };
         let shared = Shared { versions, clients, tickets, protocols: Mutex::default() };
         let config = shared.configure(&certificates, verifier, Vec::new())?;
         Ok(Self { config: shared.add(config), shared: Arc::new(shared), certificates })
@@ -201,7 +201,7 @@ impl Shared {
         alpn: Vec<Vec<u8>>,
     ) -> Result<ServerConfig, TlsError> {
         // Named, not taken from a process-wide default: with two providers linked in, that default panics.
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(self.versions)?
             .with_client_cert_verifier(verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth))

@@ -1,12 +1,12 @@
 //! Somebody who signs tokens: with every kind of key, and whatever a test wants signed.
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::rand::SystemRandom;
-use ring::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding};
 use serde_json::{Value, json};
 
-/// A key made for these tests, and used nowhere else: `openssl genpkey -algorithm RSA -outform DER`. ring makes none.
+/// A key made for these tests, and used nowhere else: `openssl genpkey -algorithm RSA -outform DER`.
 const RSA: &[u8] = include_bytes!("rsa.pk8");
 
 pub(super) struct Signer {
@@ -26,7 +26,7 @@ impl Signer {
         let random = SystemRandom::new();
         let ec = |how: &'static signature::EcdsaSigningAlgorithm| {
             let made = EcdsaKeyPair::generate_pkcs8(how, &random).unwrap();
-            EcdsaKeyPair::from_pkcs8(how, made.as_ref(), &random).unwrap()
+            EcdsaKeyPair::from_pkcs8(how, made.as_ref()).unwrap()
         };
         let made = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
         Signer {
@@ -40,14 +40,17 @@ impl Signer {
 
     /// Its public keys: `rsa`, `p256`, `p384` and `ed`.
     pub(super) fn keys(&self) -> Vec<Value> {
-        let rsa = signature::RsaPublicKeyComponents::<Vec<u8>>::from(self.rsa.public());
+        // RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }, of a key of 2048 bits: a
+        // modulus of 256 octets behind 9 of headers and sign, and an exponent of 3 at the end.
+        let rsa = self.rsa.public_key().as_ref();
+        let (modulus, exponent) = (&rsa[9..265], &rsa[267..]);
         let ec = |id: &str, curve: &str, key: &EcdsaKeyPair| {
             let point = key.public_key().as_ref();
             let (x, y) = point[1..].split_at((point.len() - 1) / 2);
             json!({"kty": "EC", "crv": curve, "kid": id, "use": "sig", "x": b64(x), "y": b64(y)})
         };
         vec![
-            json!({"kty": "RSA", "kid": "rsa", "use": "sig", "n": b64(rsa.n), "e": b64(rsa.e), "x5c": ["whatever"]}),
+            json!({"kty": "RSA", "kid": "rsa", "use": "sig", "n": b64(modulus), "e": b64(exponent), "x5c": ["whatever"]}),
             ec("p256", "P-256", &self.p256),
             ec("p384", "P-384", &self.p384),
             json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": b64(self.ed25519.public_key())}),
@@ -57,7 +60,7 @@ impl Signer {
     /// A signature as an algorithm makes it.
     pub(super) fn sign(&self, algorithm: &str, text: &[u8]) -> Vec<u8> {
         let rsa = |how: &'static dyn RsaEncoding| {
-            let mut made = vec![0; self.rsa.public().modulus_len()];
+            let mut made = vec![0; self.rsa.public_modulus_len()];
             self.rsa.sign(how, &self.random, text, &mut made).unwrap();
             made
         };

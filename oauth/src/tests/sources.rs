@@ -174,7 +174,7 @@ fn a_server_must_show_a_certificate_of_an_authority() {
     std::fs::write(&ours, made.cert.pem()).unwrap();
     std::fs::write(&others, other.cert.pem()).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()

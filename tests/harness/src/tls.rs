@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -13,14 +13,14 @@ use rustls::{ClientConfig, ClientConnection};
 
 /// Takes any certificate.
 pub fn any_certificate() -> Arc<ClientConfig> {
-    cyradm::any_certificate().expect("ring offers the default protocol versions")
+    cyradm::any_certificate().expect("AWS-LC offers the default protocol versions")
 }
 
 /// The same for a client that has a certificate itself, in PEM files, and shows it to whoever asks.
 pub fn with_certificate(certificate: &Path, key: &Path) -> Arc<ClientConfig> {
     let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect).expect("a certificate in PEM");
     let key = PrivateKeyDer::from_pem_file(key).expect("a key in PEM");
-    let own = CertifiedKey::from_der(chain, key, &ring::default_provider()).expect("a key that fits");
+    let own = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).expect("a key that fits");
     let mut config = ClientConfig::clone(&any_certificate());
     config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(own));
     Arc::new(config)

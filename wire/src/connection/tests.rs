@@ -173,7 +173,7 @@ fn certificate(dir: &std::path::Path) -> (Tls, TlsConnector) {
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let client = client.with_root_certificates(roots).with_no_client_auth();
     (
@@ -276,7 +276,7 @@ async fn channel_binding_is_what_the_client_sees() {
     let certificate = theirs.get_ref().1.peer_certificates().unwrap()[0].to_vec();
     let binding = conn.channel_binding();
     assert_eq!(binding.exporter, Some(seen));
-    let hash = ring::digest::digest(&ring::digest::SHA256, &certificate);
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &certificate);
     assert_eq!(binding.end_point.as_deref(), Some(hash.as_ref()));
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Own code rather than a library: what there is either has no `-PLUS` for servers or wants to own the exchange and the
 //! user's record behind callbacks, while here a mechanism is a state machine that asks for keys ([`Step::Keys`]) and waits
-//! for nothing. The cryptography is ring's.
+//! for nothing. The cryptography is AWS-LC's.
 //!
 //! ```text
 //! C: n,,n=user,r=<client nonce>
@@ -12,9 +12,9 @@
 //! S: v=<server signature>
 //! ```
 
+use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ring::{digest, hmac};
 use subtle::ConstantTimeEq;
 
 use super::{Identity, Mechanism, SaslError, Step, field};
@@ -114,8 +114,8 @@ impl Scram {
     /// A new exchange, with a nonce of its own.
     pub(super) fn new(hash: ScramHash, plus: bool, binding: ChannelBinding) -> Result<Self, SaslError> {
         let mut nonce = [0; NONCE];
-        let random = ring::rand::SystemRandom::new();
-        ring::rand::SecureRandom::fill(&random, &mut nonce).map_err(|_| SaslError::NoRandomness)?;
+        let random = aws_lc_rs::rand::SystemRandom::new();
+        aws_lc_rs::rand::SecureRandom::fill(&random, &mut nonce).map_err(|_| SaslError::NoRandomness)?;
         Ok(Self { hash, plus, binding, nonce: STANDARD.encode(nonce), state: State::Begin })
     }
 

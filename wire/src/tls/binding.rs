@@ -1,7 +1,7 @@
 //! Channel binding: what ties a SASL exchange to the TLS connection under it, so that nobody in the middle can pass one on
 //! (RFC 5056).
 
-use ring::digest;
+use aws_lc_rs::digest;
 use rustls::sign::CertifiedKey;
 use rustls::{ProtocolVersion, ServerConnection};
 

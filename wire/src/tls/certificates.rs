@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use rustls::client::verify_server_name;
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
@@ -107,7 +107,7 @@ fn read_pair(pair: &Pair) -> Result<Arc<CertifiedKey>, TlsError> {
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(wrong(key))?;
     let unusable = |problem| TlsError::Unusable { certificate: certificate.clone(), key: key.clone(), problem };
-    let mut read = CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(unusable)?;
+    let mut read = CertifiedKey::from_der(chain, secret, &aws_lc_rs::default_provider()).map_err(unusable)?;
     read.ocsp = ocsp(&certificate.with_extension("ocsp"), certificate)?;
     Ok(Arc::new(read))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::RootCertStore;
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
@@ -41,7 +41,7 @@ impl ClientAuthorities {
         }
         // Named, not taken from a process-wide default: with two providers linked in, that default panics.
         let mut builder =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()));
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(aws_lc_rs::default_provider()));
         if let Some(revoked) = &self.revoked {
             let lists: Vec<CertificateRevocationListDer<'static>> = read(revoked)?;
             if lists.is_empty() {

@@ -15,11 +15,11 @@ fn keys(hash: ScramHash, salt: &[u8], iterations: u32) -> ScramKeys {
 
 fn salted(hash: ScramHash, salt: &[u8], iterations: u32) -> Vec<u8> {
     let algorithm = match hash {
-        ScramHash::Sha1 => ring::pbkdf2::PBKDF2_HMAC_SHA1,
-        ScramHash::Sha256 => ring::pbkdf2::PBKDF2_HMAC_SHA256,
+        ScramHash::Sha1 => aws_lc_rs::pbkdf2::PBKDF2_HMAC_SHA1,
+        ScramHash::Sha256 => aws_lc_rs::pbkdf2::PBKDF2_HMAC_SHA256,
     };
     let mut salted = vec![0; hash.digest().output_len()];
-    ring::pbkdf2::derive(algorithm, NonZeroU32::new(iterations).unwrap(), salt, PASSWORD, &mut salted);
+    aws_lc_rs::pbkdf2::derive(algorithm, NonZeroU32::new(iterations).unwrap(), salt, PASSWORD, &mut salted);
     salted
 }
 
