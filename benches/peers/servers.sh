@@ -2,18 +2,28 @@
 #
 #   BENCH     directory of everything that the servers write; the caller sets it
 #   USERS     accounts u0001 and so on, all with the password $PASSWORD
+#   CERTIFICATE  the key that the server's certificate has: p256 (as Angarium makes its own) or rsa2048
 USERS=60
 PASSWORD=pass
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 make_cert() { # DIR OWNER
+    local kind=${CERTIFICATE:-p256} new
+    case $kind in
+        p256) new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1' ;;
+        rsa2048) new='-newkey rsa:2048' ;;
+        *) echo "no such kind of certificate: $kind" >&2; return 1 ;;
+    esac
     mkdir -p "$1"
-    if [ ! -s "$1/cert.pem" ]; then
-        openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost \
+    if [ ! -s "$1/$kind.pem" ]; then
+        # shellcheck disable=SC2086
+        openssl req -x509 $new -nodes -days 30 -subj /CN=localhost \
             -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
-            -keyout "$1/key.pem" -out "$1/cert.pem" 2>/dev/null
+            -keyout "$1/$kind.key" -out "$1/$kind.pem" 2>/dev/null
     fi
-    chmod 600 "$1/key.pem"
+    cp "$1/$kind.pem" "$1/cert.pem"
+    cp "$1/$kind.key" "$1/key.pem"
+    chmod 600 "$1"/*.key "$1/key.pem"
     chown -R "$2" "$1"
 }
 

@@ -4,15 +4,12 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use harness::any_certificate;
 use rustix::net::sockopt::set_tcp_quickack;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::Failure;
+use crate::{Failure, Secure};
 
 /// What a connection has room for at first: a thousand of them may idle.
 const ROOM: usize = 4 << 10;
@@ -41,16 +38,13 @@ enum Stream {
 
 impl Connection {
     /// Connects; with `tls`, encryption begins with the first byte.
-    pub(crate) async fn open(address: SocketAddr, tls: bool) -> Result<Self, Failure> {
+    pub(crate) async fn open(address: SocketAddr, tls: Option<&Secure>) -> Result<Self, Failure> {
         let socket = TcpStream::connect(address).await?;
         socket.set_nodelay(true)?;
         set_tcp_quickack(&socket, true).map_err(io::Error::from)?;
-        let stream = if tls {
-            let name = ServerName::IpAddress(address.ip().into());
-            let connector = TlsConnector::from(any_certificate());
-            Stream::Tls(Box::new(connector.connect(name, socket).await?))
-        } else {
-            Stream::Plain(socket)
+        let stream = match tls {
+            Some(secure) => Stream::Tls(Box::new(secure.connect(socket).await?)),
+            None => Stream::Plain(socket),
         };
         Ok(Self { stream, buffer: vec![0; ROOM], unread: 0..0, expects_more: false })
     }
@@ -218,7 +212,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        let mut connection = Connection::open(address, false).await.unwrap();
+        let mut connection = Connection::open(address, None).await.unwrap();
         let mut answers = Vec::new();
         while let Ok(answer) = connection.answer(true).await {
             answers.push(answer.to_vec());

@@ -14,7 +14,7 @@ pub(crate) struct Imap {
 impl Imap {
     /// Connects and reads the greeting.
     pub(crate) async fn open(target: &Target) -> Result<Self, Failure> {
-        let mut connection = Connection::open(target.imap, target.tls).await?;
+        let mut connection = Connection::open(target.imap, target.tls.as_ref()).await?;
         let greeting = connection.answer(true).await?;
         if !greeting.starts_with(b"* OK") {
             return Err(Failure::wrong("greeting", greeting));

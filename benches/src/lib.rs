@@ -18,6 +18,7 @@ mod measure;
 mod parse;
 mod pop3;
 mod process;
+mod secure;
 mod target;
 
 pub mod growth;
@@ -30,4 +31,5 @@ pub use corpus::{messages, sizes};
 pub use failure::Failure;
 pub use measure::{Report, percentile};
 pub use process::Tree;
+pub use secure::Secure;
 pub use target::{Bounds, Target};

@@ -15,7 +15,7 @@ pub(crate) struct Lmtp {
 impl Lmtp {
     /// Connects, reads the greeting and says LHLO. The server must offer PIPELINING (RFC 2033, 5).
     pub(crate) async fn open(target: &Target) -> Result<Self, Failure> {
-        let mut lmtp = Self { connection: Connection::open(target.lmtp, false).await? };
+        let mut lmtp = Self { connection: Connection::open(target.lmtp, None).await? };
         lmtp.expect(b"220").await?;
         lmtp.connection.send(&[b"LHLO client.example.org\r\n"]).await?;
         lmtp.expect(b"250").await?;

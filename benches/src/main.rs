@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use benches::workload::{self, Options, Workload};
-use benches::{Failure, Report, Target, Tree};
+use benches::{Failure, Report, Secure, Target, Tree};
 use clap::Parser;
 
 /// Puts load on a mail server and measures it. Every wrong, missing or doubled answer ends the run without figures.
@@ -35,6 +35,10 @@ struct Arguments {
     /// The ports for IMAP and POP3 want TLS from the first byte
     #[arg(long)]
     tls: bool,
+
+    /// Keep the tickets of TLS sessions, and begin connections with them (implies --tls)
+    #[arg(long)]
+    resume: bool,
 
     /// User IDs are this and a number: u0001 to u0200 must be there
     #[arg(long, default_value = "u")]
@@ -118,7 +122,7 @@ fn main() -> ExitCode {
 fn measure(arguments: &Arguments) -> Result<Option<Report>, Failure> {
     let target = Target {
         imap: SocketAddr::new(arguments.host, arguments.imap),
-        tls: arguments.tls,
+        tls: (arguments.tls || arguments.resume).then(|| Secure::new(arguments.resume)).transpose()?,
         pop3: SocketAddr::new(arguments.host, arguments.pop3),
         lmtp: SocketAddr::new(arguments.host, arguments.lmtp),
         prefix: arguments.prefix.clone(),

@@ -11,7 +11,7 @@ pub(crate) struct Pop3 {
 impl Pop3 {
     /// Connects and logs user number `n` in.
     pub(crate) async fn login(target: &Target, n: usize) -> Result<Self, Failure> {
-        let mut pop3 = Self { connection: Connection::open(target.pop3, target.tls).await? };
+        let mut pop3 = Self { connection: Connection::open(target.pop3, target.tls.as_ref()).await? };
         pop3.good().await?;
         pop3.run(&format!("USER {}", target.user(n))).await?;
         pop3.run(&format!("PASS {}", target.password)).await?;

@@ -3,15 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::{Failure, Tree};
+use crate::{Failure, Secure, Tree};
 
 /// A server: where it listens, whose mailboxes may be used, and its processes.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// IMAP; with `tls`, the port on which TLS begins with the first byte.
     pub imap: SocketAddr,
-    /// Whether IMAP and POP3 are spoken over TLS.
-    pub tls: bool,
+    /// How TLS is spoken, if IMAP and POP3 are spoken over it.
+    pub tls: Option<Secure>,
     /// POP3; with `tls`, the port on which TLS begins with the first byte.
     pub pop3: SocketAddr,
     /// LMTP.

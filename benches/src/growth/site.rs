@@ -40,7 +40,7 @@ impl Site {
         let server = self.server()?;
         Ok(Target {
             imap: server.address(Protocol::Imap),
-            tls: false,
+            tls: None,
             pop3: server.address(Protocol::Pop3),
             lmtp: server.address(Protocol::Lmtp),
             prefix: PREFIX.to_owned(),

@@ -60,7 +60,7 @@ pub(super) async fn run(what: What, target: &Target, options: &Options) -> Resul
     let (name, unit) = match what {
         What::List => ("fetch-list", "messages"),
         What::Headers => ("fetch-headers", "messages"),
-        What::Body if target.tls => ("fetch-body-tls", "MB"),
+        What::Body if target.tls.is_some() => ("fetch-body-tls", "MB"),
         What::Body => ("fetch-body", "MB"),
     };
     let report = meter.report(name, unit, run, false).await?;

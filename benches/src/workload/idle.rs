@@ -57,7 +57,7 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
     for (imap, tag) in &mut idle {
         imap.done(tag, |_| Ok(())).await?;
     }
-    let tls = if target.tls { "-tls" } else { "" };
+    let tls = if target.tls.is_some() { "-tls" } else { "" };
     let report = meter.report(&format!("idle-{connections}{tls}"), "connections", run, false).await?;
     let grown = after.saturating_sub(before) as f64;
     let report = report.with("pss_kib_each", grown / connections as f64).with("pss_mib", after as f64 / 1024.0);

@@ -28,10 +28,14 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
     for n in 1..connections {
         visitors.push(Visitor { target: target.clone(), users, next: n * users / connections });
     }
+    if let Some(secure) = &target.tls {
+        secure.begin_counting();
+    }
     let meter = Meter::begin(target)?;
     let (_, run) = drive(visitors, options.bounds(2, 20_000)).await?;
-    let name = if target.tls { "login-tls" } else { "login" };
-    meter.report(name, "logins", run, false).await.map(Some)
+    let Some(secure) = &target.tls else { return meter.report("login", "logins", run, false).await.map(Some) };
+    let report = meter.report(&format!("login-tls-{}", secure.kind()), "logins", run, false).await?;
+    Ok(Some(if secure.resumes() { report.with("resumed", secure.resumed()) } else { report }))
 }
 
 impl Client for Visitor {

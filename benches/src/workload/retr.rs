@@ -51,7 +51,7 @@ pub(super) async fn run(target: &Target, options: &Options) -> Result<Option<Rep
     }
     let meter = Meter::begin(target)?;
     let (collectors, run) = drive(collectors, options.bounds(2, 10_000)).await?;
-    let report = meter.report(if target.tls { "retr-tls" } else { "retr" }, "MB", run, false).await?;
+    let report = meter.report(if target.tls.is_some() { "retr-tls" } else { "retr" }, "MB", run, false).await?;
     for collector in collectors {
         collector.pop3.quit().await?;
     }
