@@ -15,6 +15,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::limits;
 use crate::sessions::Row;
+use crate::stream::Stream;
 use crate::trace::Tap;
 
 pub(crate) use file::{WINDOW_TO_ENCRYPT, read_window, send_file};
@@ -139,6 +140,21 @@ impl Output {
         in_time(stalled, to.flush()).await?;
         self.unflushed = false;
         Ok(())
+    }
+
+    /// Encrypts what waits, as far as `to` has room for it, so that it is sent together with what ends the stream.
+    pub(crate) fn encrypt(&mut self, to: &mut Stream) {
+        self.seal();
+        while let Some(first) = self.chunks.front() {
+            let taken = to.encrypt(first);
+            if taken == 0 {
+                return;
+            }
+            if let Some(tap) = self.tap() {
+                self.tell(tap, taken);
+            }
+            self.advance(taken);
+        }
     }
 
     /// What is sent is the session's with this row.

@@ -1,6 +1,6 @@
 //! What a connection runs over: TCP, a Unix socket, memory (in tests), and TLS over any of them.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -47,6 +47,15 @@ impl Stream {
                 Ok(())
             }
             Self::Tls(_) | Self::Closed => Err(HandshakeError::Io(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    /// Encrypts octets without sending them: they go out with whatever is written next, in one system call. Takes as much
+    /// as the session has room for, and nothing where there is no TLS.
+    pub(crate) fn encrypt(&mut self, octets: &[u8]) -> usize {
+        match self {
+            Self::Tls(stream) => stream.get_mut().1.writer().write(octets).unwrap_or(0),
+            Self::Plain(_) | Self::Closed => 0,
         }
     }
 

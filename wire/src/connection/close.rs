@@ -26,6 +26,7 @@ impl Connection {
     /// A system answers octets that nobody reads with a reset, and the reset takes along what the peer has not read yet: the
     /// reason why we close. So a peer that is still sending is heard out for a while, for nothing.
     pub async fn close(mut self) {
+        self.output.encrypt(&mut self.stream);
         let say = async {
             self.flush().await?;
             self.stream.shutdown().await.map_err(WriteError::Io)

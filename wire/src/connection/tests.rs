@@ -209,6 +209,63 @@ async fn start_tls() {
     assert_eq!(client.await.unwrap(), "b OK\r\n");
 }
 
+/// A session over TLS, and the far end's bytes and keys.
+async fn encrypted() -> (Connection, DuplexStream, rustls::ClientConnection) {
+    let dir = tempfile::tempdir().unwrap();
+    let (tls, client) = certificate(dir.path());
+    let (mut conn, peer) = Connection::memory(1000);
+    let (server, theirs) = tokio::join!(conn.start_tls(&tls), client.connect(localhost(), peer));
+    server.unwrap();
+    let (peer, session) = theirs.unwrap().into_inner();
+    (conn, peer, session)
+}
+
+#[tokio::test]
+async fn last_words_go_out_with_the_goodbye() {
+    let (mut conn, mut peer, mut session) = encrypted().await;
+    // The tickets, which the handshake left behind.
+    while session.tls13_tickets_received() < 2 {
+        let mut octets = [0; 1000];
+        let read = peer.read(&mut octets).await.unwrap();
+        session.read_tls(&mut &octets[..read]).unwrap();
+        session.process_new_packets().unwrap();
+    }
+    conn.output().put("* BYE\r\n");
+    conn.output.encrypt(&mut conn.stream);
+    assert!(conn.output.is_empty());
+    tokio::select! {
+        biased;
+        read = peer.read_u8() => panic!("sent too soon: {read:?}"),
+        () = std::future::ready(()) => {}
+    }
+    conn.close().await;
+    let mut octets = Vec::new();
+    peer.read_to_end(&mut octets).await.unwrap();
+    session.read_tls(&mut &octets[..]).unwrap();
+    assert!(session.process_new_packets().unwrap().peer_has_closed());
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut session.reader(), &mut said).unwrap();
+    assert_eq!(said, "* BYE\r\n");
+}
+
+#[tokio::test]
+async fn last_words_may_be_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tls, client) = certificate(dir.path());
+    let (mut conn, peer) = Connection::memory(1000);
+    let (_, data) = file(300_000);
+    let client = tokio::spawn(async move {
+        let mut all = Vec::new();
+        client.connect(localhost(), peer).await.unwrap().read_to_end(&mut all).await.unwrap();
+        all
+    });
+    conn.start_tls(&tls).await.unwrap();
+    conn.output().put_bytes(data.clone().into());
+    conn.output().put("end");
+    conn.close().await;
+    assert!(client.await.unwrap() == [&data[..], b"end"].concat(), "all of them arrive");
+}
+
 #[tokio::test]
 async fn plain_text_behind_starttls_is_refused() {
     let dir = tempfile::tempdir().unwrap();
