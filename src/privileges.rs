@@ -104,7 +104,7 @@ impl Owner {
         Some(match &self.name {
             Some(name) => format!(
                 "{directory} belongs to user {owner} ({name}), who could not read what root leaves there: name that user in \
-                 server.user (user = \"{name}\" in [server]), or start this as that user (runuser -u {name} -- angarium ...)"
+                 server.user (user = \"{name}\" in [server]), or run this as that user (runuser -u {name} -- angarium ...)"
             ),
             None => format!(
                 "{directory} belongs to user {owner}, whom this machine does not know and who could not read what root \
