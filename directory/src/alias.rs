@@ -135,6 +135,20 @@ impl Alias {
         self.users.is_empty() && self.aliases.is_empty() && self.remote.is_empty() && self.groups.is_empty()
     }
 
+    /// What an administrator might want to think of; nothing is wrong with the alias.
+    #[must_use]
+    pub fn hints(&self) -> Vec<&'static str> {
+        let hints = [
+            (
+                self.owners.len() == 1,
+                "an alias that matters has two owners, one of them admin: it vanishes with its last",
+            ),
+            (self.file.is_some(), "the file grows without end: have somebody look after it"),
+            (self.program.is_some(), "the program runs for every message, with text that strangers have written"),
+        ];
+        hints.into_iter().filter_map(|(applies, hint)| applies.then_some(hint)).collect()
+    }
+
     /// Whether nobody is left whom it could reach, or who could change it.
     pub(crate) fn is_orphaned(&self) -> bool {
         self.owners.is_empty() || self.has_no_members()
@@ -168,6 +182,17 @@ fn open() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// [ALI-10] [ALI-21]
+    #[test]
+    fn hints_say_what_to_think_of() {
+        let mut alias = Alias::new(Address::parse("all@example.org").unwrap());
+        alias.owners = vec![UserId::admin()];
+        assert!(matches!(&alias.hints()[..], [one] if one.contains("two owners")));
+        alias.owners.push(UserId::parse("joe").unwrap());
+        (alias.file, alias.program) = (Some("/var/log/mail".into()), Some("/bin/filter".into()));
+        assert!(matches!(&alias.hints()[..], [file, program] if file.contains("grows") && program.contains("runs")));
+    }
 
     #[test]
     fn members_of_every_kind() {

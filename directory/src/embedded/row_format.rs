@@ -70,14 +70,20 @@ impl Stored {
             })
             .map_err(unavailable)?;
         if complete {
-            return failed.map_or(Ok(stored), Err);
+            return failed.map_or_else(|| Ok(stored.tidied()), Err);
         }
         let mut stored = Stored::default();
         for row in ledger.scan_prefix("").map_err(unavailable)? {
             let (key, json) = row.map_err(unavailable)?;
             stored.take(&key, Some(json.as_str()))?;
         }
-        Ok(stored)
+        Ok(stored.tidied())
+    }
+
+    /// Without the domains that were there in between only.
+    fn tidied(mut self) -> Stored {
+        self.rows.domains.retain(|_, domain| domain.row.is_some() || !domain.addresses.is_empty());
+        self
     }
 
     /// Takes a row, or takes one back.

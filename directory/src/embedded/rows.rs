@@ -162,10 +162,12 @@ impl Rows {
         changes.extend(self.users.values().filter_map(|user| renaming.user(user)).map(Change::User));
         for alias in self.domains.values().flat_map(|domain| domain.aliases.values()) {
             let Some(renamed) = renaming.alias(alias) else { continue };
-            if renamed.address != alias.address {
+            let moves = renamed.address != alias.address;
+            // The new row first: a batch may end between the two, and then there must be one.
+            changes.push(Change::Alias(renamed));
+            if moves {
                 changes.push(Change::DeleteAlias(alias.address.clone()));
             }
-            changes.push(Change::Alias(renamed));
         }
         changes.push(Change::DeleteDomain(renaming.from.clone()));
         changes

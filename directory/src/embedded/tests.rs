@@ -8,6 +8,7 @@ use crate::alias::{Alias, POSTMASTER};
 use crate::{ADMIN, Change, NewUser, RemoteAddress, Service, User};
 
 mod app_passwords;
+mod changes;
 mod tokens;
 
 fn open(dir: &Path) -> Embedded {
