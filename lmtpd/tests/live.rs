@@ -152,6 +152,7 @@ async fn folders_aliases_and_shared_mailboxes() {
     assert_eq!(server.texts("team").len(), 1);
 }
 
+/// [QUO-1] [QUO-5] [QUO-6]
 #[tokio::test]
 async fn quotas() {
     let server = Server::new();

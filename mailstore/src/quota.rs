@@ -345,6 +345,7 @@ mod tests {
         assert_eq!((accepted, root.usage().used.bytes), (102, 1020));
     }
 
+    /// [QUO-7]
     #[test]
     fn percent_is_rounded_down() {
         for (limit, bytes, expected) in [

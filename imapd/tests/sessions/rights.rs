@@ -75,6 +75,7 @@ async fn acls_are_told_and_changed() {
     assert!(rights.untagged[0].starts_with("* LISTRIGHTS INBOX joe lkxcan"), "{rights:?}");
 }
 
+/// [QUO-2] [QUO-7] [QUO-8]
 #[tokio::test]
 async fn quotas_are_set_by_administrators_and_told_to_users() {
     let server = Server::new();

@@ -31,6 +31,7 @@ fn warning(percent: Option<u64>, above: u8) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// [QUO-4]
     #[test]
     fn warnings() {
         let check = |percent, expected: Option<&str>| assert_eq!(warning(percent, 90).as_deref(), expected);
