@@ -35,7 +35,7 @@ const MAX_BAD: u32 = 20;
 /// Runs a session until the client or the server ends it.
 pub fn serve(server: Arc<Imap>, connection: Connection) -> impl Future<Output = ()> + Send {
     // Not within the future, which would hold the connection a second time: as its argument.
-    let mut context = Context { server, connection, enabled: Enabled::default(), tag: None, counted: (0, 0) };
+    let mut context = Context { server, connection, enabled: Enabled::default(), tag: None };
     async move {
         let mut session = Session::NotAuthenticated(NotAuthenticated::default());
         greet(&mut context);

@@ -129,8 +129,6 @@ pub(crate) struct Context {
     pub(crate) enabled: Enabled,
     /// The tag of the command that is running, for ESEARCH.
     pub(crate) tag: Option<Tag>,
-    /// Octets in and out up to the end of the last command, for the log.
-    pub(crate) counted: (u64, u64),
 }
 
 impl Context {

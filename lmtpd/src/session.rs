@@ -183,8 +183,6 @@ struct Session<D: Deposit> {
     messages: u64,
     /// The worst that the command under way was answered with.
     verdict: Verdict,
-    /// Octets in and out up to the end of the last command, for the log.
-    counted: (u64, u64),
 }
 
 /// Serves one connection until it ends.
@@ -199,7 +197,6 @@ pub(crate) async fn serve<D: Deposit>(shared: Arc<Shared<D>>, conn: Connection, 
         commands: 0,
         messages: 0,
         verdict: Verdict::Ok,
-        counted: (0, 0),
     };
     let id = session.conn.info().id;
     let end = session.run().await;
@@ -275,12 +272,10 @@ impl<D: Deposit> Session<D> {
 
     /// One event for each command. Costs two additions if nobody wants to see it.
     fn log_finished(&mut self, command: &str, verdict: Verdict, took: Duration) {
-        let now = self.conn.taken_and_given();
-        let before = std::mem::replace(&mut self.counted, now);
+        let (octets_in, octets_out) = self.conn.octets_since();
         if !enabled!(Level::DEBUG) {
             return;
         }
-        let (octets_in, octets_out) = (now.0.saturating_sub(before.0), now.1.saturating_sub(before.1));
         let (conn, result, ms) = (self.conn.info().id, verdict.name(), took.as_micros() as f64 / 1e3);
         debug!(event = "lmtp.command.finished", conn, command, result, ms, octets_in, octets_out);
     }

@@ -64,8 +64,6 @@ pub(crate) struct Context {
     pub(crate) connection: Connection,
     /// UTF8 was said (RFC 6856, 2).
     pub(crate) utf8: bool,
-    /// Octets in and out up to the end of the last command, for the log.
-    pub(crate) counted: (u64, u64),
 }
 
 impl Context {

@@ -101,7 +101,7 @@ impl End {
 /// Runs a session until the client or the server ends it.
 pub async fn serve(server: Arc<Pop3>, mut connection: Connection) {
     connection.set_idle(server.options.idle.max(IDLE));
-    let mut context = Context { server, connection, utf8: false, counted: (0, 0) };
+    let mut context = Context { server, connection, utf8: false };
     let mut state = State::Authorization(Authorization::default());
     let greeting = format!("{} Angarium ready", context.server.options.host_name);
     reply::ok(context.connection.output(), &greeting);
@@ -328,12 +328,10 @@ fn log_failure(context: &Context, state: &State, command: &str, outcome: &Outcom
 
 /// One event for each command. Costs two additions if nobody wants to see it.
 fn log_finished(context: &mut Context, state: &State, command: &str, verdict: Verdict, took: Duration) {
-    let now = context.connection.taken_and_given();
-    let before = std::mem::replace(&mut context.counted, now);
+    let (octets_in, octets_out) = context.connection.octets_since();
     if !enabled!(Level::DEBUG) {
         return;
     }
-    let (octets_in, octets_out) = (now.0.saturating_sub(before.0), now.1.saturating_sub(before.1));
     let (conn, user, result) = (context.connection.info().id, state.user(), verdict.name());
     let ms = took.as_micros() as f64 / 1e3;
     debug!(event = "pop3.command.finished", conn, user, command, result, ms, octets_in, octets_out);

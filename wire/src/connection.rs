@@ -123,6 +123,8 @@ pub struct Connection {
     unread: bool,
     octets_in: u64,
     octets_out: u64,
+    /// What [`octets_since`](Self::octets_since) counts from.
+    octets_told: (u64, u64),
     /// Octets of the arguments of the command under way that were or are being read as literals.
     arguments: u64,
     /// What the session has set aside.
@@ -164,6 +166,7 @@ impl Connection {
             unread: false,
             octets_in: 0,
             octets_out: 0,
+            octets_told: (0, 0),
             arguments: 0,
             aside: 0,
             slot: None,
@@ -256,9 +259,12 @@ impl Connection {
         (self.octets_in, self.octets_out)
     }
 
-    /// Octets that were taken from the peer, and that were given to it or wait to be sent: what is not of the next command.
-    pub fn taken_and_given(&self) -> (u64, u64) {
-        (self.octets_in - self.input.len() as u64, self.octets_out + self.output.len() as u64)
+    /// Octets that were taken from the peer, and that were given to it or wait to be sent, since this was asked last: those
+    /// of a command and of its replies, if it is asked behind each. What has come of the next command is not among them.
+    pub fn octets_since(&mut self) -> (u64, u64) {
+        let now = (self.octets_in - self.input.len() as u64, self.octets_out + self.output.len() as u64);
+        let before = std::mem::replace(&mut self.octets_told, now);
+        (now.0.saturating_sub(before.0), now.1.saturating_sub(before.1))
     }
 
     /// The peer has logged in: the deadline for that is off, and these limits hold from now on.

@@ -43,12 +43,10 @@ pub(super) fn log_failure(context: &Context, session: &Session, command: &str, o
 
 /// One event for each command. Costs two additions if nobody wants to see it.
 pub(super) fn log_finished(context: &mut Context, session: &Session, command: &str, verdict: Verdict, took: Duration) {
-    let now = context.connection.taken_and_given();
-    let before = std::mem::replace(&mut context.counted, now);
+    let (octets_in, octets_out) = context.connection.octets_since();
     if !enabled!(Level::DEBUG) {
         return;
     }
-    let (octets_in, octets_out) = (now.0.saturating_sub(before.0), now.1.saturating_sub(before.1));
     let conn = context.connection.info().id;
     let user = session.account().map(|account| account.reader());
     let mailbox = session.selected().map(|selected| selected.mailbox.name());
