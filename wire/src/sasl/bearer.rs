@@ -144,8 +144,7 @@ fn token(pairs: &str, user: Option<String>) -> Option<Token> {
         if key == "auth" {
             let (scheme, token) = value.split_once(' ')?;
             let token = token.trim_start_matches(' ');
-            let good = scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty() && token.bytes().all(is_token);
-            if !good || found.replace(token).is_some() {
+            if !scheme.eq_ignore_ascii_case("Bearer") || !is_token(token) || found.replace(token).is_some() {
                 return None;
             }
         }
@@ -156,8 +155,9 @@ fn token(pairs: &str, user: Option<String>) -> Option<Token> {
 /// ```abnf
 /// b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
 /// ```
-fn is_token(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"-._~+/=".contains(&octet)
+fn is_token(text: &str) -> bool {
+    let text = text.trim_end_matches('=');
+    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-._~+/".contains(&octet))
 }
 
 #[cfg(test)]
@@ -194,6 +194,8 @@ mod tests {
             "n,,\x01auth=Basic x\x01\x01",
             "n,,\x01auth=Bearer \x01\x01",
             "n,,\x01auth=Bearer a b\x01\x01",
+            "n,,\x01auth=Bearer a=b\x01\x01",
+            "n,,\x01auth=Bearer ==\x01\x01",
             "n,,\x01auth=Bearer x\x01auth=Bearer y\x01\x01",
             "p=tls-exporter,,\x01auth=Bearer x\x01\x01",
             "n,joe,\x01auth=Bearer x\x01\x01",
