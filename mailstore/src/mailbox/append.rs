@@ -8,33 +8,32 @@
 //!
 //! A crash between 2 and 4 leaves files beyond the last record; the mailbox's next open takes them in under the same UIDs.
 
+mod charge;
+mod marks;
+mod source;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use durable::disk::{self, Cause, Disk, Op};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use rustix::io::Errno;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::flags::{Keyword, SystemFlags};
-use crate::ident::{Timestamp, Uid, UniqueId};
+use crate::ident::{Timestamp, Uid};
 use crate::index::Record;
 use crate::mailbox::Mailbox;
-use crate::mailbox::change::{Arrival, Change, cache_for};
-use crate::mailbox::context::Marks;
-use crate::mailbox::files::{EXPUNGED_DIR, message_path};
+use crate::mailbox::change::{Arrival, Change};
+use crate::mailbox::files::message_path;
 use crate::mailbox::state::State;
-use crate::quota::{QuotaCheck, QuotaRoot, QuotaUsed};
+use crate::quota::QuotaCheck;
 use crate::seen::SeenChange;
 use crate::stage::Staged;
 use crate::uid_set::UidSet;
 
-/// How far the high-water marks are raised at a time: a synced write to the mailboxes database for so many messages, and
-/// so many UIDs are left out at most after a power cut.
-const UID_STEP: u32 = 1024;
-/// The same for mod-sequences, of which there are plenty.
-const MODSEQ_STEP: u64 = 1 << 20;
+use self::charge::Charge;
+pub(super) use self::source::Source;
+use self::source::unlink;
 
 /// How many foreign files in the way of new UIDs are stepped over before the mailbox counts as damaged.
 const MAX_STEPPED_OVER: u32 = 100_000;
@@ -70,23 +69,6 @@ pub(super) struct Incoming {
     pub(super) source: Source,
     /// For whom it is \Seen.
     pub(super) seen_by: Vec<String>,
-}
-
-/// Where the file and the cache record come from.
-pub(super) enum Source {
-    /// A staged message.
-    Staged(Arc<Staged>),
-    /// A message of another mailbox (or of this one).
-    Copied {
-        /// Which.
-        from: Arc<Mailbox>,
-        /// Its UID there.
-        uid: u32,
-        /// Whether it was expunged there, and is to be found among those.
-        expunged: bool,
-        /// Its cache record under that UID.
-        cache: Vec<u8>,
-    },
 }
 
 /// An append that is linked but not yet durable: pass it to [`Mailbox::complete`].
@@ -337,120 +319,6 @@ impl Mailbox {
             }
         }
     }
-
-    /// Whether these numbers may be used. Marks that come near are raised in the background, so that nobody waits.
-    fn within_marks(self: &Arc<Self>, last_uid: u32, modseq: u64) -> bool {
-        let marks = *self.marks.lock();
-        let near = last_uid.saturating_add(UID_STEP / 2) > marks.last_uid || modseq + MODSEQ_STEP / 2 > marks.modseq;
-        let within = last_uid <= marks.last_uid && modseq < marks.modseq;
-        if within && near {
-            let mailbox = Arc::downgrade(self);
-            self.around.run_later(Box::new(move || {
-                if let Some(mailbox) = mailbox.upgrade()
-                    && let Err(error) = mailbox.raise_marks(last_uid, modseq)
-                {
-                    tracing::error!(event = "mailbox.marks.failed", mailbox = %mailbox.name(), %error);
-                }
-            }));
-        }
-        within
-    }
-
-    /// Raises the high-water marks well beyond these numbers.
-    pub(super) fn raise_marks(&self, last_uid: u32, modseq: u64) -> Result<()> {
-        let before = *self.marks.lock();
-        if last_uid.saturating_add(UID_STEP / 2) <= before.last_uid && modseq + MODSEQ_STEP / 2 <= before.modseq {
-            return Ok(());
-        }
-        let raised = Marks {
-            last_uid: before.last_uid.max(last_uid.saturating_add(UID_STEP)),
-            modseq: before.modseq.max(modseq.saturating_add(MODSEQ_STEP)),
-        };
-        self.around.raise_marks(&self.unique_id, raised)?;
-        let mut marks = self.marks.lock();
-        marks.last_uid = marks.last_uid.max(raised.last_uid);
-        marks.modseq = marks.modseq.max(raised.modseq);
-        Ok(())
-    }
-}
-
-/// What a quota root was charged for messages that are on their way into the mailbox.
-#[derive(Clone)]
-struct Charge {
-    root: Option<Arc<QuotaRoot>>,
-    used: QuotaUsed,
-}
-
-impl Charge {
-    fn make(root: Option<Arc<QuotaRoot>>, incoming: &[Incoming], check: QuotaCheck) -> Result<Charge> {
-        let bytes = incoming.iter().map(|m| u64::from(m.record.size)).sum();
-        let messages = incoming.len() as u64;
-        if let Some(root) = &root {
-            root.charge(bytes, messages, check)?;
-        }
-        Ok(Charge { root, used: QuotaUsed { bytes, messages } })
-    }
-
-    /// The messages did not come in.
-    fn take_back(&self) {
-        if let Some(root) = &self.root {
-            root.take_back(self.used);
-        }
-    }
-
-    /// The messages came into the mailbox. If another root governs it by now, that one gets the charge.
-    fn settle(&self, mailbox: &UniqueId, governing: Option<&Arc<QuotaRoot>>) {
-        match (&self.root, governing) {
-            (Some(charged), Some(governing)) if Arc::ptr_eq(charged, governing) => charged.settle(mailbox, self.used),
-            (_, governing) => {
-                self.take_back();
-                if let Some(governing) = governing {
-                    governing.arrived(mailbox, self.used);
-                }
-            }
-        }
-    }
-}
-
-impl Source {
-    /// Gives the message's file its name in the mailbox; on another file system it is copied.
-    fn link_to(&self, disk: &dyn Disk, to: &Path) -> disk::Result<()> {
-        let (from, uid, expunged) = match self {
-            Source::Staged(staged) => return link_or_copy(disk, staged.path(), to),
-            Source::Copied { from, uid, expunged, .. } => (from, *uid, *expunged),
-        };
-        let before = from.whereabouts();
-        let mut places = [message_path(&before.dir, uid), message_path(&before.dir.join(EXPUNGED_DIR), uid)];
-        if expunged {
-            places.reverse();
-        }
-        let linked = match link_or_copy(disk, &places[0], to) {
-            // Expunged and put aside since it was looked at.
-            Err(error) if error.is_not_found() => link_or_copy(disk, &places[1], to),
-            other => other,
-        };
-        if linked.is_ok() && from.whereabouts() != before {
-            // What has the name by now may be a message of another mailbox.
-            unlink(disk, to);
-            return Err(disk::Error { op: Op::Link, path: to.to_owned(), cause: Cause::Os(Errno::NOENT) });
-        }
-        linked
-    }
-
-    /// The mailbox that the message is copied from.
-    fn origin(&self) -> Option<&Arc<Mailbox>> {
-        match self {
-            Source::Staged(_) => None,
-            Source::Copied { from, .. } => Some(from),
-        }
-    }
-
-    fn cache(&self, uid: Uid) -> Vec<u8> {
-        match self {
-            Source::Staged(staged) => cache_for(uid, staged.analysis()),
-            Source::Copied { cache, .. } => crate::cache::readdress(cache, uid),
-        }
-    }
 }
 
 /// The record of a staged message, its UID still to come.
@@ -459,32 +327,6 @@ pub(super) fn fresh_record(staged: &Staged, internal_date: Timestamp, now: i64) 
     let mut record = Record::of(analysis, staged.size(), staged.hash(), internal_date);
     record.saved = now;
     record
-}
-
-fn link_or_copy(disk: &dyn Disk, from: &Path, to: &Path) -> disk::Result<()> {
-    match disk.link(from, to) {
-        Err(error) if error.errno() == Some(Errno::XDEV) => {
-            let source = disk.open_read(from)?;
-            let temporary = disk::temporary_path(to);
-            let file = disk.create_new(&temporary)?;
-            let placed = disk
-                .copy(&source, &file)
-                .and_then(|_| disk.sync_data(&file))
-                .and_then(|()| disk.rename_no_replace(&temporary, to));
-            if placed.is_err() {
-                unlink(disk, &temporary);
-            }
-            placed
-        }
-        other => other,
-    }
-}
-
-/// Removes a file of an append that failed; one that can't be removed is taken in, or found, at the next open.
-fn unlink(disk: &dyn Disk, path: &Path) {
-    if let Err(error) = disk.unlink(path) {
-        tracing::warn!(event = "mailbox.undo.failed", %error);
-    }
 }
 
 fn arrivals(batch: Vec<Pending>) -> (Vec<Arrival>, Vec<SeenChange>) {
