@@ -115,6 +115,41 @@ fn copy(store: &Store, mailbox: &Arc<Mailbox>, turn: u32) {
     }
 }
 
+/// The messages of the mailbox that has the place in a round.
+fn others(round: u32) -> impl Iterator<Item = u32> {
+    (0..3).map(move |n| 3_000_000 + round * 10 + n)
+}
+
+/// Another mailbox takes the place of one that is away, with messages under the same UIDs, and is deleted.
+fn pass_by(store: &Store, here: &MailboxName, messages: &[NewMessage]) {
+    let joe = Access::user("joe");
+    store.create(&joe, here, &CreateOptions::default()).unwrap();
+    let other = store.mailbox(here).unwrap();
+    other.append(messages, &AppendOptions::default()).unwrap();
+    assert_eq!(read(&other).len(), messages.len());
+    drop(other);
+    store.delete(&joe, here).unwrap();
+}
+
+/// All messages of mailboxes that were deleted.
+fn deleted(store: &Store) -> Vec<Vec<u8>> {
+    let mut texts = Vec::new();
+    for deleted in names(store).iter().filter(|name| name.starts_with("DELETED/")) {
+        texts.extend(read(&store.mailbox(&name(deleted)).unwrap()));
+    }
+    texts.sort();
+    texts
+}
+
+/// Ends all work when the one that has it is over, above all by a panic.
+struct EndsForAll<'a>(&'a AtomicBool);
+
+impl Drop for EndsForAll<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 #[test]
 fn a_mailbox_that_moves_takes_everything_along() {
     const WORKS: [Work; 5] = [repack, unexpunge, flags, reading, copy];
@@ -133,14 +168,7 @@ fn a_mailbox_that_moves_takes_everything_along() {
         for work in WORKS {
             let (store, mailbox, over, turns) = (&store, &mailbox, &over, &turns);
             scope.spawn(move || {
-                // Whoever panics ends it for all.
-                struct Ends<'a>(&'a AtomicBool);
-                impl Drop for Ends<'_> {
-                    fn drop(&mut self) {
-                        self.0.store(true, Ordering::Release);
-                    }
-                }
-                let _ends = Ends(over);
+                let _ends = EndsForAll(over);
                 while !over.load(Ordering::Acquire) {
                     work(store, mailbox, turns.fetch_add(1, Ordering::Relaxed));
                 }
@@ -151,14 +179,8 @@ fn a_mailbox_that_moves_takes_everything_along() {
                 break;
             }
             store.rename(&joe, &here, &there).unwrap();
-            // Another one takes its name, with messages under the same UIDs.
-            store.create(&joe, &here, &CreateOptions::default()).unwrap();
-            let other = store.mailbox(&here).unwrap();
-            let messages: Vec<_> = (0..3).map(|n| new(&store, 3_000_000 + round * 10 + n)).collect();
-            other.append(&messages, &AppendOptions::default()).unwrap();
-            assert_eq!(read(&other).len(), 3, "round {round}");
-            drop(other);
-            store.delete(&joe, &here).unwrap();
+            let others: Vec<_> = others(round).map(|n| new(&store, n)).collect();
+            pass_by(&store, &here, &others);
             store.rename(&joe, &there, &here).unwrap();
         }
         over.store(true, Ordering::Release);
@@ -167,23 +189,15 @@ fn a_mailbox_that_moves_takes_everything_along() {
     expected.sort();
     assert_eq!(read(&mailbox), expected);
     drop(mailbox);
-    let others = |store: &Store| {
-        let mut others: Vec<Vec<u8>> = Vec::new();
-        for deleted in names(store).iter().filter(|name| name.starts_with("DELETED/")) {
-            others.extend(read(&store.mailbox(&name(deleted)).unwrap()));
-        }
-        others.sort();
-        others
-    };
-    let mut all: Vec<_> = (0..ROUNDS).flat_map(|round| (0..3).map(move |n| text(3_000_000 + round * 10 + n))).collect();
+    let mut all: Vec<_> = (0..ROUNDS).flat_map(others).map(text).collect();
     all.sort();
-    assert_eq!(others(&store), all);
+    assert_eq!(deleted(&store), all);
     store.settle();
     check(&store);
     store.close().unwrap();
     drop(store);
     let (store, report) = open(dir.path());
     assert!(report.clean);
-    assert_eq!((read(&store.mailbox(&here).unwrap()), others(&store)), (expected, all));
+    assert_eq!((read(&store.mailbox(&here).unwrap()), deleted(&store)), (expected, all));
     check(&store);
 }
