@@ -60,7 +60,7 @@ pub struct Progress {
 
 /// Prints many lines that are all known already, gathered to pieces: a write for each of a million lines takes longer than
 /// everything else.
-pub(crate) struct Lines<'a> {
+pub struct Lines<'a> {
     console: &'a mut dyn Console,
     piece: String,
 }
@@ -69,12 +69,16 @@ pub(crate) struct Lines<'a> {
 const PIECE: usize = 64 << 10;
 
 impl<'a> Lines<'a> {
-    pub(crate) fn new(console: &'a mut dyn Console) -> Self {
+    /// Lines for `console`.
+    pub fn new(console: &'a mut dyn Console) -> Self {
         Self { console, piece: String::with_capacity(PIECE + 1024) }
     }
 
     /// Adds a line, which `write` appends to the text it is given.
-    pub(crate) fn line(&mut self, write: impl FnOnce(&mut String)) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Nobody reads it any more.
+    pub fn line(&mut self, write: impl FnOnce(&mut String)) -> io::Result<()> {
         if !self.piece.is_empty() {
             self.piece.push('\n');
         }
@@ -88,7 +92,10 @@ impl<'a> Lines<'a> {
     }
 
     /// Prints what is left.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Nobody reads it any more.
+    pub fn flush(&mut self) -> io::Result<()> {
         if self.piece.is_empty() {
             return Ok(());
         }

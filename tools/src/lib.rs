@@ -32,7 +32,7 @@ mod time;
 pub mod unexpunge;
 pub mod user;
 
-pub use console::{Console, Exit, Progress};
+pub use console::{Console, Exit, Lines, Progress};
 pub use deliver::{DeliverRequest, deliver};
 pub use error::CommandError;
 pub use import::{ImportRequest, Quoting, Source, Summary, import};
