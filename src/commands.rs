@@ -1,5 +1,6 @@
 //! The commands of the program: one table, a file for each.
 
+mod alias;
 mod backup;
 mod check;
 mod chk_cyrus;
@@ -14,8 +15,10 @@ mod cyr_info;
 mod cyradm;
 mod deliver;
 mod domain;
+mod group;
 mod ipurge;
 mod kick;
+mod listing;
 mod lockout;
 mod man;
 mod mbexamine;
@@ -24,6 +27,7 @@ mod metrics;
 mod mkimap;
 mod motd;
 pub(crate) mod names;
+mod privileges;
 mod quota;
 mod reconstruct;
 mod restore;
@@ -32,6 +36,8 @@ mod serve;
 mod status;
 mod subs;
 mod trace;
+#[cfg(test)]
+mod trial;
 mod unexpunge;
 mod user;
 mod who;
@@ -108,6 +114,9 @@ pub(crate) const TABLE: &[Command] = &[
     config::COMMAND,
     domain::COMMAND,
     user::COMMAND,
+    alias::COMMAND,
+    group::COMMAND,
+    privileges::COMMAND,
     deliver::COMMAND,
     check::COMMAND,
     backup::COMMAND,

@@ -37,6 +37,18 @@ impl From<ConfigError> for Failure {
     }
 }
 
+impl From<tools::CommandError> for Failure {
+    fn from(error: tools::CommandError) -> Self {
+        Self::new(error.exit(), error)
+    }
+}
+
+impl From<directory::Error> for Failure {
+    fn from(error: directory::Error) -> Self {
+        tools::CommandError::from(error).into()
+    }
+}
+
 impl From<wire::listen::BindError> for Failure {
     fn from(error: wire::listen::BindError) -> Self {
         use wire::listen::BindError;
