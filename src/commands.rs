@@ -26,6 +26,7 @@ mod mbpath;
 mod metrics;
 mod mkimap;
 mod motd;
+mod msg;
 pub(crate) mod names;
 mod privileges;
 mod quota;
@@ -139,6 +140,23 @@ pub(crate) const TABLE: &[Command] = &[
     cyr_df::COMMAND,
     cyr_info::COMMAND,
     mkimap::COMMAND,
+    msg::DOMAIN_CREATE,
+    msg::DOMAIN_DELETE,
+    msg::DOMAIN_LIST,
+    msg::DOMAIN_MOVE,
+    msg::USER_CREATE,
+    msg::USER_MOD,
+    msg::USER_DELETE,
+    msg::USER_LIST,
+    msg::USER_PASSWD,
+    msg::ALIAS_CREATE,
+    msg::ALIAS_ADD,
+    msg::ALIAS_REMOVE,
+    msg::ALIAS_MOD,
+    msg::ALIAS_DELETE,
+    msg::ALIAS_LIST,
+    msg::ACL_SET,
+    msg::ACL_SHOW,
     man::COMMAND,
 ];
 

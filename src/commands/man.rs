@@ -18,7 +18,7 @@ pub(super) const COMMAND: Command = Command { spec, links: &[], run: Run::Here(r
 /// Programs for administrators (man-pages(7)).
 const SECTION: &str = "8";
 
-/// Names that administrators of Cyrus look up. Where we have such a command, its page is found under its own name, too.
+/// Names that administrators of Cyrus, and of the classic commands, look up. Where we have such a command, its page is found under its own name, too.
 const CLASSIC: &[&str] = &[
     "arbitron",
     "chk_cyrus",
@@ -35,6 +35,23 @@ const CLASSIC: &[&str] = &[
     "mbexamine",
     "mbpath",
     "mkimap",
+    "msgaclset",
+    "msgaclshow",
+    "msgaliasadd",
+    "msgaliascreate",
+    "msgaliasdelete",
+    "msgaliaslist",
+    "msgaliasmod",
+    "msgaliasremove",
+    "msgdomaincreate",
+    "msgdomaindelete",
+    "msgdomainlist",
+    "msgdomainmove",
+    "msgpasswd",
+    "msgusercreate",
+    "msguserdelete",
+    "msguserlist",
+    "msgusermod",
     "quota",
     "reconstruct",
     "squatter",
