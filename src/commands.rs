@@ -4,6 +4,7 @@ mod alias;
 mod backup;
 mod check;
 mod chk_cyrus;
+mod completion;
 mod config;
 mod ctl_cyrusdb;
 mod ctl_deliver;
@@ -157,6 +158,7 @@ pub(crate) const TABLE: &[Command] = &[
     msg::ALIAS_LIST,
     msg::ACL_SET,
     msg::ACL_SHOW,
+    completion::COMMAND,
     man::COMMAND,
 ];
 
