@@ -363,7 +363,10 @@ mod tests {
             ("user modify ann --quota 3", ""),
             ("user list --quota", "ann@example.org                                  3       0.0       3.0     0"),
             ("user list --quota", "joe@example.org                                OFF"),
-            ("user list --quota --json", r#"{"free_mib":3.0,"limit_mib":3,"mail":"ann@example.org","percent":0,"uid":"ann","used_mib":0.0}"#),
+            (
+                "user list --quota --json",
+                r#"{"free_mib":3.0,"limit_mib":3,"mail":"ann@example.org","percent":0,"uid":"ann","used_mib":0.0}"#,
+            ),
         ]);
         let first = trial.run("user list --limit 3", "");
         assert_eq!((first.out.lines().count(), first.err.as_str()), (3, "there are more: --after bob"));
