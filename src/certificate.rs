@@ -9,7 +9,7 @@ use std::path::Path;
 use tools::Exit;
 use tracing::{info, warn};
 use wire::Tls;
-use wire::tls::{ClientAuthorities, MinVersion, Pair};
+use wire::tls::{ClientAuthorities, MinVersion, Pair, Setup};
 
 use crate::config::Config;
 use crate::config::options::{ClientCertificates, TlsVersion};
@@ -20,6 +20,14 @@ use crate::failure::Failure;
 /// # Errors
 /// The certificate cannot be used, or none can be written.
 pub(crate) fn load(config: &Config) -> Result<Tls, Failure> {
+    Ok(Tls::load(setup(config)?)?)
+}
+
+/// What the configuration says of TLS. Makes a certificate if none is configured and none is there.
+///
+/// # Errors
+/// None can be written, or the section makes no sense.
+pub(crate) fn setup(config: &Config) -> Result<Setup, Failure> {
     let (certificate, key, named) = config.certificate();
     // A certificate that cannot be looked at is there all the same, and so is its key.
     let missing =
@@ -40,7 +48,7 @@ pub(crate) fn load(config: &Config) -> Result<Tls, Failure> {
         TlsVersion::Tls12 => MinVersion::Tls12,
         TlsVersion::Tls13 => MinVersion::Tls13,
     };
-    Ok(Tls::load(Pair { certificate, key }, others, oldest, clients(config)?)?)
+    Ok(Setup { first: Pair { certificate, key }, others, oldest, clients: clients(config)? })
 }
 
 /// Who vouches for clients, if they are asked for certificates.

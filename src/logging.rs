@@ -44,6 +44,14 @@ impl Logging {
         Ok(Self { level })
     }
 
+    /// Whether [`reload`](Self::reload) could be done.
+    ///
+    /// # Errors
+    /// The level is none.
+    pub(crate) fn check(options: &Log) -> Result<(), Failure> {
+        filter(options).map(drop)
+    }
+
     /// Changes the level.
     ///
     /// # Errors

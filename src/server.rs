@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use directory::TokenCheck;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,7 @@ use crate::notices;
 use crate::notify::notify;
 use crate::privileges;
 use crate::services::{Services, leave};
-use crate::tokens;
+use crate::tokens::Tokens;
 use crate::trace;
 
 /// Mode of the LMTP socket: the directory above decides who may deliver.
@@ -60,10 +61,10 @@ pub(crate) fn run(config: Config, caller: Caller) -> Result<Exit, Failure> {
     privileges::check_owner(&config)?;
     create_directories(&config)?;
     privileges::give_up(&config)?;
-    let tokens = tokens::check(&config)?;
-    let services = Arc::new(Services::open(&config, tokens)?);
+    let tokens = Arc::new(Tokens::read(&config)?);
+    let services = Arc::new(Services::open(&config, Some(Arc::clone(&tokens) as Arc<dyn TokenCheck>))?);
     let runtime = threads(&config)?;
-    let result = runtime.block_on(serve(config, caller, logging, ports, Arc::clone(&services)));
+    let result = runtime.block_on(serve(Start { config, caller, logging, ports, tokens }, Arc::clone(&services)));
     runtime.shutdown_timeout(LAST_WAIT);
     let closed = services.close();
     leave(services);
@@ -83,13 +84,17 @@ fn threads(config: &Config) -> Result<Runtime, Failure> {
     started.map_err(|problem| Failure::new(Exit::Os, format!("cannot start threads: {problem}")))
 }
 
-async fn serve(
+/// What was made before there were threads.
+struct Start {
     config: Config,
     caller: Caller,
     logging: Logging,
     ports: Ports,
-    services: Arc<Services>,
-) -> Result<(), Failure> {
+    tokens: Arc<Tokens>,
+}
+
+async fn serve(start: Start, services: Arc<Services>) -> Result<(), Failure> {
+    let Start { config, caller, logging, ports, tokens } = start;
     let mut signals = Signals::new()?;
     let tls = certificate::load(&config)?;
     let reception = Reception {
@@ -112,6 +117,7 @@ async fn serve(
         caller,
         logging,
         tls,
+        tokens,
         limits: Arc::clone(&reception.limits),
         gate: Arc::clone(&reception.gate),
         sessions: Arc::clone(&reception.sessions),

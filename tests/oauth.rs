@@ -9,7 +9,8 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use harness::transcript::Protocol;
-use harness::{Home, Imap, Pop3, Server, Web};
+use harness::{Home, Imap, PASSWORD, Pop3, Server, Web, await_until};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
@@ -134,6 +135,48 @@ fn tokens_let_in_over_imap_and_pop3() {
     assert!(seen("OAUTHBEARER", "imap", "refused"), "{rows:?}");
     assert!(!server.log().contains(&good), "a token is a secret");
     server.stop(&[]);
+}
+
+/// [oauth] may change while sessions go on; what makes no sense changes nothing.
+#[test]
+fn a_running_server_hears_of_another_issuer() {
+    let (first, second) = (Issuer::new(), Issuer::new());
+    let home = Home::new(PROGRAM, &[]);
+    home.add_user("joe");
+    [&first, &second].iter().for_each(|issuer| issuer.publish());
+    let server = home.start();
+    let file = home.path().join("angarium.toml");
+    let before = std::fs::read_to_string(&file).expect("the configuration is there");
+    let configure = |section: &str, expected: &str| {
+        let log = server.log_size();
+        std::fs::write(&file, format!("{before}{section}")).expect("written");
+        server.signal(Signal::HUP);
+        await_until(expected, || server.log_from(log).contains(expected));
+        server.log_from(log)
+    };
+    let section = |issuer: &Issuer| {
+        let keys = issuer.web.url("/keys");
+        format!("oauth.issuer = \"{ISSUER}\"\noauth.audience = [\"mail\"]\noauth.jwks = \"{keys}\"\n")
+    };
+    let result = |issuer: &Issuer| imap(&server, "OAUTHBEARER", &oauthbearer("joe", &issuer.token(&json!({})))).0;
+    let mut standing = Imap::login(server.address(Protocol::Imap), "joe", PASSWORD).expect("logged in");
+    let offered = || {
+        let mut client = Imap::open(server.address(Protocol::Imap)).expect("a greeting");
+        client.must("CAPABILITY").expect("capabilities").untagged[0].to_string().contains("OAUTHBEARER")
+    };
+    assert!(!offered());
+    configure(&section(&first), "event=config.reloaded");
+    assert!(offered() && result(&first).starts_with("OK") && result(&second).starts_with("NO"));
+    let log = configure("oauth.jwks = \"none.json\"\nlog.level = \"debug\"\n", "event=config.kept");
+    assert!(log.contains("[oauth]") && !log.contains("DEBUG"), "{log}");
+    assert!(offered() && result(&first).starts_with("OK"));
+    assert_eq!(first.web.asked().len(), 1, "keys are kept");
+    configure(&section(&second), "event=config.reloaded");
+    assert!(result(&first).starts_with("NO") && result(&second).starts_with("OK"));
+    configure("", "event=config.reloaded");
+    assert!(!offered() && result(&second).starts_with("NO"));
+    standing.must("NOOP").expect("the session goes on");
+    server.stop(&["config.kept".to_owned()]);
 }
 
 /// A client that knows nothing of ours. A token that is no good ends with curl's code for a login that was refused.

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use harness::transcript::Protocol;
-use harness::{Home, Server, await_until};
+use harness::{Connection, Home, Imap, Server, await_until};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
@@ -85,6 +85,19 @@ impl Site {
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }
+
+    /// The same for a client that trusts only `root` and wants to speak to `name`.
+    fn checking_client(&self, protocol: Protocol, root: &str, name: &str) -> (bool, String) {
+        let starttls: &[&str] = match protocol {
+            Protocol::Imap => &["-starttls", "imap"],
+            Protocol::Pop3 => &["-starttls", "pop3"],
+            _ => &[],
+        };
+        let root = self.home.path().join(root);
+        let root = root.to_str().expect("a path in UTF-8");
+        let verify = ["-verify_return_error", "-CAfile", root, "-servername", name, "-verify_hostname", name];
+        self.client(protocol, &[starttls, &verify].concat())
+    }
 }
 
 #[test]
@@ -152,16 +165,8 @@ fn what_is_out_of_date_is_refused() {
 #[test]
 fn clients_that_check_refuse_what_is_wrong() {
     let Some(site) = Site::new(&[]) else { return };
-    let trusted = |file: &str| site.home.path().join(file).to_str().expect("a path in UTF-8").to_owned();
     let check = |protocol, file: &str, name: &str, expected: &str| {
-        let starttls = match protocol {
-            Protocol::Imap => vec!["-starttls", "imap"],
-            Protocol::Pop3 => vec!["-starttls", "pop3"],
-            _ => Vec::new(),
-        };
-        let file = trusted(file);
-        let verify = ["-verify_return_error", "-CAfile", &file, "-servername", name, "-verify_hostname", name];
-        let (worked, said) = site.client(protocol, &[&starttls[..], &verify].concat());
+        let (worked, said) = site.checking_client(protocol, file, name);
         assert_eq!(worked, expected == "Verification: OK", "{name}\n{said}");
         assert!(said.contains(expected), "{name}: {expected}\n{said}");
     };
@@ -172,6 +177,48 @@ fn clients_that_check_refuse_what_is_wrong() {
         check(protocol, "second.pem", "mail.example.org", "self");
     }
     site.server.stop(&[]);
+}
+
+/// [tls] may name other files, versions and authorities while sessions go on; what makes no sense changes nothing.
+#[test]
+fn another_section_is_taken_by_a_running_server() {
+    let Some(site) = Site::new(&[]) else { return };
+    let file = site.home.path().join("angarium.toml");
+    let before = fs::read_to_string(&file).expect("the configuration is there");
+    let configure = |text: &str, expected: &str| {
+        let log = site.server.log_size();
+        fs::write(&file, text).expect("written");
+        site.server.signal(rustix::process::Signal::HUP);
+        await_until(expected, || site.server.log_from(log).contains(expected));
+        site.server.log_from(log)
+    };
+    let is_shown = |root: &str| {
+        let protocols = [Protocol::Imaps, Protocol::Pop3s, Protocol::Imap, Protocol::Pop3];
+        protocols.map(|protocol| site.checking_client(protocol, root, "mail.example.org").0)
+    };
+    let mut standing = Connection::open(site.address(Protocol::Imaps), true).expect("connected");
+    standing.start_tls().expect("a handshake");
+    let mut standing = Imap::over(standing).expect("greeted");
+    assert_eq!(is_shown("first.pem"), [true; 4]);
+
+    certificate(site.home.path(), "third", "mail.example.org");
+    let third = before.replace("\"first.", "\"third.");
+    let bad = format!("{}log.level = \"debug\"\n", third.replace("third.key", "none.key"));
+    let log = configure(&bad, "event=config.kept");
+    assert!(log.contains("none.key") && !log.contains("DEBUG"), "{log}");
+    assert_eq!(is_shown("first.pem"), [true; 4]);
+    configure(&third, "event=config.reloaded");
+    assert_eq!(is_shown("third.pem"), [true; 4]);
+    assert_eq!(is_shown("first.pem"), [false; 4]);
+    configure(&format!("{third}tls.min_version = \"1.3\"\n"), "event=config.reloaded");
+    assert!(!site.client(Protocol::Imaps, &["-tls1_2"]).0 && site.client(Protocol::Imaps, &["-tls1_3"]).0);
+    let asking = "tls.client_certificates = \"require\"\ntls.client_ca = \"second.pem\"\n";
+    configure(&format!("{third}{asking}"), "event=config.reloaded");
+    assert!(!site.client(Protocol::Imaps, &["-tls1_2"]).0, "it has no certificate to show");
+    configure(&before, "event=config.reloaded");
+    assert_eq!(is_shown("first.pem"), [true; 4]);
+    standing.must("NOOP").expect("the session goes on");
+    site.server.stop(&["config.kept".to_owned()]);
 }
 
 #[test]

@@ -236,8 +236,8 @@ impl Directory for Embedded {
         }
     }
 
-    fn takes_tokens(&self) -> Option<&TokenHint> {
-        self.tokens.as_ref().map(|check| check.hint())
+    fn takes_tokens(&self) -> Option<TokenHint> {
+        self.tokens.as_ref().and_then(|check| check.hint())
     }
 
     fn is_asked_about(&self, token: &Secret) -> bool {

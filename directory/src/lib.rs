@@ -145,7 +145,7 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
 
     /// Whether tokens can be taken instead of passwords ([`authenticate_token`](Self::authenticate_token)), and what a client
     /// is told that needs another one.
-    fn takes_tokens(&self) -> Option<&TokenHint> {
+    fn takes_tokens(&self) -> Option<TokenHint> {
         None
     }
 

@@ -19,8 +19,8 @@ pub trait TokenCheck: Send + Sync + std::fmt::Debug {
     /// Whether each check asks the authorization server, which may take its time.
     fn is_asked_about(&self, token: &Secret) -> bool;
 
-    /// What a client is told that needs another token.
-    fn hint(&self) -> &TokenHint;
+    /// What a client is told that needs another token; nothing while none are taken.
+    fn hint(&self) -> Option<TokenHint>;
 }
 
 /// What a client is told that needs another token (RFC 7628, 3.2.2).

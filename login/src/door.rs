@@ -52,10 +52,10 @@ impl Door {
             passwords: true,
             scram_sha256: knows_scram,
             scram_sha1: knows_scram && self.policy.scram_sha1,
-            tokens: self.directory.takes_tokens().map(|hint| TokenHint {
-                scope: hint.scope.clone(),
-                openid_configuration: hint.openid_configuration.clone(),
-            }),
+            tokens: self
+                .directory
+                .takes_tokens()
+                .map(|hint| TokenHint { scope: hint.scope, openid_configuration: hint.openid_configuration }),
             anonymous: self.policy.anonymous && self.profile.anonymous,
             external: connection.client_names().is_some_and(|names| !self.policy.named_by.names(names).is_empty()),
             binding: connection.channel_binding(),

@@ -158,8 +158,8 @@ async fn a_site_may_allow_more() {
 }
 
 /// Whoever knows that no token is any good.
-#[derive(Debug, Default)]
-struct NoToken(TokenHint);
+#[derive(Debug)]
+struct NoToken;
 
 impl TokenCheck for NoToken {
     fn check(&self, _: &Secret) -> directory::Result<Result<String, TokenProblem>> {
@@ -170,8 +170,8 @@ impl TokenCheck for NoToken {
         false
     }
 
-    fn hint(&self) -> &TokenHint {
-        &self.0
+    fn hint(&self) -> Option<TokenHint> {
+        Some(TokenHint::default())
     }
 }
 
@@ -179,7 +179,7 @@ impl TokenCheck for NoToken {
 #[tokio::test]
 async fn a_refused_token_is_a_failed_login_whatever_the_client_says_then() {
     let (_dir, directory) = embedded();
-    let door = door(Arc::new(directory.with_tokens(Arc::new(NoToken::default()))), Policy::default(), false);
+    let door = door(Arc::new(directory.with_tokens(Arc::new(NoToken))), Policy::default(), false);
     let initial = STANDARD.encode("n,a=joe,\x01auth=Bearer guess\x01\x01");
     let too_long = format!("{}\r\n", "A".repeat(100_000));
     for (answer, hangs_up) in

@@ -177,8 +177,8 @@ impl TokenCheck for Validator {
         self.introspector.is_some() && !self.checks_itself(token.expose())
     }
 
-    fn hint(&self) -> &TokenHint {
-        &self.hint
+    fn hint(&self) -> Option<TokenHint> {
+        Some(self.hint.clone())
     }
 }
 

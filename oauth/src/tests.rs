@@ -87,6 +87,7 @@ fn settings_that_make_no_sense() {
 fn what_clients_are_told() {
     let keys = Some(KeySource::Url("http://127.0.0.1:1/keys".parse().unwrap()));
     let validator = Validator::new(Settings { keys, ..settings() }).unwrap();
-    assert_eq!(validator.hint().scope.as_deref(), Some("mail"));
-    assert!(validator.hint().openid_configuration.as_deref().unwrap().starts_with("https://"));
+    let hint = validator.hint().unwrap();
+    assert_eq!(hint.scope.as_deref(), Some("mail"));
+    assert!(hint.openid_configuration.as_deref().unwrap().starts_with("https://"));
 }

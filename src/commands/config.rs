@@ -9,7 +9,8 @@ use tools::Exit;
 use super::{Caller, Command, Run};
 use crate::config::{Config, sample};
 use crate::failure::Failure;
-use crate::{terminal, tokens};
+use crate::terminal;
+use crate::tokens::{self, Tokens};
 
 pub(super) const COMMAND: Command = Command { spec, links: &[], run: Run::Here(run) };
 
@@ -35,7 +36,7 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
                 Some(file) => Config::read(file)?,
                 None => caller.config()?,
             };
-            tokens::check(&config)?;
+            Tokens::read(&config)?;
             match config.file {
                 Some(file) => format!("{}: good", file.display()),
                 None => "no configuration file; the defaults are in effect".to_owned(),

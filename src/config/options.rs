@@ -189,7 +189,7 @@ section! {
 }
 
 section! {
-    /// Encryption. Read again at SIGHUP.
+    /// Encryption. Read again at SIGHUP, but for client_name.
     struct Tls in "tls" {
         /// The certificate, with its chain, in PEM. Unset: tls/cert.pem below config_dir; if that does not exist, a
         /// self-signed one is made.
@@ -220,7 +220,7 @@ section! {
 
 section! {
     /// Logins with tokens of an authorization server, OAUTHBEARER (RFC 7628) and XOAUTH2: offered when jwks or introspection
-    /// is set (docs/security.md).
+    /// is set (docs/security.md). Read again at SIGHUP.
     struct OAuth in "oauth" {
         /// The authorization server, as its tokens name it (iss). Needed with jwks.
         issuer: Option<String> = None => r#""https://login.example.com""#,

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 use wire::listen::Gate;
-use wire::{Limits, Sessions, Tls};
+use wire::{Limits, Sessions};
 
+use crate::certificate;
 use crate::commands::Caller;
-use crate::config::{Config, SectionValues};
+use crate::config::{Config, SectionValues, Tls};
+use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::notices;
+use crate::tokens::Tokens;
 
-/// Options that take effect at once: new connections get new limits.
+/// Options that take effect at once: new connections get new limits, new handshakes new certificates.
 const LIVE: &[&str] = &[
     "limits.connections",
     "limits.memory",
@@ -32,38 +35,60 @@ const LIVE: &[&str] = &[
     "imap.idle_timeout",
     "server.shutdown_wait",
     "server.proxies",
+    "tls.certificate",
+    "tls.key",
+    "tls.others",
+    "tls.min_version",
+    "tls.client_certificates",
+    "tls.client_ca",
+    "tls.client_crl",
 ];
+
+/// Sections of which all options are like that.
+const LIVE_SECTIONS: &[&str] = &["oauth"];
 
 /// What can change.
 pub(super) struct Live {
     pub(super) config: Config,
     pub(super) caller: Caller,
     pub(super) logging: Logging,
-    pub(super) tls: Tls,
+    pub(super) tls: wire::Tls,
+    pub(super) tokens: Arc<Tokens>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
     pub(super) gate: Arc<Gate>,
     pub(super) sessions: Arc<Sessions>,
 }
 
 impl Live {
-    /// Reads everything again. An error leaves what is in effect as it is.
+    /// Reads everything again. An error leaves what is in effect as it is: all of the configuration, or all certificates.
     pub(super) fn reload(&mut self) {
-        match self.tls.reload() {
-            Ok(()) => info!(event = "tls.certificate.reloaded"),
-            Err(problem) => error!(event = "tls.certificate.kept", error = %problem),
-        }
         notices::read_again(&self.sessions, &self.config.config_dir());
-        let config = match self.caller.config() {
-            Ok(config) => config,
-            Err(problem) => {
-                error!(event = "config.kept", error = %problem);
-                return;
-            }
-        };
-        if let Err(problem) = self.logging.reload(&config.log) {
+        let taken = self.caller.config().and_then(|config| self.take(config));
+        if let Err(problem) = taken {
             error!(event = "config.kept", error = %problem);
-            return;
+            // Certificates run out whatever the configuration is like.
+            self.read_certificates();
         }
+    }
+
+    /// Puts a configuration in effect, as far as it can be while the server runs.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing has changed then.
+    fn take(&mut self, config: Config) -> Result<(), Failure> {
+        // All that may fail comes before anything that can be seen.
+        Logging::check(&config.log)?;
+        let successor = self.tokens.successor(&config)?;
+        if config.tls == self.config.tls {
+            self.read_certificates();
+        } else {
+            self.tls.replace(certificate::setup(&config)?)?;
+            info!(event = "tls.certificate.reloaded");
+        }
+        if let Some(successor) = successor {
+            self.tokens.hand_over(successor);
+        }
+        self.logging.reload(&config.log)?;
         self.limits.store(Arc::new(config.wire_limits()));
         self.gate.attempts().set_policy(config.login_policy());
         super::memory::limit(&self.gate, &config);
@@ -74,10 +99,27 @@ impl Live {
         } else {
             warn!(event = "config.restart.needed", options = waiting.join(" "));
         }
-        // Options that wait for a restart keep being compared with what is in effect.
+        self.note(config);
+        Ok(())
+    }
+
+    /// The files of the configuration in effect.
+    fn read_certificates(&self) {
+        match self.tls.reload() {
+            Ok(()) => info!(event = "tls.certificate.reloaded"),
+            Err(problem) => error!(event = "tls.certificate.kept", error = %problem),
+        }
+    }
+
+    /// Options that wait for a restart keep being compared with what is in effect.
+    fn note(&mut self, config: Config) {
         let in_effect = std::mem::replace(&mut self.config.limits, config.limits);
         self.config.limits.message_size = in_effect.message_size;
         self.config.limits.mailboxes_per_user = in_effect.mailboxes_per_user;
+        self.config.limits.login_history = in_effect.login_history;
+        let client_name = self.config.tls.client_name;
+        self.config.tls = Tls { client_name, ..config.tls };
+        self.config.oauth = config.oauth;
         self.config.log.level = config.log.level;
         self.config.imap.idle_timeout = config.imap.idle_timeout;
         self.config.server.shutdown_wait = config.server.shutdown_wait;
@@ -86,7 +128,7 @@ impl Live {
 }
 
 fn is_live(option: &str) -> bool {
-    LIVE.contains(&option)
+    LIVE.contains(&option) || option.split_once('.').is_some_and(|(section, _)| LIVE_SECTIONS.contains(&section))
 }
 
 /// Names of the options that differ.
@@ -118,5 +160,6 @@ mod tests {
         assert_eq!(names, ["imap.listen", "limits.connections", "log.level"]);
         let waiting: Vec<_> = names.iter().filter(|name| !is_live(name)).collect();
         assert_eq!(waiting, ["imap.listen"]);
+        assert!(is_live("oauth.jwks") && is_live("tls.client_crl") && !is_live("tls.client_name") && !is_live("oauth"));
     }
 }

@@ -7,7 +7,7 @@ mod clients;
 mod names;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -105,6 +105,19 @@ pub enum MinVersion {
 static FROM_TLS12: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];
 static FROM_TLS13: &[&SupportedProtocolVersion] = &[&version::TLS13];
 
+/// What TLS is set up with. Files are read when it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// The certificate for whoever asks for nothing in particular.
+    pub first: Pair,
+    /// Those for other names.
+    pub others: Vec<Pair>,
+    /// The oldest version spoken.
+    pub oldest: MinVersion,
+    /// Whom clients' certificates must come from; without it none is asked for.
+    pub clients: Option<ClientAuthorities>,
+}
+
 /// The server side of TLS: configuration, certificates and session tickets. Clones share all of it.
 #[derive(Clone)]
 pub struct Tls {
@@ -116,37 +129,31 @@ pub struct Tls {
 
 /// What all protocols have in common.
 struct Shared {
+    /// One reads files again at a time.
+    setup: Mutex<Setup>,
+    /// Made anew when what stands in every handshake changes: versions, the names of clients' authorities.
+    protocols: Mutex<Vec<Arc<ArcSwap<ServerConfig>>>>,
+}
+
+/// What the handshakes of all protocols are made of.
+struct Parts {
     versions: &'static [&'static SupportedProtocolVersion],
-    clients: Option<ClientAuthorities>,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
     /// Makes tickets whose key lives and dies with the process. None where clients have certificates: a session that is
     /// resumed repeats what was found out in its first handshake, and the certificate may have expired or been revoked
     /// since.
     tickets: Option<Arc<dyn ProducesTickets>>,
-    /// Made anew when the authorities of clients are read again, whose names stand in every handshake.
-    protocols: Mutex<Vec<Arc<ArcSwap<ServerConfig>>>>,
 }
 
 impl Tls {
-    /// Reads a certificate, those for other names, and whom clients' certificates must come from; without `clients` none is
-    /// asked for.
+    /// Reads the files.
     ///
     /// # Errors
     /// [`TlsError`], naming the file that is wrong.
-    pub fn load(
-        first: Pair,
-        others: Vec<Pair>,
-        oldest: MinVersion,
-        clients: Option<ClientAuthorities>,
-    ) -> Result<Self, TlsError> {
-        let certificates = Arc::new(Certificates::load([vec![first], others].concat())?);
-        let versions = match oldest {
-            MinVersion::Tls12 => FROM_TLS12,
-            MinVersion::Tls13 => FROM_TLS13,
-        };
-        let verifier = clients.as_ref().map(ClientAuthorities::verifier).transpose()?;
-        let tickets = if clients.is_none() { Some(aws_lc_rs::Ticketer::new()?) } else { None };
-        let shared = Shared { versions, clients, tickets, protocols: Mutex::default() };
-        let config = shared.configure(&certificates, verifier, Vec::new())?;
+    pub fn load(setup: Setup) -> Result<Self, TlsError> {
+        let certificates = Arc::new(Certificates::load(&setup.pairs())?);
+        let config = Parts::of(&setup)?.configure(&certificates, Vec::new())?;
+        let shared = Shared { setup: Mutex::new(setup), protocols: Mutex::default() };
         Ok(Self { config: shared.add(config), shared: Arc::new(shared), certificates })
     }
 
@@ -165,15 +172,30 @@ impl Tls {
     /// # Errors
     /// [`TlsError`]; those in use are then kept, all of them.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let verifier = self.shared.clients.as_ref().map(ClientAuthorities::verifier).transpose()?;
-        self.certificates.reload()?;
-        let Some(verifier) = verifier else { return Ok(()) };
-        // The list is whole, whatever panics.
-        for protocol in &*self.shared.protocols.lock().unwrap_or_else(PoisonError::into_inner) {
-            let alpn = protocol.load().alpn_protocols.clone();
-            let config = self.shared.configure(&self.certificates, Some(Arc::clone(&verifier)), alpn)?;
-            protocol.store(Arc::new(config));
+        let setup = self.shared.setup().clone();
+        self.replace(setup)
+    }
+
+    /// The same with other files, versions or demands on clients.
+    ///
+    /// # Errors
+    /// [`TlsError`]; what is in use is then kept, all of it.
+    pub fn replace(&self, setup: Setup) -> Result<(), TlsError> {
+        let mut current = self.shared.setup();
+        let pairs = certificates::read(&setup.pairs())?;
+        // Without authorities nothing but the certificates is read, and the tickets that are out stay good.
+        let same = setup.clients.is_none() && current.clients.is_none() && setup.oldest == current.oldest;
+        if !same {
+            let parts = Parts::of(&setup)?;
+            let protocols = self.shared.protocols();
+            let configure = |protocol: &Arc<ArcSwap<ServerConfig>>| {
+                parts.configure(&self.certificates, protocol.load().alpn_protocols.clone())
+            };
+            let configs = protocols.iter().map(configure).collect::<Result<Vec<_>, _>>()?;
+            protocols.iter().zip(configs).for_each(|(protocol, config)| protocol.store(Arc::new(config)));
         }
+        self.certificates.replace(pairs);
+        *current = setup;
         Ok(())
     }
 
@@ -193,13 +215,25 @@ impl Tls {
     }
 }
 
-impl Shared {
-    fn configure(
-        &self,
-        certificates: &Arc<Certificates>,
-        verifier: Option<Arc<dyn ClientCertVerifier>>,
-        alpn: Vec<Vec<u8>>,
-    ) -> Result<ServerConfig, TlsError> {
+impl Setup {
+    fn pairs(&self) -> Vec<Pair> {
+        std::iter::once(&self.first).chain(&self.others).cloned().collect()
+    }
+}
+
+impl Parts {
+    fn of(setup: &Setup) -> Result<Self, TlsError> {
+        let versions = match setup.oldest {
+            MinVersion::Tls12 => FROM_TLS12,
+            MinVersion::Tls13 => FROM_TLS13,
+        };
+        let verifier = setup.clients.as_ref().map(ClientAuthorities::verifier).transpose()?;
+        let tickets = if verifier.is_none() { Some(aws_lc_rs::Ticketer::new()?) } else { None };
+        Ok(Self { versions, verifier, tickets })
+    }
+
+    fn configure(&self, certificates: &Arc<Certificates>, alpn: Vec<Vec<u8>>) -> Result<ServerConfig, TlsError> {
+        let verifier = self.verifier.clone();
         // Named, not taken from a process-wide default: with two providers linked in, that default panics.
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -216,10 +250,21 @@ impl Shared {
         config.alpn_protocols = alpn;
         Ok(config)
     }
+}
+
+// What these locks guard is whole, whatever panics.
+impl Shared {
+    fn setup(&self) -> MutexGuard<'_, Setup> {
+        self.setup.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn protocols(&self) -> MutexGuard<'_, Vec<Arc<ArcSwap<ServerConfig>>>> {
+        self.protocols.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     fn add(&self, config: ServerConfig) -> Arc<ArcSwap<ServerConfig>> {
         let config = Arc::new(ArcSwap::from_pointee(config));
-        self.protocols.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&config));
+        self.protocols().push(Arc::clone(&config));
         config
     }
 }

@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 use super::*;
 use crate::framing::{DotFramer, DotPiece, FrameError};
 use crate::limits;
-use crate::tls::{MinVersion, Pair};
+use crate::tls::{ClientAuthorities, MinVersion, Pair, Setup};
 
 async fn read_text(peer: &mut (impl tokio::io::AsyncRead + Unpin), octets: usize) -> String {
     let mut text = vec![0; octets];
@@ -176,10 +176,11 @@ fn certificate(dir: &std::path::Path) -> (Tls, TlsConnector) {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let client = client.with_root_certificates(roots).with_no_client_auth();
-    (
-        Tls::load(Pair { certificate, key }, Vec::new(), MinVersion::default(), None).unwrap(),
-        TlsConnector::from(Arc::new(client)),
-    )
+    (Tls::load(setup(Pair { certificate, key })).unwrap(), TlsConnector::from(Arc::new(client)))
+}
+
+fn setup(first: Pair) -> Setup {
+    Setup { first, others: Vec::new(), oldest: MinVersion::default(), clients: None }
 }
 
 fn localhost() -> rustls::pki_types::ServerName<'static> {
@@ -318,6 +319,48 @@ async fn certificate_is_reloaded_or_kept() {
     let (server, client) =
         tokio::join!(for_imap.accept(ours, Duration::from_secs(20)), new_client.connect(localhost(), theirs));
     assert!(server.is_ok() && client.is_ok());
+}
+
+/// What changes is for whoever comes next, of every protocol; a session that stands stays.
+#[tokio::test]
+async fn a_running_server_gets_other_files_and_demands() {
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (tls, old_client) = certificate(old.path());
+    let for_imap = tls.for_protocol("imap");
+    let (_, new_client) = certificate(new.path());
+    let shakes_hands = async |client: &TlsConnector| {
+        let (ours, theirs) = tokio::io::duplex(1000);
+        let (server, client) =
+            tokio::join!(for_imap.accept(ours, Duration::from_secs(20)), client.connect(localhost(), theirs));
+        server.is_ok() && client.is_ok()
+    };
+    let (ours, theirs) = tokio::io::duplex(1000);
+    let standing =
+        tokio::join!(for_imap.accept(ours, Duration::from_secs(20)), old_client.connect(localhost(), theirs));
+    let (mut standing, mut peer) = (standing.0.unwrap(), standing.1.unwrap());
+
+    let pair = |dir: &std::path::Path| Pair { certificate: dir.join("cert.pem"), key: dir.join("key.pem") };
+    let clients = |file: &str| ClientAuthorities { authorities: new.path().join(file), revoked: None, required: true };
+    let elsewhere = setup(pair(new.path()));
+    // One file that is wrong keeps all of them.
+    let wrong = Setup { clients: Some(clients("none.pem")), ..elsewhere.clone() };
+    assert!(tls.replace(wrong).unwrap_err().to_string().contains("none.pem"));
+    assert!(shakes_hands(&old_client).await);
+    tls.replace(elsewhere.clone()).unwrap();
+    assert!(shakes_hands(&new_client).await && !shakes_hands(&old_client).await);
+    // Read again, it is the new files that are.
+    std::fs::remove_dir_all(old.path()).unwrap();
+    tls.reload().unwrap();
+    tls.replace(Setup { clients: Some(clients("cert.pem")), ..elsewhere.clone() }).unwrap();
+    assert!(!shakes_hands(&new_client).await, "it has no certificate to show");
+    tls.replace(elsewhere).unwrap();
+    assert!(shakes_hands(&new_client).await);
+
+    peer.write_all(b"still here").await.unwrap();
+    peer.flush().await.unwrap();
+    let mut heard = [0; 10];
+    standing.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"still here");
 }
 
 #[tokio::test]

@@ -33,23 +33,20 @@ pub struct Pair {
 
 /// All certificates; never none.
 pub(crate) struct Certificates {
-    pairs: Vec<Pair>,
     current: ArcSwap<Vec<Arc<CertifiedKey>>>,
     /// They were read again since the start.
     replaced: AtomicBool,
 }
 
 impl Certificates {
-    pub(super) fn load(pairs: Vec<Pair>) -> Result<Self, TlsError> {
-        let current = read(&pairs)?;
-        Ok(Self { pairs, current: ArcSwap::from_pointee(current), replaced: AtomicBool::new(false) })
+    pub(super) fn load(pairs: &[Pair]) -> Result<Self, TlsError> {
+        Ok(Self { current: ArcSwap::from_pointee(read(pairs)?), replaced: AtomicBool::new(false) })
     }
 
-    /// Reads all of them again, or keeps all of them.
-    pub(super) fn reload(&self) -> Result<(), TlsError> {
-        self.current.store(Arc::new(read(&self.pairs)?));
+    /// Shows others from now on.
+    pub(super) fn replace(&self, read: Vec<Arc<CertifiedKey>>) {
+        self.current.store(Arc::new(read));
         self.replaced.store(true, Ordering::Release);
-        Ok(())
     }
 
     /// Whether a session that is resumed may be one that began with a certificate before these.
@@ -80,7 +77,7 @@ impl ResolvesServerCert for Certificates {
 
 impl std::fmt::Debug for Certificates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificates").field("pairs", &self.pairs).finish_non_exhaustive()
+        f.debug_struct("Certificates").field("certificates", &self.current.load().len()).finish_non_exhaustive()
     }
 }
 
@@ -89,7 +86,8 @@ fn is_made_out_to(pair: &CertifiedKey, name: &ServerName<'_>) -> bool {
     parsed.is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
 }
 
-fn read(pairs: &[Pair]) -> Result<Vec<Arc<CertifiedKey>>, TlsError> {
+/// Reads all of them, or none.
+pub(super) fn read(pairs: &[Pair]) -> Result<Vec<Arc<CertifiedKey>>, TlsError> {
     pairs.iter().map(read_pair).collect()
 }
 
@@ -151,7 +149,7 @@ mod tests {
             make(dir.path(), "first", &["mail.example.org"]),
             make(dir.path(), "second", &["mail.example.com", "*.example.net"]),
         ];
-        let certificates = Certificates::load(pairs.clone()).unwrap();
+        let certificates = Certificates::load(&pairs).unwrap();
         let of = |name: Option<&str>| certificates.for_name(name).unwrap().end_entity_cert().unwrap().to_vec();
         let (first, second) = (of(Some("mail.example.org")), of(Some("mail.example.com")));
         assert_ne!(first, second);
@@ -168,10 +166,10 @@ mod tests {
         // All or nothing.
         make(dir.path(), "first", &["mail.example.org"]);
         fs::write(&pairs[1].key, "nonsense").unwrap();
-        assert!(certificates.reload().unwrap_err().to_string().contains("second.key"));
+        assert!(read(&pairs).unwrap_err().to_string().contains("second.key"));
         assert_eq!(of(None), first);
         make(dir.path(), "second", &["mail.example.com"]);
-        certificates.reload().unwrap();
+        certificates.replace(read(&pairs).unwrap());
         assert_ne!(of(None), first);
     }
 
@@ -179,17 +177,17 @@ mod tests {
     fn a_response_is_stapled() {
         let dir = tempfile::tempdir().unwrap();
         let pair = make(dir.path(), "first", &["mail.example.org"]);
-        let certificates = Certificates::load(vec![pair]).unwrap();
+        let certificates = Certificates::load(std::slice::from_ref(&pair)).unwrap();
         assert_eq!(certificates.for_name(None).unwrap().ocsp, None);
         fs::write(dir.path().join("first.ocsp"), b"response").unwrap();
-        certificates.reload().unwrap();
+        certificates.replace(read(std::slice::from_ref(&pair)).unwrap());
         assert_eq!(certificates.for_name(None).unwrap().ocsp.as_deref(), Some(&b"response"[..]));
         // Renewed: the response was for the certificate before.
         let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
         fs::File::options().write(true).open(dir.path().join("first.ocsp")).unwrap().set_modified(old).unwrap();
-        certificates.reload().unwrap();
+        certificates.replace(read(std::slice::from_ref(&pair)).unwrap());
         assert_eq!(certificates.for_name(None).unwrap().ocsp, None);
         fs::write(dir.path().join("first.ocsp"), b"").unwrap();
-        assert!(certificates.reload().unwrap_err().to_string().contains("first.ocsp"));
+        assert!(read(&[pair]).unwrap_err().to_string().contains("first.ocsp"));
     }
 }

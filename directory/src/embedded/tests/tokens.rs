@@ -33,7 +33,7 @@ fn only_those_who_exist_have_a_history() {
 }
 
 #[derive(Debug)]
-struct Fixed(Option<std::result::Result<&'static str, TokenProblem>>, TokenHint);
+struct Fixed(Option<std::result::Result<&'static str, TokenProblem>>, Option<TokenHint>);
 
 impl TokenCheck for Fixed {
     fn check(&self, _: &Secret) -> Result<std::result::Result<String, TokenProblem>> {
@@ -45,8 +45,8 @@ impl TokenCheck for Fixed {
         false
     }
 
-    fn hint(&self) -> &TokenHint {
-        &self.1
+    fn hint(&self) -> Option<TokenHint> {
+        self.1.clone()
     }
 }
 
@@ -56,7 +56,9 @@ fn whose_a_token_is() {
         let dir = tempfile::tempdir().unwrap();
         let directory = open(dir.path());
         assert!(directory.takes_tokens().is_none());
-        let directory = directory.with_tokens(Arc::new(Fixed(answer, TokenHint::default())));
+        let directory = directory.with_tokens(Arc::new(Fixed(answer, None)));
+        assert!(directory.takes_tokens().is_none(), "none are taken for now");
+        let directory = directory.with_tokens(Arc::new(Fixed(answer, Some(TokenHint::default()))));
         assert!(directory.takes_tokens().is_some());
         add(&directory, "admin", "admin@example.com");
         add(&directory, "joe", "joe.smith@example.com");
