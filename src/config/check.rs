@@ -72,13 +72,6 @@ impl Checker<'_> {
             let text = "client_certificates: client_ca must say whose certificates are good";
             self.note(place(document, "tls", "client_certificates"), text.to_owned());
         }
-        if let Err(problem) = directory::ScramCost::new(config.login.scram_rounds, config.login.scram_sha1) {
-            self.note(place(document, "login", "scram_rounds"), format!("scram_rounds: {problem}"));
-        }
-        if config.limits.login_history > directory::MOST_KEPT {
-            let text = format!("login_history: a user's history has at most {} entries", directory::MOST_KEPT);
-            self.note(place(document, "limits", "login_history"), text);
-        }
     }
 
     fn section(&mut self, config: &mut Config, name: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {
@@ -181,6 +174,7 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::section::Bounds;
 
     fn check(text: &str, expected: &[&str]) {
         let problems = parse(text).err().unwrap_or_default();
@@ -250,9 +244,118 @@ mod tests {
             &["3: client_certificates: client_ca must say whose certificates are good"],
         );
         check("[tls]\nclient_certificates = 'ask'\nclient_ca = 'clients.pem'\n", &[]);
-        check("[limits]\nlogin_history = 2000\n", &[]);
-        check("[limits]\nlogin_history = 2001\n", &["2: login_history: a user's history has at most 2000 entries"]);
-        check("[login]\nscram_rounds = 100\n", &["2: scram_rounds: rounds of SCRAM go from 4096 to 10000000"]);
+    }
+
+    /// Each row: an option's value, and what is said of it behind `2: option: `; nothing if it is good.
+    #[test]
+    fn numbers_out_of_bounds() {
+        let number = |problem: &str, bounds: &str| format!("{problem}, expected a whole number {bounds}");
+        let size = |problem: &str, bounds: &str| {
+            format!("{problem}, expected a size in quotes, a number of B, KiB, MiB or GiB {bounds}")
+        };
+        let time = |problem: &str, bounds: &str| {
+            format!("{problem}, expected a time in quotes, a number of ms, s, m, h or d {bounds}")
+        };
+        let row = |section: &str, option: &str, value: &str, expected: String| {
+            let text = format!("[{section}]\n{option} = {value}\n");
+            match expected.is_empty() {
+                true => check(&text, &[]),
+                false => check(&text, &[&format!("2: {option}: {expected}")]),
+            }
+        };
+        for (value, problem) in [
+            ("1", ""),
+            ("1000000", ""),
+            ("0x10", ""),
+            ("0", "0 is too small"),
+            ("-1", "-1 is too small"),
+            ("1_000_001", "1000001 is too large"),
+            ("4294967296", "4294967296 is too large"),
+            ("9223372036854775808", "9223372036854775808 is too large"),
+            ("'5000'", "found string"),
+            ("5000.0", "found float"),
+            ("true", "found boolean"),
+            ("[5000]", "found array"),
+        ] {
+            let expected = if problem.is_empty() { String::new() } else { number(problem, "from 1 to 1000000") };
+            row("limits", "connections", value, expected);
+        }
+        for (value, problem) in [
+            ("'1 KiB'", ""),
+            ("'1 GiB'", ""),
+            ("'1024 MiB'", ""),
+            ("'1023 B'", "\"1023 B\" is too small"),
+            ("'1025 MiB'", "\"1025 MiB\" is too large"),
+            ("'99999999999999 GiB'", "\"99999999999999 GiB\" is too large"),
+            ("'-1 B'", "\"-1 B\" is too small"),
+            ("'50'", "\"50\" has no unit"),
+            ("'50 MB'", "unknown unit \"MB\""),
+            ("52428800", "found integer"),
+        ] {
+            let expected = if problem.is_empty() { String::new() } else { size(problem, "from 1 KiB to 1 GiB") };
+            row("limits", "message_size", value, expected);
+        }
+        for (value, problem) in [
+            ("'10m'", ""),
+            ("'600 s'", ""),
+            ("'30d'", ""),
+            ("'599s'", "\"599s\" is too small"),
+            ("'0s'", "\"0s\" is too small"),
+            ("'31d'", "\"31d\" is too large"),
+            ("'99999999999999999999d'", "\"99999999999999999999d\" is too large"),
+            ("'-5m'", "\"-5m\" is too small"),
+            ("'soon'", "\"soon\" does not begin with a number"),
+            ("''", "\"\" does not begin with a number"),
+            ("600", "found integer"),
+        ] {
+            let expected = if problem.is_empty() { String::new() } else { time(problem, "from 10m to 30d") };
+            row("pop3", "idle_timeout", value, expected);
+        }
+        row("quota", "warn_percent", "101", number("101 is too large", "from 0 to 100"));
+        row("limits", "login_history", "2001", number("2001 is too large", "from 0 to 2000"));
+        row("login", "scram_rounds", "4095", number("4095 is too small", "from 4096 to 10000000"));
+        row("limits", "tls_handshake", "'999ms'", time("\"999ms\" is too small", "from 1s to 1h"));
+        row("limits", "connection_memory", "'1 KiB'", size("\"1 KiB\" is too small", "from 512 KiB to 1024 GiB"));
+    }
+
+    /// The defaults are within, and so is each bound itself, which is not true of what is beyond.
+    #[test]
+    fn bounds_are_bounds() {
+        let mut numbers = 0;
+        macro_rules! look {
+            ($field:ident: $section:ty) => {
+                for option in <$section>::options() {
+                    let name = format!("{}.{}", <$section>::TABLE, option.name);
+                    let Some(Bounds(lowest, highest)) = option.bounds else { continue };
+                    numbers += 1;
+                    let write = |value: &str| match value.parse::<u64>() {
+                        Ok(_) => format!("{name} = {value}\n"),
+                        Err(_) => format!("{name} = '{value}'\n"),
+                    };
+                    for value in [lowest, highest] {
+                        assert!(parse(&write(value)).is_ok(), "{name} = {value}");
+                    }
+                    let digits = highest.bytes().take_while(u8::is_ascii_digit).count();
+                    let (number, unit) = highest.split_at(digits);
+                    let beyond = format!("{}{unit}", number.parse::<u64>().unwrap() + 1);
+                    assert!(parse(&write(&beyond)).is_err(), "{name} = {beyond}");
+                    if let Some(default) = &option.default {
+                        assert!(parse(&format!("{name} = {default}\n")).is_ok(), "{name}: {default}");
+                    }
+                    if !option.example.is_empty() {
+                        assert!(parse(&format!("{name} = {}\n", option.example)).is_ok(), "{name}: {}", option.example);
+                    }
+                }
+            };
+        }
+        for_each_section!(look);
+        assert_eq!(numbers, 33);
+        // What is written here is decided elsewhere.
+        assert_eq!(directory::MOST_KEPT, 2000);
+        assert_eq!(mailstore::MAX_MESSAGE, 1 << 30);
+        for (rounds, good) in [(4095, false), (4096, true), (10_000_000, true), (10_000_001, false)] {
+            assert_eq!(directory::ScramCost::new(rounds, false).is_ok(), good, "{rounds}");
+        }
     }
 
     #[test]

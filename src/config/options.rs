@@ -36,6 +36,7 @@ section! {
         /// they are for. Read again at SIGHUP.
         proxies: Vec<Network> = Vec::new(),
         /// How long sessions may take to end when the server stops, before they are cut off: enough to finish a delivery.
+        #[within("0s", "1h")]
         shutdown_wait: Span = Span(Duration::from_secs(20)),
     }
 }
@@ -62,6 +63,7 @@ section! {
         expunge_mode: Mode = Mode::Delayed,
         /// How long deleted mailboxes and expunged messages are kept: a week, so that what was deleted on a Friday can
         /// still be asked for after the weekend.
+        #[within("0s", "36500d")]
         keep_deleted: Span = Span::days(7),
         /// "on": a mailbox that is found damaged is brought in step with its message files in the background, one at a time,
         /// each at most once an hour. Only what can be derived from message files is repaired: nothing is expunged and
@@ -81,10 +83,12 @@ section! {
         listen_tls: Vec<SocketAddr> = vec![loopback(1993)],
         /// Connections to the addresses of listen, and as many again to those of listen_tls. Unset: as many as
         /// limits.connections allows.
+        #[within("1", "1000000")]
         connections: Option<u32> = None => "2000",
         /// Allow LOGIN over unencrypted connections from other machines. From this machine it is always allowed.
         allow_plaintext: bool = false,
         /// Silence after login until a client is disconnected: 30 minutes, the least RFC 9051 allows.
+        #[within("1s", "30d")]
         idle_timeout: Span = Span(limits::IDLE),
     }
 }
@@ -99,11 +103,13 @@ section! {
         listen_tls: Vec<SocketAddr> = vec![loopback(1995)],
         /// Connections to the addresses of listen, and as many again to those of listen_tls. Unset: as many as
         /// limits.connections allows.
+        #[within("1", "1000000")]
         connections: Option<u32> = None => "2000",
         /// Allow USER and AUTH over unencrypted connections from other machines. From this machine it is always allowed.
         allow_plaintext: bool = false,
         /// Silence until a client is disconnected, without deleting anything: never less than 10 minutes, which RFC 1939
         /// demands.
+        #[within("10m", "30d")]
         idle_timeout: Span = Span(Duration::from_secs(10 * 60)),
         /// How UIDL names messages: "cyrus" (UIDVALIDITY.UID), "uidonly" (Cyrus before 2.1.4), "dovecot", "courier", "uw", or
         /// a form of its own such as "%08Xu%08Xv" (%u: UID, %v: UIDVALIDITY, written as in Dovecot's pop3_uidl_format).
@@ -122,9 +128,11 @@ section! {
         /// POP3 clients see no message that is.
         deletion: Deletion = Deletion::Expunge,
         /// Least time between two logins of a user; a client that comes earlier is told so. 0s: none.
+        #[within("0s", "30d")]
         login_delay: Span = Span(Duration::ZERO),
         /// After how many days this site removes mail (with ipurge or the like), for clients that leave mail on the server.
         /// This option tells them, it removes nothing. Unset: never.
+        #[within("0", "36500")]
         expire_days: Option<u32> = None => "60",
         /// Refuse messages with UTF-8 in their header to clients that do not say UTF8 (RFC 6856). false: they get them as they
         /// are.
@@ -140,6 +148,7 @@ section! {
         /// A Unix socket for LMTP. Unset: socket/lmtp below config_dir. Who can reach the directory may deliver.
         socket: Option<PathBuf> = None => r#""/var/imap/socket/lmtp""#,
         /// Connections, over TCP and through the socket together. Unset: as many as limits.connections allows.
+        #[within("1", "1000000")]
         connections: Option<u32> = None => "200",
         /// Networks whose hosts may deliver over TCP. Hosts outside of them are refused: whoever may deliver may write
         /// any mail to any user.
@@ -170,6 +179,7 @@ section! {
     /// Quotas.
     struct Quota in "quota" {
         /// Percent of its quota above which a mailbox's owner is warned when it is selected.
+        #[within("0", "100")]
         warn_percent: u32 = 90,
     }
 }
@@ -180,8 +190,9 @@ section! {
         /// Offer SCRAM-SHA-1 too, for clients that know no better. Users can use it once they have logged in with their
         /// password, or got a new one.
         scram_sha1: bool = false,
-        /// How often a client repeats its hash in SCRAM, at least 4096. Users whose password was set with another number
+        /// How often a client repeats its hash in SCRAM. Users whose password was set with another number
         /// keep that until they log in with their password; until then it tells them from users who do not exist.
+        #[within("4096", "10000000")]
         scram_rounds: u32 = 100_000,
         /// Let anybody in without a name (SASL ANONYMOUS), over IMAP only: for reading what "anyone" or "anonymous" may read.
         anonymous: bool = false,
@@ -253,42 +264,57 @@ section! {
 section! {
     /// What a client may cost. The defaults suit a server for some thousand users; the reasons are in wire/src/limits.rs.
     struct Limits in "limits" {
-        /// Largest message; 1 GiB at most.
+        /// Largest message.
+        #[within("1 KiB", "1 GiB")]
         message_size: Size = Size(limits::MESSAGE_SIZE),
         /// Mailboxes of one user. Administrators may make more for him.
+        #[within("1", "10000000")]
         mailboxes_per_user: u32 = mailstore::MAX_MAILBOXES_PER_USER as u32,
         /// Memory for what all connections together hold: commands and messages on their way in, replies that are not taken.
         /// When half of it is used buffers become small; when all of it is, large commands and new connections are refused
-        /// for a while. Unset: a quarter of the memory that the machine, or the control group, has. At least 1 MiB.
+        /// for a while. Unset: a quarter of the memory that the machine, or the control group, has.
+        #[within("1 MiB", "1048576 GiB")]
         memory: Option<Size> = None => r#""1 GiB""#,
-        /// The same for one connection: a command that needs more is refused. At least 512 KiB.
+        /// The same for one connection: a command that needs more is refused.
+        #[within("512 KiB", "1024 GiB")]
         connection_memory: Size = Size(limits::CONNECTION_MEMORY),
         /// Connections in all. Unset: half the descriptors the system allows this process.
+        #[within("1", "1000000")]
         connections: Option<u32> = None => "5000",
         /// Connections from one address (one /64 for IPv6). This machine is exempt.
+        #[within("1", "1000000")]
         connections_per_address: u32 = limits::CONNECTIONS_PER_ADDRESS,
         /// New connections from one address within a minute. This machine is exempt. 0: no such limit.
+        #[within("0", "1000000")]
         connections_per_minute: u32 = limits::CONNECTIONS_PER_MINUTE,
         /// Sessions of one user over IMAP and POP3 together, wherever they come from. Administrators are exempt. 0: no such
         /// limit.
+        #[within("0", "1000000")]
         connections_per_user: u32 = limits::CONNECTIONS_PER_USER,
         /// Time from connecting to being logged in.
+        #[within("1s", "1d")]
         login_timeout: Span = Span(limits::PRE_AUTH),
         /// Failed logins from one address (one /64 for IPv6) until no more passwords from there are looked at; ten times as
         /// many from its network (/24, /48). Each guess counts once, this machine never. 0: no such limit.
+        #[within("0", "1000000")]
         failed_logins: u32 = wire::attempts::Policy::default().address,
         /// The time in which half of an address' failed logins are forgotten.
+        #[within("1s", "365d")]
         failed_logins_half_life: Span = Span(wire::attempts::Policy::default().half_life),
         /// Networks whose failed logins do not count: a webmail, a proxy.
         failed_logins_exempt: Vec<Network> = Vec::new(),
         /// Entries that the history of logins keeps for each user (angarium user logins). Logins of a day that differ in
-        /// nothing but their time are one entry. At most 2,000; 0: no history.
+        /// nothing but their time are one entry. 0: no history.
+        #[within("0", "2000")]
         login_history: u32 = 100,
         /// Time for a TLS handshake.
+        #[within("1s", "1h")]
         tls_handshake: Span = Span(limits::TLS_HANDSHAKE),
         /// Silence inside a message until the connection is closed.
+        #[within("1s", "1d")]
         body_stalled: Span = Span(limits::BODY_STALLED),
         /// How long a client may leave its answers unread.
+        #[within("1s", "1d")]
         output_stalled: Span = Span(limits::OUTPUT_STALLED),
     }
 }
@@ -297,17 +323,22 @@ section! {
     /// What speed may cost. docs/performance.md tells what each of these buys.
     struct Performance in "performance" {
         /// Threads that serve connections. Unset: one for each processor.
+        #[within("1", "1024")]
         threads: Option<u32> = None => "4",
         /// Threads for what waits for the disk, made when needed: so many deliveries can be synced at a time.
+        #[within("1", "10000")]
         blocking_threads: u32 = 512,
         /// When changes of flags reach the disk at the latest, with durability "safe". Longer: fewer writes where many
         /// mailboxes change all the time; more changes of flags that a power cut takes back.
+        #[within("1ms", "1h")]
         sync_window: Span = Span(Duration::from_millis(500)),
         /// Mailboxes that stay open when nobody uses them, so that the next delivery or SELECT finds them in memory. Each
         /// holds three file descriptors and some kilobytes.
+        #[within("0", "1000000")]
         open_mailboxes: u32 = 1000,
         /// Memory for header texts that were searched, of all mailboxes together: a second SEARCH of the same mailbox reads
         /// no cache file.
+        #[within("0 B", "1024 GiB")]
         search_memory: Size = Size(64 << 20),
     }
 }
@@ -318,9 +349,11 @@ section! {
     /// it is.
     struct Scrub in "scrub" {
         /// A pass over everything begins so long after the last one began. "0s": never by itself.
+        #[within("0s", "36500d")]
         every: Span = Span::days(7),
         /// How much is read in a second. The default reads 2.4 TB in a week and leaves a disk 95 % of its time for others.
         /// "0 B": as fast as it gets.
+        #[within("0 B", "1024 GiB")]
         bytes_per_second: Size = Size(4 << 20),
     }
 }

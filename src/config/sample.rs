@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::for_each_section;
-use super::section::{OptionInfo, Section};
+use super::section::{Bounds, OptionInfo, Section};
 
 /// Longest line of a comment.
 const WIDTH: usize = 100;
@@ -39,7 +39,9 @@ fn print_section<S: Section>(out: &mut String) {
 }
 
 fn print_option(out: &mut String, option: &OptionInfo) {
-    comment(out, &option.doc);
+    let bounds = option.bounds.map(|Bounds(lowest, highest)| format!("From {lowest} to {highest}."));
+    let lines: Vec<&str> = option.doc.iter().copied().chain(bounds.as_deref()).collect();
+    comment(out, &lines);
     let _ = match &option.default {
         Some(value) => writeln!(out, "#{} = {value}", option.name),
         None => writeln!(out, "#{} = {}", option.name, option.example),

@@ -16,7 +16,13 @@ pub(crate) struct OptionInfo {
     pub(crate) default: Option<toml::Value>,
     /// What may be written, for an option that is unset by default.
     pub(crate) example: &'static str,
+    /// What a number must be within, as it is written; numbers have bounds, all of them, and nothing else has.
+    pub(crate) bounds: Option<Bounds>,
 }
+
+/// The lowest and the highest value of a number, as they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bounds(pub(crate) &'static str, pub(crate) &'static str);
 
 /// A table of the configuration file.
 pub(crate) trait Section: Default {
@@ -36,12 +42,16 @@ pub(crate) trait Section: Default {
 }
 
 /// Defines a [`Section`]: a struct whose doc comments are also there at run time. `=> "..."` shows what may be written for
-/// an option that is unset by default.
+/// an option that is unset by default; `#[within("lowest", "highest")]` bounds a number.
 macro_rules! section {
     (
         $(#[doc = $table_doc:literal])*
         struct $section:ident in $table:literal {
-            $( $(#[doc = $doc:literal])* $field:ident: $type:ty = $default:expr $(=> $example:literal)?, )*
+            $(
+                $(#[doc = $doc:literal])*
+                $(#[within($lowest:literal, $highest:literal)])?
+                $field:ident: $type:ty = $default:expr $(=> $example:literal)?,
+            )*
         }
     ) => {
         $(#[doc = $table_doc])*
@@ -56,6 +66,11 @@ macro_rules! section {
             }
         }
 
+        $( const _: () = assert!(
+            <$type as $crate::config::value::Setting>::IS_NUMBER == [$(!$lowest.is_empty(),)? false][0],
+            "numbers have bounds, all of them, and nothing else has",
+        ); )*
+
         impl $crate::config::section::Section for $section {
             const TABLE: &'static str = $table;
             const DOC: &'static [&'static str] = &[$($table_doc),*];
@@ -67,12 +82,16 @@ macro_rules! section {
                     doc: vec![$($doc),*],
                     default: $crate::config::value::Setting::show(&default.$field),
                     example: [$($example,)? ""][0],
+                    bounds: [$(Some($crate::config::section::Bounds($lowest, $highest)),)? None][0],
                 }, )*]
             }
 
             fn set(&mut self, name: &str, value: &toml::de::DeValue<'_>) -> Option<Result<(), String>> {
                 match name {
-                    $( stringify!($field) => Some($crate::config::section::assign(&mut self.$field, value)), )*
+                    $( stringify!($field) => {
+                        let bounds = [$(Some($crate::config::section::Bounds($lowest, $highest)),)? None][0];
+                        Some($crate::config::section::assign(&mut self.$field, value, bounds))
+                    } )*
                     _ => None,
                 }
             }
@@ -85,7 +104,27 @@ macro_rules! section {
 }
 pub(crate) use section;
 
-pub(crate) fn assign<T: Setting>(field: &mut T, value: &DeValue<'_>) -> Result<(), String> {
-    *field = T::read(value)?;
+pub(crate) fn assign<T: Setting>(field: &mut T, value: &DeValue<'_>, bounds: Option<Bounds>) -> Result<(), String> {
+    *field = match bounds {
+        Some(bounds) => bounded(value, bounds)?,
+        None => T::read(value)?,
+    };
     Ok(())
+}
+
+/// Reads a number within its bounds.
+fn bounded<T: Setting>(value: &DeValue<'_>, Bounds(lowest, highest): Bounds) -> Result<T, String> {
+    let expected = |problem: String| Err(format!("{problem}, expected {} from {lowest} to {highest}", T::EXPECTED));
+    let number = match T::parse(value) {
+        Some(Ok(number)) => number,
+        Some(Err(problem)) => return expected(problem),
+        None => return expected(format!("found {}", value.type_str())),
+    };
+    let written = value.as_str().map_or_else(String::new, |text| format!("{text:?}"));
+    let written = value.as_integer().map_or(written, |number| number.as_str().to_owned());
+    match (number.number(), T::bound(lowest), T::bound(highest)) {
+        (Some(number), Some(lowest), _) if number < lowest => expected(format!("{written} is too small")),
+        (Some(number), _, Some(highest)) if number > highest => expected(format!("{written} is too large")),
+        _ => Ok(number),
+    }
 }

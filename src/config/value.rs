@@ -13,6 +13,8 @@ pub(crate) trait Setting: Sized {
     const EXPECTED: &'static str;
     /// A value as it is written.
     const EXAMPLE: &'static str;
+    /// Whether it is a number, with or without a unit, and so must have bounds.
+    const IS_NUMBER: bool = false;
 
     /// Reads a value; `None` when it is of another TOML type.
     ///
@@ -22,6 +24,16 @@ pub(crate) trait Setting: Sized {
 
     /// The value in TOML, `None` when unset.
     fn show(&self) -> Option<Value>;
+
+    /// The number that it is, in its smallest unit; `None` when unset, and for what is none.
+    fn number(&self) -> Option<u64> {
+        None
+    }
+
+    /// A number as it is written, without quotes.
+    fn bound(_: &str) -> Option<u64> {
+        None
+    }
 
     /// Reads a value.
     ///
@@ -55,15 +67,25 @@ impl Setting for bool {
 impl Setting for u32 {
     const EXPECTED: &'static str = "a whole number";
     const EXAMPLE: &'static str = "50";
+    const IS_NUMBER: bool = true;
 
     fn parse(value: &DeValue<'_>) -> Option<Result<Self, String>> {
         let number = value.as_integer()?;
         let text = number.as_str();
-        Some(Self::from_str_radix(text, number.radix()).map_err(|_| format!("{text} is out of range")))
+        let size = if text.starts_with('-') { "small" } else { "large" };
+        Some(Self::from_str_radix(text, number.radix()).map_err(|_| format!("{text} is too {size}")))
     }
 
     fn show(&self) -> Option<Value> {
         Some(Value::Integer((*self).into()))
+    }
+
+    fn number(&self) -> Option<u64> {
+        Some((*self).into())
+    }
+
+    fn bound(text: &str) -> Option<u64> {
+        text.parse().ok()
     }
 }
 
@@ -165,6 +187,7 @@ impl<T: Setting> Setting for Vec<T> {
 impl<T: Setting> Setting for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
     const EXAMPLE: &'static str = T::EXAMPLE;
+    const IS_NUMBER: bool = T::IS_NUMBER;
 
     fn parse(value: &DeValue<'_>) -> Option<Result<Self, String>> {
         T::parse(value).map(|read| read.map(Some))
@@ -172,6 +195,14 @@ impl<T: Setting> Setting for Option<T> {
 
     fn show(&self) -> Option<Value> {
         self.as_ref().and_then(T::show)
+    }
+
+    fn number(&self) -> Option<u64> {
+        self.as_ref().and_then(T::number)
+    }
+
+    fn bound(text: &str) -> Option<u64> {
+        T::bound(text)
     }
 }
 
@@ -194,6 +225,7 @@ const SIZE_UNITS: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB",
 impl Setting for Size {
     const EXPECTED: &'static str = "a size in quotes, a number of B, KiB, MiB or GiB";
     const EXAMPLE: &'static str = "\"50 MiB\"";
+    const IS_NUMBER: bool = true;
 
     fn parse(value: &DeValue<'_>) -> Option<Result<Self, String>> {
         Some(Self::of(value.as_str()?))
@@ -201,6 +233,14 @@ impl Setting for Size {
 
     fn show(&self) -> Option<Value> {
         Some(Value::String(in_largest_unit(self.0, SIZE_UNITS, " ")))
+    }
+
+    fn number(&self) -> Option<u64> {
+        Some(self.0)
+    }
+
+    fn bound(text: &str) -> Option<u64> {
+        with_unit(text, SIZE_UNITS).ok()
     }
 }
 
@@ -215,25 +255,44 @@ impl Span {
     pub(crate) const fn days(days: u64) -> Self {
         Self(Duration::from_secs(days * 86_400))
     }
+
+    fn millis(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Setting for Span {
     const EXPECTED: &'static str = "a time in quotes, a number of ms, s, m, h or d";
     const EXAMPLE: &'static str = "\"30m\"";
+    const IS_NUMBER: bool = true;
 
     fn parse(value: &DeValue<'_>) -> Option<Result<Self, String>> {
         Some(with_unit(value.as_str()?, SPAN_UNITS).map(|millis| Self(Duration::from_millis(millis))))
     }
 
     fn show(&self) -> Option<Value> {
-        Some(Value::String(in_largest_unit(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX), SPAN_UNITS, "")))
+        Some(Value::String(in_largest_unit(self.millis(), SPAN_UNITS, "")))
+    }
+
+    fn number(&self) -> Option<u64> {
+        Some(self.millis())
+    }
+
+    fn bound(text: &str) -> Option<u64> {
+        with_unit(text, SPAN_UNITS).ok()
     }
 }
 
 fn with_unit(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| format!("{text:?} does not begin with a number"))?;
+    let count = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    if text.strip_prefix('-').is_some_and(|rest| count(rest) > 0) {
+        return Err(format!("{text:?} is too small"));
+    }
+    let (number, unit) = match count(text) {
+        0 => return Err(format!("{text:?} does not begin with a number")),
+        digits => text.split_at(digits),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("{text:?} is too large"))?;
     let unit = unit.trim_start();
     let factor = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, factor)| *factor);
     let factor = factor.ok_or_else(|| match unit {
@@ -319,7 +378,7 @@ mod tests {
                 read::<bool>("\"yes\"").map(drop),
                 "found string, expected true or false without quotes, for example true",
             ),
-            (read::<u32>("-1").map(drop), "-1 is out of range; expected a whole number, for example 50"),
+            (read::<u32>("-1").map(drop), "-1 is too small; expected a whole number, for example 50"),
             (
                 read::<Vec<SocketAddr>>("\"127.0.0.1:1143\"").map(drop),
                 "found string, expected a list in square brackets, for example [\"127.0.0.1:1143\"]",
