@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use directory::TokenCheck;
+use directory::{TokenCheck, UserId};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -320,6 +320,14 @@ fn lmtp_service(config: &Config, tls: &Tls, services: &Services) -> Arc<lmtpd::L
         host_name: config.hostname(),
         message_size: config.message_size(),
         trusted: config.lmtp.trusted_networks.clone(),
+        // As the directory writes them; what is none was an error of the configuration.
+        deliverers: config
+            .lmtp
+            .deliverers
+            .iter()
+            .filter_map(|name| UserId::parse(name).ok())
+            .map(String::from)
+            .collect(),
         over_quota: if config.lmtp.over_quota_permanent {
             lmtpd::OverQuota::Permanent
         } else {

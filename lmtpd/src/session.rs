@@ -221,12 +221,13 @@ pub(crate) async fn serve<D: Deposit>(shared: Arc<Shared<D>>, conn: Connection, 
 impl<D: Deposit> Session<D> {
     async fn run(&mut self) -> Result<(), End> {
         let peer = self.conn.info().peer;
-        if !self.shared.settings.trusts(&peer) {
+        if self.shared.settings.trusts(&peer) {
+            self.conn.no_login_needed();
+        } else if !self.shared.settings.hears_strangers() {
             warn!(event = "lmtp.session.refused", conn = self.conn.info().id, %peer);
             self.put(&Reply::new(554, "5.7.1", "No access from your network"));
             return Ok(());
         }
-        self.conn.no_login_needed();
         // A lockout from now on ends it; during one it gets as far as MAIL.
         let _ = self.conn.admit(false);
         self.conn.set_idle(self.shared.settings.timeout);
@@ -325,6 +326,9 @@ impl<D: Deposit> Session<D> {
         }
         match (verb, state) {
             (Verb::Lhlo, state) => self.lhlo(state, arguments),
+            (Verb::Mail, State::Greeted(greeted)) if !self.may_deliver() => {
+                (State::Greeted(greeted), Next::Reply(self.turned_away()))
+            }
             (Verb::Mail, State::Greeted(greeted)) => match self.conn.admit(false) {
                 Ok(()) => match self.conn.set_aside(StageWriter::IN_MEMORY) {
                     Ok(()) => self.mail(greeted, arguments).await,

@@ -17,6 +17,9 @@ pub struct Settings {
     /// Networks whose hosts may deliver over TCP, without authentication. Default: loopback. A Unix socket is always
     /// trusted: its file's permissions say who may connect.
     pub trusted: Vec<Network>,
+    /// User IDs of those who may deliver from anywhere else, once they have logged in. Default none: other hosts are
+    /// turned away before they have said a word.
+    pub deliverers: Vec<String>,
     /// What a full mailbox answers. Default [`OverQuota::Permanent`], so that the sender learns of it at once.
     pub over_quota: OverQuota,
     /// Count the message itself against the quota (`lmtp_strict_quota`). Default no: what arrives while usage is within
@@ -46,6 +49,7 @@ impl Default for Settings {
             host_name: "localhost".to_owned(),
             message_size: wire::limits::MESSAGE_SIZE,
             trusted: vec![Network::LOOPBACK_4, Network::LOOPBACK_6],
+            deliverers: Vec::new(),
             over_quota: OverQuota::default(),
             strict_quota: false,
             bare_line_ends: BareLineEnds::default(),
@@ -59,7 +63,12 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether `peer` may deliver here at all.
+    /// Whether a host that is not trusted may log in and deliver then.
+    pub(crate) fn hears_strangers(&self) -> bool {
+        self.login.is_some() && !self.deliverers.is_empty()
+    }
+
+    /// Whether `peer` may deliver here without a word on who it is.
     pub(crate) fn trusts(&self, peer: &Peer) -> bool {
         match peer.ip() {
             Some(ip) => self.trusted.iter().any(|network| network.contains(ip)),
@@ -91,5 +100,9 @@ mod tests {
         assert!(settings.trusts(&tcp("[::1]:1")));
         assert!(!settings.trusts(&tcp("192.0.2.1:1")));
         assert!(settings.trusts(&Peer::Unix { uid: 1, pid: None }));
+        assert!(!settings.hears_strangers());
+        let settings = Settings { deliverers: vec!["relay".to_owned()], ..settings };
+        assert!(settings.hears_strangers());
+        assert!(!Settings { login: None, ..settings }.hears_strangers());
     }
 }

@@ -72,6 +72,15 @@ impl Checker<'_> {
             let text = "client_certificates: client_ca must say whose certificates are good";
             self.note(place(document, "tls", "client_certificates"), text.to_owned());
         }
+        for deliverer in &config.lmtp.deliverers {
+            if let Err(problem) = directory::UserId::parse(deliverer) {
+                self.note(place(document, "lmtp", "deliverers"), format!("deliverers: {problem}"));
+            }
+        }
+        if !config.lmtp.deliverers.is_empty() && !config.lmtp.auth {
+            let text = "deliverers: without auth = true nobody can say who he is";
+            self.note(place(document, "lmtp", "deliverers"), text.to_owned());
+        }
     }
 
     fn section(&mut self, config: &mut Config, name: &Spanned<impl AsRef<str>>, value: &Spanned<DeValue<'_>>) {
@@ -244,6 +253,14 @@ mod tests {
             &["3: client_certificates: client_ca must say whose certificates are good"],
         );
         check("[tls]\nclient_certificates = 'ask'\nclient_ca = 'clients.pem'\n", &[]);
+        check("[lmtp]\ndeliverers = ['relay', 'MX-2']\n", &[]);
+        check(
+            "[lmtp]\nauth = false\ndeliverers = ['a@b']\n",
+            &[
+                "3: deliverers: uid: \"a@b\": a user ID has only letters, digits, _ and -",
+                "3: deliverers: without auth = true nobody can say who he is",
+            ],
+        );
     }
 
     /// Each row: an option's value, and what is said of it behind `2: option: `; nothing if it is good.

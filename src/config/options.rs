@@ -150,9 +150,12 @@ section! {
         /// Connections, over TCP and through the socket together. Unset: as many as limits.connections allows.
         #[within("1", "1000000")]
         connections: Option<u32> = None => "200",
-        /// Networks whose hosts may deliver over TCP. Hosts outside of them are refused: whoever may deliver may write
-        /// any mail to any user.
+        /// Networks whose hosts may deliver over TCP. Hosts outside of them are refused, unless there are deliverers: whoever
+        /// may deliver may write any mail to any user.
         trusted_networks: Vec<Network> = lmtpd::Settings::default().trusted,
+        /// Users who may deliver from anywhere else too, once they have logged in (AUTH, over TLS): an account for each mail
+        /// server. Administrators too only if they are named. None: nobody.
+        deliverers: Vec<String> = Vec::new(),
         /// Let clients log in (AUTH), over TLS, from this machine and on the socket. Who has logged in posts with the rights
         /// of that user, to shared folders for example, and an administrator with those of whom it names.
         auth: bool = true,

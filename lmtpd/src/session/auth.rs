@@ -1,11 +1,12 @@
 //! AUTH (RFC 4954): `AUTH PLAIN AGpvZQBzZWNyZXQ=`, or with a challenge `334 ` and the response on a line of its own.
 //!
-//! Who may deliver at all is a matter of networks ([`crate::Settings::trusted`]). A client that has logged in delivers as that
-//! user: to every mailbox on which the user has the right `p`.
+//! Who may deliver at all is a matter of networks ([`crate::Settings::trusted`]), or of the user, from elsewhere
+//! ([`crate::Settings::deliverers`]). A client that has logged in delivers as that user: to every mailbox on which the user has
+//! the right `p`.
 
 use login::{Entered, Failure, LoggedIn};
 use mailstore::Access;
-use tracing::error;
+use tracing::{error, info};
 use wire::ReadError;
 use wire::sasl::SaslError;
 
@@ -64,6 +65,9 @@ impl<D: Deposit> Session<D> {
                 self.conn.show_user(account.user.as_str());
                 let access = Access::user(account.user.as_str()).in_groups(account.groups);
                 self.user = Some(Submitter { access, admin: account.admin });
+                if self.may_deliver() {
+                    self.conn.no_login_needed();
+                }
                 self.answer(Reply::new(235, "2.7.0", "Logged in"), state)
             }
             // Not offered here.
@@ -76,6 +80,24 @@ impl<D: Deposit> Session<D> {
                 self.log_failure(&failure);
                 self.answer(failure_reply(&failure), state)
             }
+        }
+    }
+
+    /// Whether the client may begin a message: for where it is, or for who it is.
+    pub(super) fn may_deliver(&self) -> bool {
+        let settings = &self.shared.settings;
+        let listed = |user: &Submitter| settings.deliverers.contains(&user.access.user);
+        settings.trusts(&self.conn.info().peer) || self.user.as_ref().is_some_and(listed)
+    }
+
+    /// What MAIL is answered where it may not.
+    pub(super) fn turned_away(&self) -> Reply {
+        let (conn, peer) = (self.conn.info().id, self.conn.info().peer);
+        let user = self.user.as_ref().map(|user| user.access.user.as_str());
+        info!(event = "lmtp.mail.refused", conn, user, %peer);
+        match user {
+            None => Reply::new(530, "5.7.0", "Log in first"),
+            Some(_) => Reply::new(550, "5.7.1", "You may not deliver from your network"),
         }
     }
 
