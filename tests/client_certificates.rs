@@ -14,61 +14,10 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use harness::transcript::Protocol;
-use harness::{Connection, Home, Imap, Pop3, Server};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
-    date_time_ymd,
-};
+use harness::{Authority, Connection, Home, Imap, Pop3, Server};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, SanType, SerialNumber, date_time_ymd};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
-
-/// Somebody who signs certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
-    }
-
-    /// Makes out a client's certificate, with its key in the same file.
-    fn client(&self, dir: &Path, file: &str, change: impl FnOnce(&mut CertificateParams)) -> PathBuf {
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.distinguished_name = DistinguishedName::new();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        change(&mut params);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        let path = dir.join(file);
-        fs::write(&path, certificate.pem() + &key.serialize_pem()).expect("written");
-        path
-    }
-
-    /// A list of those that it has revoked.
-    fn revoke(&self, file: &Path, serials: &[u64]) {
-        let revoked = |serial: &u64| RevokedCertParams {
-            serial_number: SerialNumber::from(*serial),
-            revocation_time: date_time_ymd(2026, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        };
-        let list = CertificateRevocationListParams {
-            this_update: date_time_ymd(2026, 1, 1),
-            next_update: date_time_ymd(2026, 1, 2),
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: serials.iter().map(revoked).collect(),
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        let list = list.signed_by(&self.0).expect("a list").pem().expect("PEM");
-        fs::write(file, list).expect("written");
-    }
-}
 
 fn address(params: &mut CertificateParams, address: &str) {
     params.subject_alt_names.push(SanType::Rfc822Name(address.try_into().expect("ASCII")));
@@ -88,7 +37,7 @@ impl Site {
     fn new(settings: &[&str]) -> Self {
         let home = Home::new(PROGRAM, &[&["tls.client_ca = \"clients.pem\""], settings].concat());
         let authority = Authority::new("Our clients");
-        fs::write(home.path().join("clients.pem"), authority.0.pem()).expect("written");
+        fs::write(home.path().join("clients.pem"), authority.pem()).expect("written");
         if settings.iter().any(|setting| setting.contains("client_crl")) {
             authority.revoke(&home.path().join("revoked.pem"), &[13]);
         }
@@ -330,7 +279,7 @@ fn authorities_change_while_the_server_runs() {
     site.server.signal(rustix::process::Signal::HUP);
     site.server.await_log("event=tls.certificate.kept");
     assert!(site.external(&old, "").starts_with("OK"));
-    fs::write(&file, others.0.pem()).expect("written");
+    fs::write(&file, others.pem()).expect("written");
     others.revoke(&site.home.path().join("revoked.pem"), &[]);
     site.server.signal(rustix::process::Signal::HUP);
     site.server.await_log("event=tls.certificate.reloaded");

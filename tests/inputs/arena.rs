@@ -7,11 +7,13 @@ use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use harness::transcript::Protocol;
-use harness::{Connection, Home, Imap, Pop3, Server, await_until, corpus};
+use harness::{Authority, Connection, Home, Imap, Pop3, Server, await_until, corpus};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::certificates;
 use crate::row::Row;
+use crate::tokens::{self, Issuer};
 use crate::witness::Witness;
 
 /// Where a load balancer would speak from. Connections from elsewhere on loopback are clients.
@@ -49,6 +51,10 @@ pub(crate) struct Arena {
     pub(crate) server: Server,
     /// Its directory.
     pub(crate) home: Home,
+    /// Whose tokens it takes.
+    pub(crate) issuer: Issuer,
+    /// Who vouches for its clients.
+    pub(crate) authority: Authority,
     /// Descriptors before the first input.
     descriptors: usize,
 }
@@ -56,7 +62,11 @@ pub(crate) struct Arena {
 impl Arena {
     /// Starts it.
     pub(crate) fn begin() -> Self {
-        let home = Home::new(env!("CARGO_BIN_EXE_angarium"), SETTINGS);
+        let settings = [SETTINGS, &tokens::SETTINGS, &certificates::SETTINGS].concat();
+        let home = Home::new(env!("CARGO_BIN_EXE_angarium"), &settings);
+        let (issuer, authority) = (Issuer::new(), Authority::new("Our clients"));
+        issuer.publish(home.path());
+        fs::write(home.path().join("clients.pem"), authority.pem()).unwrap();
         for user in ["joe", "sue", "amy", "bob"] {
             home.add_user(user);
         }
@@ -69,7 +79,7 @@ impl Arena {
             }
         }
         let witness = Witness::begin(&server);
-        let arena = Self { home, server, witness, descriptors: 0 };
+        let arena = Self { home, server, witness, issuer, authority, descriptors: 0 };
         arena.mail_is_untouched();
         Self { descriptors: arena.open_descriptors(), ..arena }
     }
@@ -116,7 +126,7 @@ impl Arena {
 
     /// Stops it. What it refused it may have warned of.
     pub(crate) fn end(self) {
-        let Self { home, server, witness, descriptors } = self;
+        let Self { home, server, witness, descriptors, .. } = self;
         drop(witness);
         await_until("descriptors are closed", || open_descriptors(&server) <= descriptors + ALL_DESCRIPTORS);
         server.stop(&["WARN".to_owned()]);

@@ -3,6 +3,10 @@
 
 use std::time::Instant;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use harness::PASSWORD;
+
 use crate::row::Answer::{LastWords, Says};
 use crate::row::{Door, Row, filled};
 
@@ -191,6 +195,73 @@ pub(crate) static ROWS: &[Row] = &[
         assert!(lmtp.connection.reply().unwrap().is_none());
     })
     .seconds(20),
+    Row::each(
+        "lmtp: logins that are none",
+        Door::Lmtp,
+        &[
+            (b"AUTH\r\n", Says("501")),
+            (b"AUTH \r\n", Says("501")),
+            (b"AUTH PLAIN a b\r\n", Says("501")),
+            (b"AUTH PLAIN !\r\n", Says("501")),
+            (b"AUTH PLAIN =\r\n", Says("501")),
+            (b"AUTH PLAIN AAAA\r\n", Says("501")),
+            (b"AUTH PLAIN AGpvZQB4AHg=\r\n", Says("501")),
+            (b"AUTH PLAIN AGpvZQD//g==\r\n", Says("501")),
+            (b"AUTH PLAIN AGpv\0ZQB4\r\n", Says("500")),
+            (b"AUTH \xff\xfe =\r\n", Says("500")),
+            (b"AUTH ../PLAIN =\r\n", Says("50")),
+            (b"AUTH GSSAPI =\r\n", Says("504")),
+            (b"AUTH EXTERNAL =\r\n", Says("504")),
+            (b"AUTH ANONYMOUS =\r\n", Says("504")),
+            (b"AUTH SCRAM-SHA-256-PLUS =\r\n", Says("504")),
+            (b"AUTH OAUTHBEARER bixhPWpvZSw=\r\n", Says("501")),
+        ],
+    ),
+    Row::each(
+        "lmtp: logins in the midst of a transaction",
+        Door::Recipient,
+        &[(b"AUTH PLAIN AGpvZQB4\r\n", Says("503")), (b"AUTH PLAIN\r\n", Says("503")), (b"AUTH\r\n", Says("503"))],
+    ),
+    Row::made(
+        "lmtp: an initial response that is longer than a line",
+        Door::Lmtp,
+        || filled("AUTH PLAIN ", "A", 20_000, "\r\n"),
+        Says("500"),
+    ),
+    Row::play("lmtp: 10 MiB where a response belongs, and an exchange given up", |arena| {
+        let mut lmtp = arena.server.lmtp();
+        for _ in 0..2 {
+            assert!(lmtp.command("AUTH PLAIN").unwrap().starts_with("334"));
+            lmtp.connection.send(&filled("", "A", 10 << 20, "\r\n")).unwrap();
+            assert!(lmtp.final_line().unwrap().starts_with("500"));
+            assert!(lmtp.command("NOOP").unwrap().starts_with("250"), "all of the line was skipped, and nothing else");
+            assert!(lmtp.command("AUTH PLAIN").unwrap().starts_with("334"));
+            assert!(lmtp.command("*").unwrap().starts_with("501"));
+        }
+        let right = STANDARD.encode(format!("\0joe\0{PASSWORD}"));
+        assert!(lmtp.command(&format!("AUTH PLAIN {right}")).unwrap().starts_with("235"));
+        assert!(lmtp.command(&format!("AUTH PLAIN {right}")).unwrap().starts_with("503"), "once");
+    }),
+    Row::play("lmtp: responses that are commands", |arena| {
+        let mut lmtp = arena.server.lmtp();
+        assert!(lmtp.command("AUTH LOGIN").unwrap().starts_with("334"));
+        let commands = b"MAIL FROM:<evil@example.org>\r\nRCPT TO:<joe@example.org>\r\n";
+        lmtp.connection.send(commands).unwrap();
+        assert!(lmtp.final_line().unwrap().starts_with("501"), "the first is no response");
+        assert!(lmtp.final_line().unwrap().starts_with("503"), "nobody has said MAIL");
+    }),
+    Row::play("lmtp: three guesses, and on", |arena| {
+        let mut lmtp = arena.server.lmtp();
+        let guess = |number: usize| STANDARD.encode(format!("\0joe\0wrong{number}"));
+        let guesses: String = (0..100).map(|number| format!("AUTH PLAIN {}\r\n", guess(number))).collect();
+        lmtp.connection.send(guesses.as_bytes()).unwrap();
+        for expected in ["535", "535", "421"] {
+            assert!(lmtp.final_line().unwrap().starts_with(expected));
+        }
+        assert!(lmtp.connection.reply().unwrap().is_none());
+    })
+    .mib(48)
+    .seconds(60),
     Row::play("lmtp: commands without a message", |arena| {
         let mut lmtp = arena.server.lmtp();
         lmtp.connection.send(&b"NOOP\r\n".repeat(2_000)).unwrap();

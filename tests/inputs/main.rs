@@ -15,7 +15,9 @@
     reason = "a test reports trouble by panicking"
 )]
 
+mod app_passwords;
 mod arena;
+mod certificates;
 mod gone;
 mod guesses;
 mod http;
@@ -32,6 +34,7 @@ mod sasl;
 mod sets;
 mod starttls;
 mod tls;
+mod tokens;
 mod unread;
 mod witness;
 
@@ -55,6 +58,9 @@ static TABLE: &[&[Row]] = &[
     tls::ROWS,
     sasl::ROWS,
     guesses::ROWS,
+    app_passwords::ROWS,
+    tokens::ROWS,
+    certificates::ROWS,
     gone::ROWS,
     unread::ROWS,
     proxy::ROWS,

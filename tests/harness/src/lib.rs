@@ -13,6 +13,7 @@
     reason = "this crate is linked into tests and measurements only; they report trouble by panicking"
 )]
 
+mod authority;
 mod connection;
 mod imap;
 mod lmtp;
@@ -28,6 +29,7 @@ pub mod load;
 pub mod transcript;
 pub mod trial;
 
+pub use authority::Authority;
 pub use connection::{ChannelBindings, Connection, PATIENCE, Reply};
 pub use imap::{Answer, Fetched, Imap};
 pub use lmtp::Lmtp;
