@@ -50,6 +50,25 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("benches", &["imapd", "lmtpd", "mailstore", "directory", "wire", "harness"]),
 ];
 
+/// Who may ask the system's clock, which somebody may set, in the crates that let clients in, and what for. Everybody else
+/// measures, with a clock that nobody sets.
+const CALENDARS: &[(&str, &str)] = &[
+    ("directory/src/audit/entry.rs", "the audit log"),
+    ("directory/src/origin.rs", "the end of app passwords, the history of logins"),
+    ("imapd/src/commands/append.rs", "INTERNALDATE"),
+    ("imapd/src/commands/search.rs", "YOUNGER and OLDER"),
+    ("lmtpd/src/deposit/live.rs", "INTERNALDATE, and when a message came first"),
+    ("lmtpd/src/session/message.rs", "Received:"),
+    ("oauth/src/lib.rs", "the end of tokens"),
+    ("src/commands/ctl_deliver.rs", "the age of rows on the disk"),
+    ("src/commands/status.rs", "the age of what the disk knows"),
+    ("src/logging.rs", "the log"),
+    ("src/metrics.rs", "the time of the start"),
+    ("src/server/upkeep.rs", "the age of what was deleted"),
+    ("wire/src/trace.rs", "the trace"),
+    ("wire/src/work.rs", "names of deliveries"),
+];
+
 /// Licences a package may be used under: permissive ones, compatible with MIT OR Apache-2.0.
 const LICENCES: &[&str] = &[
     "0BSD",
@@ -201,6 +220,31 @@ fn every_log_key_is_registered() {
             wrong.push(format!("docs/log-keys.md lists {key}, which nothing logs"));
         }
     }
+    assert_none(&wrong);
+}
+
+#[test]
+fn dates_and_durations_have_their_own_clocks() {
+    let crates = ["directory", "imapd", "lmtpd", "login", "oauth", "pop3d", "src", "wire"];
+    let mut wrong = Vec::new();
+    let mut asking = BTreeSet::new();
+    for (path, text) in sources() {
+        let in_front = crates.iter().any(|directory| path.starts_with(directory));
+        if !in_front || path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        if ["SystemTime::now()", "Timestamp::now", "Zoned::now"].iter().any(|clock| code.contains(clock)) {
+            let path = path.display().to_string();
+            if !CALENDARS.iter().any(|(known, _)| *known == path) {
+                wrong
+                    .push(format!("{path} asks the system's clock: measure with Instant, or say why in tests/tidy.rs"));
+            }
+            asking.insert(path);
+        }
+    }
+    let asks_no_more = CALENDARS.iter().filter(|(path, _)| !asking.contains(*path));
+    wrong.extend(asks_no_more.map(|(path, _)| format!("{path} does not ask the system's clock any more")));
     assert_none(&wrong);
 }
 

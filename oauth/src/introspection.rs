@@ -51,8 +51,16 @@ impl NoAnswer {
     }
 }
 
-/// Until when a token is not asked about again, and the verdict if there was one.
-type Known = (Instant, Option<Verdict>);
+/// What is remembered of a token.
+#[derive(Clone)]
+struct Known {
+    /// Until when it is not asked about again.
+    until: Instant,
+    /// When it ends, in Unix seconds, if that was said: a clock that was set forward may find it over sooner.
+    end: Option<f64>,
+    /// What was found out, if anything.
+    verdict: Option<Verdict>,
+}
 
 /// What was found out about a token.
 type Verdict = std::result::Result<String, (TokenProblem, &'static str)>;
@@ -70,10 +78,11 @@ impl Introspector {
         // The token itself is not kept.
         let name = *blake3::hash(token.expose()).as_bytes();
         let begin = Instant::now();
-        if let Some((end, verdict)) = self.known.lock().get(&name).cloned()
-            && begin < end
+        if let Some(known) = self.known.lock().get(&name).cloned()
+            && begin < known.until
+            && known.end.is_none_or(|end| (now as f64) < end)
         {
-            let verdict = verdict.ok_or_else(|| unavailable(WHO, &"it did not say what this token is worth"))?;
+            let verdict = known.verdict.ok_or_else(|| unavailable(WHO, &"it did not say what this token is worth"))?;
             return Ok(verdict.map_err(|(problem, why)| Wrong { problem, why }));
         }
         if self.failed.lock().is_some_and(|last| begin.duration_since(last) < PAUSE) {
@@ -82,7 +91,7 @@ impl Introspector {
         let claims = self.request(token).map_err(|problem| {
             warn!(event = "oauth.introspection.failed", url = %self.settings.url, error = %problem);
             if problem.is_of_the_token() {
-                self.remember(name, Instant::now() + PAUSE, None);
+                self.remember(name, Known { until: Instant::now() + PAUSE, end: None, verdict: None });
             } else {
                 *self.failed.lock() = Some(Instant::now());
             }
@@ -90,16 +99,17 @@ impl Introspector {
         })?;
         let verdict = judge(&claims, rules, now);
         let kept = verdict.as_ref().map(String::clone).map_err(|wrong| (wrong.problem, wrong.why));
-        self.remember(name, begin + lifetime(&claims, now), Some(kept));
+        let end = claims::time(&claims, "exp").ok().flatten();
+        self.remember(name, Known { until: begin + lifetime(end, now), end, verdict: Some(kept) });
         Ok(verdict)
     }
 
-    fn remember(&self, name: [u8; 32], end: Instant, verdict: Option<Verdict>) {
+    fn remember(&self, name: [u8; 32], what: Known) {
         let mut known = self.known.lock();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(name, (end, verdict));
+        known.insert(name, what);
     }
 
     /// RFC 7662, 2.1: a form with the token, and who asks.
@@ -129,9 +139,8 @@ fn judge(claims: &Claims, rules: &Rules, now: u64) -> std::result::Result<String
     }
 }
 
-/// How long the answer is good.
-fn lifetime(claims: &Claims, now: u64) -> Duration {
-    let end = claims::time(claims, "exp").ok().flatten();
+/// How long the answer is good, for a token with that end.
+fn lifetime(end: Option<f64>, now: u64) -> Duration {
     let left = end.map_or(REMEMBERED.as_secs_f64(), |end| end - now as f64);
     Duration::from_secs_f64(left.clamp(0.0, REMEMBERED.as_secs_f64()))
 }
@@ -171,7 +180,8 @@ mod tests {
             (r#"{"exp":"soon"}"#, 60),
             (r#"{"exp":null}"#, 60),
         ] {
-            assert_eq!(lifetime(&claims(text), 1000).as_secs(), expected, "{text}");
+            let end = claims::time(&claims(text), "exp").ok().flatten();
+            assert_eq!(lifetime(end, 1000).as_secs(), expected, "{text}");
         }
     }
 }

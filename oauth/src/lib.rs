@@ -153,9 +153,11 @@ impl Validator {
     }
 }
 
-impl TokenCheck for Validator {
-    fn check(&self, token: &Secret) -> Result<std::result::Result<String, TokenProblem>> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+impl Validator {
+    /// Whose a token is when the clock says `now`, in Unix seconds. When a token begins and ends is a matter of that clock, and
+    /// of what it says now: nothing is remembered of it. How long keys and answers are kept is measured by another, which
+    /// nobody sets.
+    fn check_at(&self, token: &Secret, now: u64) -> Result<std::result::Result<String, TokenProblem>> {
         let checked = match (&self.keys, &self.introspector) {
             (Some(keys), _) if self.checks_itself(token.expose()) => self.signed(keys, token.expose(), now)?,
             (_, Some(introspector)) => introspector.ask(token, &self.rules, now)?,
@@ -171,6 +173,13 @@ impl TokenCheck for Validator {
                 Err(problem)
             }
         })
+    }
+}
+
+impl TokenCheck for Validator {
+    fn check(&self, token: &Secret) -> Result<std::result::Result<String, TokenProblem>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.check_at(token, now)
     }
 
     fn is_asked_about(&self, token: &Secret) -> bool {

@@ -1,5 +1,6 @@
 //! Tokens, good and bad, and servers, good and bad.
 
+mod clocks;
 mod introspected;
 mod signed;
 mod signer;

@@ -1,6 +1,6 @@
 //! `angarium who`: who is connected to the server.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::json;
@@ -30,7 +30,7 @@ fn spec() -> clap::Command {
 
 fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
     let users: Vec<&String> = matches.get_many("USER").into_iter().flatten().collect();
-    let (json, now) = (matches.get_flag("json"), SystemTime::now());
+    let json = matches.get_flag("json");
     let wanted = |view: &SessionView| {
         users.is_empty() || view.user.as_deref().is_some_and(|user| users.iter().any(|wanted| *wanted == user))
     };
@@ -41,13 +41,12 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
         console.out(&line).map_err(said)?;
     }
     for view in &views {
-        let age = now.duration_since(view.since).unwrap_or_default();
-        console.out(&if json { object(view, age) } else { line(view, age) }).map_err(said)?;
+        console.out(&if json { object(view) } else { line(view) }).map_err(said)?;
     }
     Ok(Exit::Ok)
 }
 
-fn line(view: &SessionView, age: Duration) -> String {
+fn line(view: &SessionView) -> String {
     let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or("-").to_owned();
     row([
         &view.id.to_string(),
@@ -55,7 +54,7 @@ fn line(view: &SessionView, age: Duration) -> String {
         &text(&view.user),
         &view.peer.to_string(),
         view.tls.unwrap_or("-"),
-        &spell(age),
+        &spell(view.age),
         &view.octets_in.to_string(),
         &view.octets_out.to_string(),
         &text(&view.mailbox),
@@ -71,14 +70,14 @@ fn row(cells: [&str; 10]) -> String {
     line.trim_end().to_owned()
 }
 
-fn object(view: &SessionView, age: Duration) -> String {
+fn object(view: &SessionView) -> String {
     json!({
         "id": view.id,
         "service": view.service,
         "user": view.user.as_deref(),
         "peer": view.peer.to_string(),
         "tls": view.tls,
-        "seconds": age.as_secs(),
+        "seconds": view.age.as_secs(),
         "octets_in": view.octets_in,
         "octets_out": view.octets_out,
         "mailbox": view.mailbox.as_deref(),

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
+use tokio::time::Instant;
 
 use crate::connection::{ConnectionInfo, Peer};
 use crate::notices::{Notice, Notices};
@@ -37,8 +38,8 @@ pub struct SessionView {
     pub service: &'static str,
     /// The other end.
     pub peer: Peer,
-    /// When it connected.
-    pub since: SystemTime,
+    /// How long it has been there, whatever was done to the system's clock meanwhile.
+    pub age: Duration,
     /// The TLS version, if there is TLS.
     pub tls: Option<&'static str>,
     /// Who has logged in.
@@ -58,7 +59,7 @@ pub struct SessionView {
 pub(crate) struct Row {
     id: u64,
     service: &'static str,
-    since: SystemTime,
+    since: Instant,
     labels: Mutex<Labels>,
     octets_in: AtomicU64,
     octets_out: AtomicU64,
@@ -168,7 +169,7 @@ impl Sessions {
         let row = Arc::new(Row {
             id: info.id,
             service: info.service,
-            since: SystemTime::now(),
+            since: Instant::now(),
             labels: Mutex::new(Labels { peer: info.peer, tls: None, user: None, mailbox: None, client: None }),
             octets_in: AtomicU64::new(0),
             octets_out: AtomicU64::new(0),
@@ -204,7 +205,7 @@ impl Row {
             id: self.id,
             service: self.service,
             peer: labels.peer,
-            since: self.since,
+            age: self.since.elapsed(),
             tls: labels.tls,
             user: labels.user.clone(),
             mailbox: labels.mailbox.clone(),
@@ -341,7 +342,7 @@ mod tests {
         assert_eq!(sessions.end("maintenance", |view| view.user.as_deref() == Some("joe")), 1);
         assert_eq!(sessions.end("later", |view| view.id == first.id), 1);
         assert_eq!(&*one.ended().await, "maintenance");
-        assert!(tokio::time::timeout(std::time::Duration::ZERO, two.ended()).await.is_err());
+        assert!(tokio::time::timeout(Duration::ZERO, two.ended()).await.is_err());
         drop(one);
         assert_eq!(sessions.list().len(), 1);
         drop(two);
@@ -360,7 +361,7 @@ mod tests {
         assert_eq!(sessions.lock_out(noon.clone()), None, "no change");
         assert_eq!(&*user.ended().await, "Back at noon");
         for other in [&admin, &stranger, &late] {
-            assert!(tokio::time::timeout(std::time::Duration::ZERO, other.ended()).await.is_err());
+            assert!(tokio::time::timeout(Duration::ZERO, other.ended()).await.is_err());
         }
         assert_eq!(stranger.admit(false).err(), noon);
         assert_eq!(late.admit(true), Ok(()));

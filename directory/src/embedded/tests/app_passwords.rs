@@ -55,6 +55,32 @@ fn app_passwords_are_for_what_they_were_made_for() {
     assert_eq!(directory.enter("sue", &password).unwrap(), None);
 }
 
+/// When one ends is a matter of the system's clock, whichever way that is set, and nothing is remembered of it.
+#[test]
+fn an_app_password_ends_when_the_clock_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = open(dir.path());
+    add(&directory, "joe", "joe@example.com");
+    let until = AppPassword { expires: Some(2000), ..phone("phone") };
+    let password = directory.add_app_password(&joe(), &until).unwrap();
+    // Made at 1000.
+    for (now, good) in [
+        (1000, true),
+        (1999, true),
+        (2000, false),
+        (u64::MAX, false),
+        (1999, true),
+        (500, true),
+        (0, true),
+        (2001, false),
+    ] {
+        let origin = Origin { protocol: "imap", address: Some([192, 0, 2, 7].into()), now };
+        let found = directory.authenticate("joe", &password, &origin).unwrap();
+        assert_eq!(matches!(found, Verdict::Accepted(_)), good, "at {now}: {found:?}");
+        assert_eq!(directory.recognise("joe", &password, &origin).is_some(), good, "at {now}");
+    }
+}
+
 #[test]
 fn an_app_password_works_until_it_is_taken_back() {
     let dir = tempfile::tempdir().unwrap();
