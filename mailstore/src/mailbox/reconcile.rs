@@ -127,17 +127,10 @@ pub(super) fn reconcile(
         lost_expunges = &(&plan.live & &files.aside) - &files.live;
         files.report(&plan, &additions);
     }
-    header.highest_modseq = header.highest_modseq.max(plan.max_modseq);
-    header.last_uid = header.last_uid.max(plan.last_uid);
-    if let Some(highest) = files.as_ref().and_then(Files::highest) {
-        header.last_uid = header.last_uid.max(highest);
-    }
     // What was not synced before a power cut, is lost with the index, or was replaced by an older index from a backup, may
     // have used more numbers than anything on disk tells; the high-water marks were never exceeded.
-    if plan.lost || meddled || (!clean && !same_boot) {
-        header.last_uid = header.last_uid.max(plan.identity.marks.last_uid);
-        header.highest_modseq = header.highest_modseq.max(ModSeq::new(plan.identity.marks.modseq));
-    }
+    let untold = plan.lost || meddled || (!clean && !same_boot);
+    numbers(&plan, files.as_ref(), untold, &mut header);
     validity(&plan, &mut header);
     let unchanged = additions.is_empty() && lost_expunges.is_empty() && !plan.is_damaged() && !plan.stray_keywords;
     let counted = header.exists == plan.live.len() as u32 && header.used == plan.used;
@@ -166,6 +159,19 @@ pub(super) fn reconcile(
         }
     }
     Ok(Repaired { header, index, live: plan.live, deleted: plan.deleted, settle })
+}
+
+/// Numbering goes on above everything that is there, and above the high-water marks if there may have been more.
+fn numbers(plan: &Plan<'_>, files: Option<&Files>, untold: bool, header: &mut Header) {
+    header.highest_modseq = header.highest_modseq.max(plan.max_modseq);
+    header.last_uid = header.last_uid.max(plan.last_uid);
+    if let Some(highest) = files.and_then(Files::highest) {
+        header.last_uid = header.last_uid.max(highest);
+    }
+    if untold {
+        header.last_uid = header.last_uid.max(plan.identity.marks.last_uid);
+        header.highest_modseq = header.highest_modseq.max(ModSeq::new(plan.identity.marks.modseq));
+    }
 }
 
 /// The mailboxes database says which UIDVALIDITY the mailbox has; only a larger one in the index is believed, because
@@ -238,24 +244,9 @@ fn rewrite(
     let modseq = header.highest_modseq.next();
     header.highest_modseq = modseq;
     let mut records = Vec::with_capacity(plan.live.len() as usize + additions.len() as usize);
-    if let Some(index) = &index {
-        let mut last = 0;
-        index.scan(header.records, |_, record| {
-            let Some(mut record) = record.filter(|r| r.uid.get() > last) else { return };
-            last = record.uid.get();
-            if record.keywords & !plan.keyword_mask != 0 {
-                record.keywords &= plan.keyword_mask;
-                record.modseq = modseq;
-            }
-            if lost_expunges.contains(last) {
-                record.flags = record.flags.with(SystemFlags::EXPUNGED);
-                record.modseq = modseq;
-            }
-            records.push(record);
-        })?;
-    }
-    if index.is_none() {
-        header.cache_len = CACHE_START;
+    match &index {
+        Some(index) => good_records(plan, index, header, lost_expunges, &mut records)?,
+        None => header.cache_len = CACHE_START,
     }
     let mut taken_in = 0u32;
     for uid in additions {
@@ -291,6 +282,31 @@ fn rewrite(
     tracing::warn!(event = "mailbox.index.repaired", mailbox = %plan.identity.name, taken_in,
         expunged = lost_expunges.len(), messages = header.exists, "the index is in step with the message files again");
     IndexFile::replace(disk, path, header, &records)
+}
+
+/// The records of an index that make sense, without keywords that have no name, and with the expunges that it has lost.
+/// Those that change have the header's mod-sequence.
+fn good_records(
+    plan: &Plan<'_>,
+    index: &IndexFile,
+    header: &Header,
+    lost_expunges: &UidSet,
+    records: &mut Vec<Record>,
+) -> Result<()> {
+    let mut last = 0;
+    index.scan(header.records, |_, record| {
+        let Some(mut record) = record.filter(|r| r.uid.get() > last) else { return };
+        last = record.uid.get();
+        if record.keywords & !plan.keyword_mask != 0 {
+            record.keywords &= plan.keyword_mask;
+            record.modseq = header.highest_modseq;
+        }
+        if lost_expunges.contains(last) {
+            record.flags = record.flags.with(SystemFlags::EXPUNGED);
+            record.modseq = header.highest_modseq;
+        }
+        records.push(record);
+    })
 }
 
 /// The record of a message file that has none; nothing if the file is empty, which is removed.
