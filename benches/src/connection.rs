@@ -46,7 +46,8 @@ impl Connection {
             Some(secure) => Stream::Tls(Box::new(secure.connect(socket).await?)),
             None => Stream::Plain(socket),
         };
-        Ok(Self { stream, buffer: vec![0; ROOM], unread: 0..0, expects_more: false })
+        // Tickets came, or will: the greeting waits behind them until they are acknowledged.
+        Ok(Self { stream, buffer: vec![0; ROOM], unread: 0..0, expects_more: tls.is_some() })
     }
 
     /// Sends the parts, one after the other, with as few system calls as possible.
@@ -135,8 +136,12 @@ impl Connection {
         let mut byte = [0; 1];
         let more = match &mut self.stream {
             Stream::Plain(socket) => socket.read(&mut byte).await?,
-            // Many servers close without close_notify.
-            Stream::Tls(tls) => tls.read(&mut byte).await.unwrap_or(0),
+            Stream::Tls(tls) => {
+                // close_notify may wait for the acknowledgement of what came before it.
+                set_tcp_quickack(tls.get_ref().0, true).map_err(io::Error::from)?;
+                // Many servers close without it.
+                tls.read(&mut byte).await.unwrap_or(0)
+            }
         };
         if more > 0 || !self.unread.is_empty() {
             return Err(Failure::wrong("more than was asked for", &byte));
