@@ -99,7 +99,7 @@ impl Embedded {
             logins: None,
             tokens: None,
         };
-        directory.resume(moves, outbox);
+        directory.resume(moves, outbox.into_values().collect());
         if directory.domains()?.iter().all(|domain| !domain.primary) {
             let mut domain = Domain::new(settings.primary_domain.clone(), "");
             domain.primary = true;
@@ -224,8 +224,9 @@ impl Directory for Embedded {
 
     fn recognise(&self, login: &str, password: &Secret, origin: &Origin<'_>) -> Option<Accepted> {
         let user = UserId::parse(login).ok()?;
-        let kept = self.rows.read().credentials.get(&user).cloned()?;
-        let app = match self.passwords.recognise(&user, &kept, password)? {
+        // Nothing is copied, and no lock is held twice.
+        let recognised = self.passwords.recognise(&user, self.rows.read().credentials.get(&user)?, password)?;
+        let app = match recognised {
             Checked::App(app) => Some(app),
             Checked::Own | Checked::Wrong => None,
         };

@@ -22,8 +22,8 @@ const MAX_FILE: u64 = 16 << 20;
 /// So many of the files before are kept.
 const KEPT_FILES: usize = 20;
 
-/// Octets at the end of the file that are looked at for entries which may be missing: more than all that are ever waiting.
-const TAIL: u64 = 4 << 20;
+/// Octets at the end of a file that are looked at for entries which may be missing: what is waiting is in the last two files.
+const TAIL: u64 = 2 * MAX_FILE;
 
 /// The audit log of a directory.
 #[derive(Debug)]

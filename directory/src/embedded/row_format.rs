@@ -11,6 +11,7 @@
 //! | `move/<old name>` | `{"to": "<new name>"}`: the domain has the new name; rows that have the old one are to be rewritten |
 //! | `audit/<number>` | an entry of the audit log that may not be in its file yet |
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine;
@@ -52,8 +53,8 @@ pub(super) struct Stored {
     pub(super) rows: Rows,
     /// Domains that a crash left half renamed.
     pub(super) moves: Vec<(DomainName, DomainName)>,
-    /// Entries of the audit log, in their order.
-    pub(super) outbox: Vec<Entry>,
+    /// Entries of the audit log, by their numbers.
+    pub(super) outbox: BTreeMap<u64, Entry>,
 }
 
 impl Stored {
@@ -122,11 +123,10 @@ impl Stored {
             }
             (AUDIT, json) => {
                 let number: u64 = name.parse().map_err(|error| corrupt(&error))?;
-                self.outbox.retain(|known| known.number != number);
-                if let Some(json) = json {
-                    self.outbox.push(parse(key, json)?);
-                    self.outbox.sort_by_key(|entry| entry.number);
-                }
+                match json {
+                    Some(json) => self.outbox.insert(number, parse(key, json)?),
+                    None => self.outbox.remove(&number),
+                };
                 return Ok(());
             }
             _ if key == PRIVILEGES => match json {

@@ -1,5 +1,6 @@
 //! Rules of users.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::actor::{Actor, Who};
@@ -43,6 +44,35 @@ pub(crate) fn create(
     Ok(plan)
 }
 
+/// Makes several, all of them or none: many users are as many syncs otherwise.
+pub(crate) fn create_all(
+    view: &dyn View,
+    actor: &Actor,
+    around: &Surroundings,
+    new: &[(User, Credentials)],
+) -> Result<Plan> {
+    if new.len() > MOST_AT_ONCE {
+        return Err(Error::rule("users", new.len().to_string(), "at most 10000 users are made at once"));
+    }
+    let (mut plan, mut ids, mut addresses) = (Plan::default(), HashSet::new(), HashSet::new());
+    for (user, credentials) in new {
+        // None of them is there yet for the others.
+        if !ids.insert(&user.uid) {
+            return Err(Error::exists("uid", &user.uid, "another user of the same list"));
+        }
+        if let Some(twice) = user.addresses().find(|address| !addresses.insert(*address)) {
+            return Err(Error::exists("mail", twice, "another user of the same list"));
+        }
+        let one = create(view, actor, around, user, credentials.clone())?;
+        plan.changes.extend(one.changes);
+        plan.events.extend(one.events);
+    }
+    Ok(plan)
+}
+
+/// Most users that are made in one change: some megabytes of a journal's line.
+pub(crate) const MOST_AT_ONCE: usize = 10_000;
+
 fn taken_by(user: &User) -> String {
     match user.state {
         UserState::Deleting => format!("user {}, who is being deleted", user.uid),
@@ -59,6 +89,17 @@ pub(crate) fn activate(view: &dyn View, actor: &Actor, uid: &UserId) -> Result<P
     }
     let row = User { state: UserState::Active, ..User::clone(&old) };
     Ok(Plan::default().with(Change::User(row), Event::new("user.activate", uid)))
+}
+
+/// The mailboxes of several are there.
+pub(crate) fn activate_all(view: &dyn View, actor: &Actor, ids: &[UserId]) -> Result<Plan> {
+    let mut plan = Plan::default();
+    for uid in ids {
+        let one = activate(view, actor, uid)?;
+        plan.changes.extend(one.changes);
+        plan.events.extend(one.events);
+    }
+    Ok(plan)
 }
 
 /// Stores a changed user. Users may change some of it of themselves.

@@ -7,6 +7,7 @@ use crate::Directory;
 use crate::actor::Who;
 use crate::address::Address;
 use crate::alias::Alias;
+use crate::credentials::Credentials;
 use crate::error::Result;
 use crate::privileges::Privilege;
 use crate::query::{Listing, Page, UserQuery};
@@ -78,6 +79,25 @@ impl<D: Directory + ?Sized> Service<'_, D> {
             |view: &dyn crate::View, actor: &crate::Actor| rules::user::create(view, actor, around, user, credentials);
         let revision = self.change(made)?;
         Ok(User { state: UserState::Pending, revision, ..user.clone() })
+    }
+
+    /// Makes up to 10,000 users at once, as [`create_user`](Service::create_user) makes one: all of them or none, in one
+    /// change. What is kept of their passwords is made before ([`Passwords::hash`](crate::Passwords::hash),
+    /// [`Credentials::from_hash`]).
+    ///
+    /// # Errors
+    /// As [`create_user`](Service::create_user); the first that is refused.
+    pub fn create_users(&self, users: &[(User, Credentials)]) -> Result<()> {
+        let around = self.directory.surroundings();
+        self.change(|view, actor| rules::user::create_all(view, actor, around, users)).map(drop)
+    }
+
+    /// [`activate_user`](Service::activate_user) for several, in one change.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn activate_users(&self, ids: &[UserId]) -> Result<()> {
+        self.change(|view, actor| rules::user::activate_all(view, actor, ids)).map(drop)
     }
 
     /// The user's mailbox exists: logins and mail are welcome.

@@ -107,6 +107,30 @@ fn fields() {
     });
 }
 
+/// [USR-5] Many at once, all of them or none.
+#[test]
+fn many_at_once() {
+    on_every_back_end(|directory| {
+        let service = Service::new(directory, Actor::server());
+        let kept = directory.passwords().hash(&Secret::new("secret")).unwrap();
+        let list = |people: &[(&str, &str)]| -> Vec<_> {
+            people.iter().map(|(id, mail)| (person(id, mail), kept.clone())).collect()
+        };
+        let create = |people: &[(&str, &str)]| service.create_users(&list(people));
+        let (a, b) = (("a", "a@example.com"), ("b", "b@example.com"));
+        people(&service, &[("joe", "joe@example.com")]);
+        refused(create(&[a, ("a", "x@example.com")]), "exists", "uid", "a", "another user of the same list");
+        refused(create(&[a, ("c", "a@example.com")]), "exists", "mail", "a@example.com", "of the same list");
+        refused(create(&[a, ("joe", "c@example.com")]), "exists", "uid", "joe", "user joe");
+        refused(create(&[a, ("c", "postmaster@example.com")]), "exists", "mail", "postmaster@example.com", "alias");
+        assert_eq!(service.counts(None).unwrap().users, 2, "none of them");
+        create(&[a, b]).unwrap();
+        assert_eq!(directory.user(&uid("a")).unwrap().unwrap().state, UserState::Pending);
+        service.activate_users(&[uid("a"), uid("b")]).unwrap();
+        assert_eq!(directory.resolve("b", None).unwrap(), Resolution::User(uid("b")));
+    });
+}
+
 /// Forwarding: to where, and that it does not come back.
 #[test]
 fn forwarding() {

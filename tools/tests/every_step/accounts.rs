@@ -69,7 +69,8 @@ fn a_start_ends_what_was_begun() {
     let template = crashes::directory();
     people(template.path());
     let cut = End::PowerCut { seed: 0 };
-    let ends = Ends::of(&[End::Crash { torn: 30 }]).and_in_turn(&[cut, End::Full, cut, End::Error(Errno::IO)]);
+    let crash = End::Crash { torn: 30 };
+    let ends = Ends::default().and_in_turn(&[crash, cut, End::Full, crash, cut, End::Error(Errno::IO), crash]);
     let before = picture(template.path(), "before");
     crashes::table("account", DEEDS, |deed| {
         // What an undisturbed run leads to; the first try is one.
@@ -143,6 +144,26 @@ fn people(path: &Path) {
     alias("all@example.org", "joe", "joe, sue@second.example, outer@second.example");
     alias("far@second.example", "tom", "x@elsewhere.example tom@second.example");
     site.close().unwrap();
+}
+
+/// Side by side, in an order that no second try would repeat: so not at every step.
+#[test]
+fn many_users_are_made_at_once() {
+    let dir = crashes::directory();
+    people(dir.path());
+    let site = open_good(dir.path()).unwrap();
+    let service = Service::new(&site.directory, Actor::operator(0));
+    let kept = site.directory.passwords().hash(&password()).unwrap();
+    let users: Vec<_> =
+        (0..40).map(|n| (user(&format!("n{n}"), &format!("n{n}@second.example")), kept.clone())).collect();
+    accounts::create_users(&site.store, &service, &users).unwrap();
+    assert!(accounts::create_users(&site.store, &service, &users[..1]).is_err(), "they are there");
+    for (user, _) in &users {
+        assert!(site.store.row(&name(&format!("user/{}/Sent", user.uid))).is_some(), "{}", user.uid);
+        assert!(site.directory.account(&user.uid).unwrap().is_some());
+    }
+    site.close().unwrap();
+    picture(dir.path(), "afterwards");
 }
 
 #[test]
