@@ -1,6 +1,7 @@
 //! The commands of the program: one table, a file for each.
 
 mod alias;
+mod apply;
 mod backup;
 mod check;
 mod chk_cyrus;
@@ -119,6 +120,7 @@ pub(crate) const TABLE: &[Command] = &[
     alias::COMMAND,
     group::COMMAND,
     privileges::COMMAND,
+    apply::COMMAND,
     deliver::COMMAND,
     check::COMMAND,
     backup::COMMAND,

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod app_password;
+pub mod apply;
 pub mod backup;
 pub mod check;
 mod console;
