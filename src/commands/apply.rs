@@ -164,6 +164,15 @@ password_hash = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="
     }
 
     #[test]
+    fn a_given_hash_comes_with_the_user() {
+        let trial = Trial::new();
+        must(&trial, "", FILE);
+        // One that came afterwards would be lost in a crash in between, and the same file again would not give it.
+        let audit = std::fs::read_to_string(trial.path().join("var/imap/log/audit.log")).unwrap();
+        assert!(audit.contains("user.create") && !audit.contains("user.password"), "{audit}");
+    }
+
+    #[test]
     fn what_is_other_is_changed_and_nothing_else() {
         let trial = Trial::new();
         must(&trial, "", FILE);

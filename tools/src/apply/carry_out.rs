@@ -1,7 +1,7 @@
 //! One change, rehearsed or made.
 
 use directory::{
-    Address, Alias, Directory, DomainName, Error, Forwarding, Revision, Secret, Service, User, UserId,
+    Address, Alias, Credentials, Directory, DomainName, Error, Forwarding, Revision, Secret, Service, User, UserId,
     generate_password,
 };
 use mailstore::Store;
@@ -64,10 +64,14 @@ impl Step {
         service: &Service<'_, D>,
     ) -> Result<(), CommandError> {
         match &self.action {
-            Action::CreateUser(user, hash) => {
-                // Without a hash nobody knows the password: it is set by hand.
-                accounts::create_user(store, service, user, &generate_password()?)?;
-                Ok(hash.iter().try_for_each(|hash| service.set_password_hash(&user.uid, hash))?)
+            // In one change with the user: after a crash in between, nobody would give the hash again.
+            Action::CreateUser(user, Some(hash)) => {
+                let made = (User::clone(user), Credentials::from_hash(hash)?);
+                accounts::create_users(store, service, &[made])
+            }
+            // Nobody knows the password: it is set by hand.
+            Action::CreateUser(user, None) => {
+                accounts::create_user(store, service, user, &generate_password()?).map(drop)
             }
             Action::UpdateUser(user) => accounts::update_user(store, service, user).map(drop),
             Action::Forward(uid, forwarding) => {
