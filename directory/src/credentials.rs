@@ -71,6 +71,12 @@ impl Credentials {
         self.apps.iter().map(|stored| &stored.app)
     }
 
+    /// The same, with the app passwords of other credentials of the user.
+    #[must_use]
+    pub fn keeping_apps_of(&self, other: &Credentials) -> Credentials {
+        Credentials { apps: other.apps.clone(), ..self.clone() }
+    }
+
     /// That of a new password.
     pub(crate) fn of(password: &Secret, hasher: &Hasher, scram: ScramCost) -> Result<Credentials> {
         let hash = hasher.hash(password)?;

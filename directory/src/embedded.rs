@@ -23,14 +23,14 @@ use crate::actor::Actor;
 use crate::app_password::AppPassword;
 use crate::audit::AuditFile;
 use crate::credentials::Credentials;
-use crate::domain::{Domain, DomainName};
+use crate::domain::DomainName;
 use crate::error::{Error, Result};
 use crate::expansion;
+use crate::founding;
 use crate::logins::{Attempt, Login, Logins};
 use crate::origin::{Accepted, Origin, Refusal, Verdict};
 use crate::password::HashCost;
 use crate::passwords::{Checked, Passwords};
-use crate::rules;
 use crate::scram::{self, ScramCost, ScramHash, ScramKeys, Verifier};
 use crate::secret::Secret;
 use crate::surroundings::Surroundings;
@@ -100,11 +100,7 @@ impl Embedded {
             tokens: None,
         };
         directory.resume(moves, outbox.into_values().collect());
-        if directory.domains()?.iter().all(|domain| !domain.primary) {
-            let mut domain = Domain::new(settings.primary_domain.clone(), "");
-            domain.primary = true;
-            directory.change(&Actor::server(), &mut |view| rules::domain::create(view, &Actor::server(), &domain))?;
-        }
+        founding::ensure_primary_domain(&directory, &settings.primary_domain)?;
         directory.ensure_scram_secret()?;
         Ok((directory, report))
     }

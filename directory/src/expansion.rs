@@ -67,7 +67,7 @@ pub fn expand(view: &dyn View, local: &str, domain: Option<&str>) -> Result<Opti
 ///
 /// # Errors
 /// As [`expand`].
-pub(crate) fn resolve(view: &dyn View, local: &str, domain: Option<&str>) -> Result<Resolution> {
+pub fn resolve(view: &dyn View, local: &str, domain: Option<&str>) -> Result<Resolution> {
     let Some(start) = find(view, local, domain)? else { return Ok(Resolution::Unknown) };
     let alias = match start {
         Target::User(user) => return recipient(view, &user),

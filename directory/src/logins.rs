@@ -92,7 +92,7 @@ impl Logins {
     }
 
     /// Notes an attempt.
-    pub(crate) fn note(&self, user: &UserId, attempt: Attempt) {
+    pub fn note(&self, user: &UserId, attempt: Attempt) {
         self.begun.call_once(|| self.begin());
         let mut gathered = self.shared.gathered.lock();
         if gathered.entries >= TOO_MANY || gathered.closing {
@@ -130,7 +130,7 @@ impl Logins {
     }
 
     /// Notes what the client calls itself that came in over connection `conn`, if that is not written yet.
-    pub(crate) fn name_client(&self, user: &UserId, conn: u64, client: &str) {
+    pub fn name_client(&self, user: &UserId, conn: u64, client: &str) {
         let mut gathered = self.shared.gathered.lock();
         let Some(entries) = gathered.users.get_mut(user) else { return };
         let Some(at) = entries.iter().rposition(|entry| entry.conn == conn && entry.login.is_success()) else { return };
@@ -165,7 +165,7 @@ impl Logins {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the file can't be read.
-    pub(crate) fn of(&self, user: &UserId) -> Result<Vec<Login>> {
+    pub fn of(&self, user: &UserId) -> Result<Vec<Login>> {
         let shared = &self.shared;
         let _files = shared.files.lock();
         // In memory until somebody writes it: a command that only reads leaves no trace.
@@ -182,7 +182,7 @@ impl Logins {
     }
 
     /// The user is gone.
-    pub(crate) fn forget(&self, user: &UserId) {
+    pub fn forget(&self, user: &UserId) {
         let shared = &self.shared;
         let _files = shared.files.lock();
         {
@@ -196,7 +196,7 @@ impl Logins {
     }
 
     /// Writes what has gathered; nothing is noted any more.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.shared.gathered.lock().closing = true;
         self.shared.wanted.notify_all();
         if let Some(writer) = self.writer.lock().take() {

@@ -42,7 +42,10 @@ pub enum TokenProblem {
 }
 
 /// The account of somebody whom a token calls `name`. An address must be a user's own: what an alias says is no identity.
-pub(crate) fn account(directory: &dyn Directory, name: &str) -> Result<std::result::Result<Account, TokenProblem>> {
+///
+/// # Errors
+/// The directory's.
+pub fn account(directory: &dyn Directory, name: &str) -> Result<std::result::Result<Account, TokenProblem>> {
     let user = match name.rsplit_once('@') {
         Some((local, domain)) => match directory.resolve(local, Some(domain))? {
             Resolution::User(user) => Some(user),
