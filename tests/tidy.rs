@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["network"]),
     ("directory", &["durable", "network"]),
     ("oauth", &["directory"]),
+    ("ldap", &["directory", "durable"]),
     ("mailstore", &["message", "durable"]),
     ("login", &["directory", "wire"]),
     ("imapd", &["mailstore", "directory", "login", "wire", "message"]),

@@ -1,0 +1,309 @@
+//! A directory that an LDAP server keeps: domains, users and aliases are entries of a schema of ours beside inetOrgPerson
+//! (docs/ldap.md), which other programs may read, and people's own entries may be.
+//!
+//! Nothing is copied: who asks is answered by the server, or with what it said a moment ago ([`Settings::cache_fresh`]).
+//! When it does not answer, logins and mail wait; look-ups of those it has lately spoken of go on for a while
+//! ([`Settings::cache_stale`]). It is never taken for an answer that somebody does not exist.
+//!
+//! Lists come sorted: LDAP keeps values of an attribute in no order.
+
+mod cache;
+mod change;
+mod dn;
+mod filter;
+mod founding;
+mod link;
+mod rows;
+mod schema;
+mod settings;
+mod view;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use directory::{
+    Accepted, Account, Actor, AppPassword, Attempt, AuditFile, Checked, Credentials, Directory, DomainName, Error,
+    Login, Logins, Origin, Passwords, Plan, Refusal, Resolution, Result, Revision, Secret, Surroundings, TokenCheck,
+    TokenHint, TokenProblem, User, UserId, UserState, Verdict, View,
+};
+use durable::disk::Disk;
+use parking_lot::{Mutex, RwLock};
+
+use cache::{Cache, Key, Value};
+use change::Changing;
+use link::Links;
+use schema::Places;
+pub use settings::{Check, Identity, Protection, Settings};
+use view::{Look, Source};
+
+/// A directory in an LDAP server. One program at a time may change it; any number may read.
+pub struct Ldap {
+    links: Links,
+    cache: Cache,
+    places: Places,
+    /// One change at a time.
+    changing: Mutex<Changing>,
+    /// A domain that is being renamed.
+    moving: RwLock<Option<(DomainName, DomainName)>>,
+    passwords: Passwords,
+    check: Check,
+    admins: Vec<UserId>,
+    surroundings: Surroundings,
+    logins: Option<Logins>,
+    tokens: Option<Arc<dyn TokenCheck>>,
+}
+
+/// How things are between us and the server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Status {
+    /// For how long the server has not answered, and why; nothing if it does.
+    pub outage: Option<(Duration, String)>,
+    /// Answers that are remembered.
+    pub cached: usize,
+    /// How old the oldest of them is.
+    pub oldest: Option<Duration>,
+    /// Look-ups that were answered from memory because the server did not answer.
+    pub bridged: u64,
+}
+
+impl fmt::Debug for Ldap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ldap").field("links", &self.links).finish_non_exhaustive()
+    }
+}
+
+impl Ldap {
+    /// Connects, and finishes what a crash cut short. With `create`, makes the entries that everything is kept below, and
+    /// the primary domain, unless they are there. The audit log and the history of logins are below `config`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the server can't be reached, does not let us in or does not do what must be done: the text
+    /// says what.
+    pub fn open(config: &Path, disk: Arc<dyn Disk>, create: bool, settings: &Settings) -> Result<Ldap> {
+        let directory = Ldap {
+            links: Links::new(settings)?,
+            cache: Cache::new(settings.cache_size, settings.cache_fresh, settings.cache_stale),
+            places: Places::new(&settings.base),
+            changing: Mutex::new(Changing::new(AuditFile::new(&config.join("log"), disk))),
+            moving: RwLock::default(),
+            passwords: Passwords::new(settings.hash_cost, settings.scram)?,
+            check: settings.check,
+            admins: settings.admins.clone(),
+            surroundings: Surroundings::default(),
+            logins: None,
+            tokens: None,
+        };
+        if create {
+            founding::make_places(&directory.links, &directory.places)?;
+        }
+        directory.resume()?;
+        if create {
+            directory::ensure_primary_domain(&directory, &settings.primary_domain)?;
+        } else if directory.domains()?.is_empty() {
+            return Err(Error::Unavailable(format!("there is no domain below {}", settings.base)));
+        }
+        Ok(directory)
+    }
+
+    /// Keeps a history of logins.
+    #[must_use]
+    pub fn with_logins(mut self, logins: Logins) -> Ldap {
+        self.logins = Some(logins);
+        self
+    }
+
+    /// Takes tokens that `check` finds good.
+    #[must_use]
+    pub fn with_tokens(mut self, check: Arc<dyn TokenCheck>) -> Ldap {
+        self.tokens = Some(check);
+        self
+    }
+
+    /// Looks at the machine around where rules want it.
+    #[must_use]
+    pub fn with_surroundings(mut self, surroundings: Surroundings) -> Ldap {
+        self.surroundings = surroundings;
+        self
+    }
+
+    /// How things are.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (cached, oldest) = self.cache.extent();
+        let outage = self.links.outage().map(|outage| (outage.since.elapsed(), outage.why));
+        Status { outage, cached, oldest, bridged: self.cache.bridged.load(Ordering::Relaxed) }
+    }
+
+    fn source<'a>(&'a self, moving: Option<&'a (DomainName, DomainName)>) -> Source<'a> {
+        Source { links: &self.links, cache: &self.cache, places: &self.places, moving }
+    }
+
+    fn account_of(&self, row: &User) -> Account {
+        Account {
+            user: row.uid.clone(),
+            admin: row.admin || self.admins.contains(&row.uid),
+            groups: row.groups.clone(),
+        }
+    }
+
+    /// What a right password leads to: the user's own, or the app password `app`.
+    fn accept(&self, row: &User, app: Option<&AppPassword>, origin: &Origin<'_>) -> Verdict {
+        if row.state != UserState::Active {
+            return Verdict::Refused(Refusal::Disabled);
+        }
+        let mut account = self.account_of(row);
+        if let Some(app) = app {
+            if let Err(unfit) = app.permits(origin) {
+                return Verdict::Refused(Refusal::App { name: app.name.clone(), unfit });
+            }
+            // It is for a program that reads mail: whoever finds the telephone must not get the server.
+            account.admin = false;
+        }
+        Verdict::Accepted(Accepted { account, app: app.map(|app| app.name.clone()) })
+    }
+
+    /// What a password is. The server is asked in any case, whoever it is about.
+    fn check_password(&self, user: &UserId, kept: Option<&Credentials>, password: &Secret) -> Result<Checked> {
+        match self.check {
+            Check::Hash => Ok(self.passwords.check(user, kept, password)),
+            Check::Bind => {
+                if self.links.bind(&self.places.user(user.as_str()), password)? {
+                    return Ok(Checked::Own);
+                }
+                // The hash, if there is one, is the server's business. A password that is wrong costs a hash of ours.
+                Ok(match self.passwords.check(user, kept, password) {
+                    Checked::App(app) => Checked::App(app),
+                    Checked::Own | Checked::Wrong => Checked::Wrong,
+                })
+            }
+        }
+    }
+
+    /// Keeps what should be kept of a password that was just right, unless it was changed meanwhile. The login does not
+    /// depend on it.
+    fn renew_password(&self, user: &UserId, kept: &Credentials, password: &Secret) {
+        let renewed = self.passwords.renewed(kept, password).and_then(|renewed| {
+            let Some(renewed) = renewed else { return Ok(()) };
+            self.change(&Actor::server(), &mut |view| {
+                let now = view.credentials(user)?.filter(|now| now.hash() == kept.hash());
+                let row = now.map(|now| directory::Change::Credentials(user.clone(), renewed.keeping_apps_of(&now)));
+                Ok(Plan { changes: row.into_iter().collect(), events: Vec::new() })
+            })
+            .map(drop)
+        });
+        if let Err(error) = renewed {
+            tracing::warn!(event = "directory.password.kept", %user, %error, "the password's hash could not be renewed");
+        }
+    }
+}
+
+impl Directory for Ldap {
+    fn authenticate(&self, login: &str, password: &Secret, origin: &Origin<'_>) -> Result<Verdict> {
+        // A login that can't be a user ID is checked all the same, as somebody who does not exist.
+        let user = UserId::parse(login).unwrap_or_else(|_| UserId::admin());
+        let is_name = UserId::parse(login).is_ok();
+        let person = Look::now(self.source(None)).person(&user)?.filter(|_| is_name);
+        let kept = person.as_ref().and_then(|(_, kept)| kept.as_ref());
+        let app = match self.check_password(&user, kept, password)? {
+            Checked::Wrong => return Ok(Verdict::Refused(Refusal::Wrong)),
+            Checked::Own => None,
+            Checked::App(app) => Some(app),
+        };
+        let Some((row, kept)) = &person else { return Ok(Verdict::Refused(Refusal::Wrong)) };
+        let verdict = self.accept(row, app.as_ref(), origin);
+        match (kept, &verdict) {
+            (Some(kept), Verdict::Accepted(_)) if app.is_none() && self.check == Check::Hash => {
+                self.renew_password(&user, kept, password);
+            }
+            (_, Verdict::Accepted(_)) => {}
+            (kept, Verdict::Refused(_)) => self.passwords.forget_refused(&user, kept.as_ref(), password),
+        }
+        Ok(verdict)
+    }
+
+    fn recognise(&self, login: &str, password: &Secret, origin: &Origin<'_>) -> Option<Accepted> {
+        let user = UserId::parse(login).ok()?;
+        let Some(Value::User(row, kept)) = self.cache.fresh(&Key::User(user.clone())) else { return None };
+        let app = match self.passwords.recognise(&user, &kept?, password)? {
+            Checked::App(app) => Some(app),
+            // Only the server knows, and may have changed its mind.
+            Checked::Own if self.check == Check::Bind => return None,
+            Checked::Own | Checked::Wrong => None,
+        };
+        match self.accept(&row, app.as_ref(), origin) {
+            Verdict::Accepted(accepted) => Some(accepted),
+            Verdict::Refused(_) => None,
+        }
+    }
+
+    fn takes_tokens(&self) -> Option<TokenHint> {
+        self.tokens.as_ref().and_then(|check| check.hint())
+    }
+
+    fn is_asked_about(&self, token: &Secret) -> bool {
+        self.tokens.as_ref().is_some_and(|check| check.is_asked_about(token))
+    }
+
+    fn authenticate_token(&self, token: &Secret) -> Result<std::result::Result<Account, TokenProblem>> {
+        let Some(check) = &self.tokens else { return Ok(Err(TokenProblem::Invalid)) };
+        match check.check(token)? {
+            Ok(name) => directory::token_account(self, &name),
+            Err(problem) => Ok(Err(problem)),
+        }
+    }
+
+    fn note_login(&self, user: &UserId, attempt: Attempt) {
+        // Names that nobody has would fill the disk. Whoever was just asked about is known, if there is such a user.
+        if let Some(logins) = self.logins.as_ref().filter(|_| self.cache.knows(&Key::User(user.clone()))) {
+            logins.note(user, attempt);
+        }
+    }
+
+    fn name_client(&self, user: &UserId, conn: u64, client: &str) {
+        if let Some(logins) = &self.logins {
+            logins.name_client(user, conn, client);
+        }
+    }
+
+    fn logins(&self, user: &UserId) -> Result<Vec<Login>> {
+        self.logins.as_ref().map_or_else(|| Ok(Vec::new()), |logins| logins.of(user))
+    }
+
+    fn account(&self, user: &UserId) -> Result<Option<Account>> {
+        let person = Look::cached(self.source(None)).person(user)?;
+        let active = person.filter(|(row, _)| row.state == UserState::Active);
+        Ok(active.map(|(row, _)| self.account_of(&row)))
+    }
+
+    fn resolve(&self, local: &str, domain: Option<&str>) -> Result<Resolution> {
+        directory::look(self, |view| directory::resolve(view, local, domain))
+    }
+
+    fn read(&self, look: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
+        let moving = self.moving.read().clone();
+        look(&Look::cached(self.source(moving.as_ref())))
+    }
+
+    fn change(&self, actor: &Actor, plan: &mut dyn FnMut(&dyn View) -> Result<Plan>) -> Result<Revision> {
+        self.plan_and_change(actor, plan)
+    }
+
+    fn passwords(&self) -> &Passwords {
+        &self.passwords
+    }
+
+    fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    fn close(&self) -> Result<()> {
+        if let Some(logins) = &self.logins {
+            logins.close();
+        }
+        self.settle_audit();
+        Ok(())
+    }
+}
