@@ -15,6 +15,9 @@ const TEXT: &str = "# Requirements and tests
 
 What the administration of domains, users, quotas and aliases must do, by number, and the tests that show it. Made from the
 texts of the tests (`UPDATE=1 cargo test --test requirements`); a requirement without a test fails `tests/requirements.rs`.
+
+What stands in `directory/tests/rules` runs on every back end: on the embedded directory, where it stands, and on a real LDAP
+server (`ldap/tests/rules.rs`).
 ";
 
 /// Number and requirement.

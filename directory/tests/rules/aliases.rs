@@ -14,9 +14,12 @@ fn addresses(service: &Service<'_>, query: &AliasQuery, limit: usize) -> Vec<Str
     }
 }
 
+/// Sorted: not every back end keeps them in the order in which they came.
 fn members(directory: &Dir, address: &str) -> String {
     let alias = directory.alias(&at(address)).unwrap().unwrap();
-    alias.members().map(|member| member.to_string()).collect::<Vec<_>>().join(" ")
+    let mut members: Vec<_> = alias.members().map(|member| member.to_string()).collect();
+    members.sort();
+    members.join(" ")
 }
 
 fn start(directory: &Dir) -> Service<'_> {
@@ -83,7 +86,7 @@ fn owners_say_who_is_in_it_and_users_join_what_is_open() {
         let denied = |result: Result<(), Error>| assert_eq!(result.unwrap_err().code(), "denied");
 
         joe.join_alias(&open).unwrap();
-        assert_eq!(members(directory, "open@example.com"), "sue joe");
+        assert_eq!(members(directory, "open@example.com"), "joe sue");
         denied(joe.change_members(&open, &[user("tom")], &[]));
         denied(joe.change_members(&open, &[], &[user("sue")]));
         denied(joe.change_members(&open, &[], &[user("sue"), user("joe")]));
@@ -127,14 +130,16 @@ fn no_alias_is_a_member_of_itself() {
         refused(service.create_alias(&row), "rule", "members", "d@example.com", "member of itself");
         assert_eq!(members(directory, "a@example.com"), "joe");
         add("c@example.com", "a@example.com").unwrap();
-        // A way as long as anybody likes.
-        let mut inner = "c@example.com".to_owned();
-        for n in 0..300 {
-            let outer = format!("deep{n}@example.com");
-            put(&service, &outer, "joe", &inner);
-            inner = outer;
+        // A way as long as anybody likes. Each gets its member once both are there: the way below is short then.
+        let deep = |n: usize| format!("deep{n}@example.com");
+        for n in (0..300).rev() {
+            put(&service, &deep(n), "joe", "joe");
+            if n < 299 {
+                add(&deep(n + 1), &deep(n)).unwrap();
+            }
         }
-        refused(add("a@example.com", &inner), "rule", "members", &inner, "deep150@example.com");
+        add(&deep(0), "c@example.com").unwrap();
+        refused(add("a@example.com", &deep(299)), "rule", "members", &deep(299), "deep150@example.com");
     });
 }
 

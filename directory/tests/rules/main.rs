@@ -1,112 +1,26 @@
-//! The rules of the directory, as everybody meets them who uses a [`Service`]: the same for every back end. What a test shows
-//! is named in its text by the number of the requirement (docs/requirements.md is made of these).
+//! The rules of the directory, as everybody meets them who uses a [`Service`](directory::Service), on the embedded directory.
+//! The cases are in `suite.rs`; ldap/tests/rules.rs runs the same ones on a real LDAP server.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test reports trouble by panicking")]
 
-mod aliases;
-mod conflicts;
-mod domains;
-mod lookups;
-mod privileges;
-mod quotas;
-mod users;
+#[path = "suite.rs"]
+mod suite;
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
-use directory::{
-    Actor, Address, Alias, Directory, DomainName, Embedded, Error, HashCost, ScramCost, Secret, Service, Settings,
-    Surroundings, User, UserId,
-};
+use directory::{DomainName, Embedded, HashCost, ScramCost, Settings};
 use durable::disk::RealDisk;
 
-/// A directory, whichever it is.
-type Dir = dyn Directory;
-
-/// Runs a check on each back end: a new directory with the primary domain `example.com` and the user `admin`.
-fn on_every_back_end(check: impl Fn(&Dir)) {
-    let dir = tempfile::tempdir().unwrap();
-    check(&embedded(dir.path()));
-}
-
-/// What the embedded one is like; the operating system has accounts `root` and `news`.
-fn embedded(path: &Path) -> Embedded {
+/// Runs a check on a new directory with the primary domain `example.com` and the user `admin`.
+fn on_every_back_end(check: impl Fn(&suite::Dir)) {
+    let home = tempfile::tempdir().unwrap();
     let settings = Settings {
-        primary_domain: domain("example.com"),
+        primary_domain: DomainName::parse("example.com").unwrap(),
         admins: vec![],
         hash_cost: HashCost { memory_kib: 64, passes: 1 },
         scram: ScramCost::default(),
     };
-    let accounts = path.join("passwd");
-    fs::write(&accounts, "root:x:0:0::/root:/bin/sh\nnews:x:9:13::/:/bin/false\n").unwrap();
-    let around = Surroundings { accounts: Some(accounts), guarded: vec![path.join("spool")] };
-    let (directory, _) = Embedded::open(path, Arc::new(RealDisk), true, &settings).unwrap();
-    let directory = directory.with_surroundings(around);
-    if directory.user(&UserId::admin()).unwrap().is_none() {
-        let mut admin = User::new(UserId::admin(), at("admin@example.com"), "Ad", "Min");
-        admin.admin = true;
-        make(&server(&directory), &admin);
-    }
-    directory
-}
-
-fn server<D: Directory + ?Sized>(directory: &D) -> Service<'_, D> {
-    Service::new(directory, Actor::server())
-}
-
-/// The directory in the hands of a user.
-fn by<'a>(directory: &'a Dir, user: &str) -> Service<'a> {
-    Service::new(directory, Actor::user(&uid(user), false, "web", None))
-}
-
-fn make<D: Directory + ?Sized>(service: &Service<'_, D>, user: &User) {
-    service.create_user(user, &Secret::new("secret")).unwrap();
-    service.activate_user(&user.uid).unwrap();
-}
-
-/// Makes users, each with an address in a domain.
-fn people(service: &Service<'_>, people: &[(&str, &str)]) {
-    for (id, mail) in people {
-        make(service, &person(id, mail));
-    }
-}
-
-fn person(id: &str, mail: &str) -> User {
-    User::new(uid(id), at(mail), "Given", "Sur")
-}
-
-/// An alias with an owner and members, not stored.
-fn alias(service: &Service<'_>, address: &str, owner: &str, members: &str) -> Alias {
-    let mut alias = Alias::new(at(address));
-    alias.owners = vec![uid(owner)];
-    for member in service.parse_members(members).unwrap() {
-        alias.add(member);
-    }
-    alias
-}
-
-/// The same, stored.
-fn put(service: &Service<'_>, address: &str, owner: &str, members: &str) {
-    service.create_alias(&alias(service, address, owner, members)).unwrap();
-}
-
-fn uid(text: &str) -> UserId {
-    UserId::parse(text).unwrap()
-}
-
-fn at(text: &str) -> Address {
-    Address::parse(text).unwrap()
-}
-
-fn domain(text: &str) -> DomainName {
-    DomainName::parse(text).unwrap()
-}
-
-/// That something is refused: with which kind of error, for which field and value, and by which words.
-#[track_caller]
-fn refused<T: std::fmt::Debug>(found: Result<T, Error>, code: &str, field: &str, value: &str, words: &str) {
-    let error = found.expect_err("it is to be refused");
-    let said = (error.code(), error.field().unwrap_or_default(), error.value().unwrap_or_default());
-    assert_eq!(said, (code, field, value), "{error}");
-    assert!(error.to_string().contains(words), "{error}");
+    let (directory, _) = Embedded::open(home.path(), Arc::new(RealDisk), true, &settings).unwrap();
+    let directory = directory.with_surroundings(suite::around(home.path()));
+    suite::make_admin(&directory);
+    check(&directory);
 }

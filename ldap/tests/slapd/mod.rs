@@ -65,7 +65,7 @@ impl Slapd {
             config,
             "include {ours}\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\nmoduleload argon2\npidfile {home}/pid\n{global}\n\
              database mdb\nsuffix {BASE}\nrootdn {MANAGER}\nrootpw \"{PASSWORD}\"\ndirectory {home}/db\n\
-             maxsize 67108864\n{indexes}\n{database}",
+             maxsize 67108864\ndbnosync\n{indexes}\n{database}",
             ours = ours.display(),
             home = home.path().display(),
             global = global.join("\n"),
