@@ -63,7 +63,7 @@ pub use embedded::{Embedded, Settings};
 pub use error::{Error, Result};
 pub use expansion::{Expansion, expand, resolve};
 pub use forwarding::{Forwarding, MAX_FORWARDS};
-pub use founding::ensure_primary_domain;
+pub use founding::{ensure_primary_domain, plan_primary_domain};
 pub use logins::{Attempt, Login, Logins, MOST_KEPT};
 pub use network::{Network, NetworkError};
 pub use origin::{Accepted, Origin, Refusal, Unfit, Verdict};

@@ -4,7 +4,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use directory::{Address, Alias, Credentials, Domain, Owner, Privileges, User, UserId};
@@ -38,8 +37,6 @@ pub(crate) struct Cache {
     size: usize,
     fresh: Duration,
     stale: Duration,
-    /// Look-ups that were answered although the server did not answer.
-    pub(crate) bridged: AtomicU64,
 }
 
 #[derive(Default)]
@@ -53,7 +50,7 @@ struct Kept {
 
 impl Cache {
     pub(crate) fn new(size: usize, fresh: Duration, stale: Duration) -> Cache {
-        Cache { kept: Mutex::default(), size, fresh, stale: stale.max(fresh), bridged: AtomicU64::new(0) }
+        Cache { kept: Mutex::default(), size, fresh, stale: stale.max(fresh) }
     }
 
     /// An answer that needs no asking.
@@ -63,9 +60,7 @@ impl Cache {
 
     /// An answer for when the server gives none.
     pub(crate) fn stale(&self, key: &Key) -> Option<Value> {
-        let answer = self.at_most(key, self.stale, Instant::now());
-        self.bridged.fetch_add(u64::from(answer.is_some()), Ordering::Relaxed);
-        answer
+        self.at_most(key, self.stale, Instant::now())
     }
 
     /// Whether somebody is known, however long ago that was.

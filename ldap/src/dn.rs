@@ -22,6 +22,35 @@ pub(crate) fn first(dn: &str) -> Option<(String, String)> {
     Some((name.trim().to_ascii_lowercase(), unescape(value.trim_start())?))
 }
 
+/// Whether this is a name, of one part at least:
+///
+/// ```abnf
+/// name      = part *("," part)
+/// part      = attribute "=" value        ; RFC 4514, 3, without "+"
+/// attribute = ALPHA *(ALPHA / DIGIT / "-") / 1*(DIGIT / ".")
+/// ```
+#[must_use]
+pub fn is_name(dn: &str) -> bool {
+    let is_part = |part: &str| {
+        let Some((name, value)) = part.split_once('=') else { return false };
+        let name = name.trim();
+        let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let is_number =
+            name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_digit() || c == '.');
+        (is_word || is_number) && unescape(value.trim_start()).is_some_and(|value| !value.is_empty())
+    };
+    let mut rest = Some(dn);
+    while let Some(dn) = rest {
+        let (part, more) = split(dn);
+        if !is_part(part) {
+            return false;
+        }
+        rest = more;
+    }
+    true
+}
+
 /// A value as it stands in a name (RFC 4514, 2.4). Every octet that is no letter, no digit and no hyphen is written as
 /// `\xx`: more than need be, and nothing to get wrong.
 fn escape(value: &str) -> String {
@@ -125,6 +154,17 @@ mod tests {
         check(r"uid=joe\", None);
         check(r"uid=\ff,ou=people,dc=example,dc=com", None);
         assert_eq!(first("DC = example,dc=com"), Some(("dc".into(), "example".into())));
+    }
+
+    #[test]
+    fn what_is_a_name() {
+        for dn in ["dc=example,dc=com", "o=Example", "CN = Manager , dc=example", r"cn=a\2cb,2.5.4.10=x", "ou=Größe"]
+        {
+            assert!(is_name(dn), "{dn}");
+        }
+        for dn in ["", "example.com", "dc=example,", ",dc=com", "dc=", "=x", "1a=x", "dc=a, ,dc=b", r"cn=a\", "d c=x"] {
+            assert!(!is_name(dn), "{dn}");
+        }
     }
 
     proptest! {

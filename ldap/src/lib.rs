@@ -5,6 +5,9 @@
 //! When it does not answer, logins and mail wait; look-ups of those it has lately spoken of go on for a while
 //! ([`Settings::cache_stale`]). It is never taken for an answer that somebody does not exist.
 //!
+//! A directory is there before its server is: whoever asks first, once it answers, has it made ready for all
+//! ([`Ldap::ready`]).
+//!
 //! Lists come sorted: LDAP keeps values of an attribute in no order.
 
 mod cache;
@@ -13,15 +16,17 @@ mod dn;
 mod filter;
 mod founding;
 mod link;
+mod meter;
 mod rows;
 mod schema;
 mod settings;
+mod url;
 mod view;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use directory::{
@@ -34,9 +39,12 @@ use parking_lot::{Mutex, RwLock};
 
 use cache::{Cache, Key, Value};
 use change::Changing;
+pub use dn::is_name;
 use link::Links;
+pub use meter::Meter;
 use schema::Places;
-pub use settings::{Check, Identity, Protection, Settings};
+pub use settings::{Check, Identity, Settings};
+pub use url::{Scheme, Url, UrlError};
 use view::{Look, Source};
 
 /// A directory in an LDAP server. One program at a time may change it; any number may read.
@@ -44,6 +52,13 @@ pub struct Ldap {
     links: Links,
     cache: Cache,
     places: Places,
+    /// Whether what everybody relies on is there: the places, the end of a change that a crash cut short, a domain.
+    is_ready: AtomicBool,
+    /// One at a time makes it so.
+    readying: Mutex<()>,
+    /// Whether what is not there is to be made.
+    create: bool,
+    primary_domain: DomainName,
     /// One change at a time.
     changing: Mutex<Changing>,
     /// A domain that is being renamed.
@@ -67,6 +82,17 @@ pub struct Status {
     pub oldest: Option<Duration>,
     /// Look-ups that were answered from memory because the server did not answer.
     pub bridged: u64,
+    /// Connections that are open.
+    pub connections: usize,
+}
+
+/// Connections by other settings, ready to come in place of those at work ([`Ldap::hand_over`]).
+pub struct Successor(link::Successor);
+
+impl fmt::Debug for Successor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Successor").finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Ldap {
@@ -76,17 +102,21 @@ impl fmt::Debug for Ldap {
 }
 
 impl Ldap {
-    /// Connects, and finishes what a crash cut short. With `create`, makes the entries that everything is kept below, and
-    /// the primary domain, unless they are there. The audit log and the history of logins are below `config`.
+    /// A directory whose server nobody has talked to yet. With `create`, what is not there when that happens is made: the
+    /// entries that everything is kept below, and the primary domain. The audit log and the history of logins are below
+    /// `config`.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the server can't be reached, does not let us in or does not do what must be done: the text
-    /// says what.
-    pub fn open(config: &Path, disk: Arc<dyn Disk>, create: bool, settings: &Settings) -> Result<Ldap> {
-        let directory = Ldap {
+    /// [`Error::Unavailable`] for settings that can't be used: a file of certificates that is none.
+    pub fn new(config: &Path, disk: Arc<dyn Disk>, create: bool, settings: &Settings) -> Result<Ldap> {
+        Ok(Ldap {
             links: Links::new(settings)?,
             cache: Cache::new(settings.cache_size, settings.cache_fresh, settings.cache_stale),
             places: Places::new(&settings.base),
+            is_ready: AtomicBool::new(false),
+            readying: Mutex::default(),
+            create,
+            primary_domain: settings.primary_domain.clone(),
             changing: Mutex::new(Changing::new(AuditFile::new(&config.join("log"), disk))),
             moving: RwLock::default(),
             passwords: Passwords::new(settings.hash_cost, settings.scram)?,
@@ -95,17 +125,62 @@ impl Ldap {
             surroundings: Surroundings::default(),
             logins: None,
             tokens: None,
-        };
-        if create {
-            founding::make_places(&directory.links, &directory.places)?;
-        }
-        directory.resume()?;
-        if create {
-            directory::ensure_primary_domain(&directory, &settings.primary_domain)?;
-        } else if directory.domains()?.is_empty() {
-            return Err(Error::Unavailable(format!("there is no domain below {}", settings.base)));
-        }
+        })
+    }
+
+    /// The same, and ready.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`ready`](Self::ready).
+    pub fn open(config: &Path, disk: Arc<dyn Disk>, create: bool, settings: &Settings) -> Result<Ldap> {
+        let directory = Ldap::new(config, disk, create, settings)?;
+        directory.ready()?;
         Ok(directory)
+    }
+
+    /// Sees to it, once, that everybody gets right answers: what a crash cut short is finished, and what must be there is
+    /// there. Whoever asks something comes by here first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the server can't be reached, does not let us in or does not do what must be done: the text
+    /// says what.
+    pub fn ready(&self) -> Result<()> {
+        if self.is_ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _alone = self.readying.lock();
+        if self.is_ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if self.create {
+            founding::make_places(&self.links, &self.places)?;
+        }
+        self.resume()?;
+        if self.create {
+            let server = Actor::server();
+            self.plan_and_change(&server, &mut |view| directory::plan_primary_domain(view, &self.primary_domain))?;
+        } else if Look::now(self.source(None)).domains()?.is_empty() {
+            let base = &self.places.base;
+            return Err(Error::Unavailable(format!(
+                "there is no domain below {base}, though there are mailboxes here"
+            )));
+        }
+        self.is_ready.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Connections by other settings, of which places, sizes and how passwords are checked do not count. Nothing has
+    /// changed yet.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn successor(&self, settings: &Settings) -> Result<Successor> {
+        self.links.successor(settings).map(Successor)
+    }
+
+    /// Goes on over these. What is under way ends over those that it began on.
+    pub fn hand_over(&self, successor: Successor) {
+        self.links.hand_over(successor.0);
     }
 
     /// Keeps a history of logins.
@@ -134,11 +209,18 @@ impl Ldap {
     pub fn status(&self) -> Status {
         let (cached, oldest) = self.cache.extent();
         let outage = self.links.outage().map(|outage| (outage.since.elapsed(), outage.why));
-        Status { outage, cached, oldest, bridged: self.cache.bridged.load(Ordering::Relaxed) }
+        let bridged = self.meter().bridged.load(Ordering::Relaxed);
+        Status { outage, cached, oldest, bridged, connections: self.links.open() }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        self.links.meter()
     }
 
     fn source<'a>(&'a self, moving: Option<&'a (DomainName, DomainName)>) -> Source<'a> {
-        Source { links: &self.links, cache: &self.cache, places: &self.places, moving }
+        Source { links: &self.links, cache: &self.cache, places: &self.places, meter: self.links.meter(), moving }
     }
 
     fn account_of(&self, row: &User) -> Account {
@@ -163,6 +245,36 @@ impl Ldap {
             account.admin = false;
         }
         Verdict::Accepted(Accepted { account, app: app.map(|app| app.name.clone()) })
+    }
+
+    /// Lets in whom the server has spoken of lately, while it does not answer: `why`. Who can't be let in may still be right.
+    fn authenticate_from_memory(
+        &self,
+        user: &UserId,
+        is_name: bool,
+        password: &Secret,
+        origin: &Origin<'_>,
+        why: String,
+    ) -> Result<Verdict> {
+        let known = self.cache.stale(&Key::User(user.clone())).filter(|_| is_name);
+        let person = match known {
+            Some(Value::User(row, kept)) => Some((row, kept)),
+            _ => None,
+        };
+        let kept = person.as_ref().and_then(|(_, kept)| kept.as_ref());
+        let app = match self.passwords.check(user, kept, password) {
+            Checked::Wrong => return Err(Error::Unavailable(why)),
+            Checked::Own => None,
+            Checked::App(app) => Some(app),
+        };
+        let verdict = person.map(|(row, _)| self.accept(&row, app.as_ref(), origin));
+        match verdict {
+            Some(Verdict::Accepted(accepted)) => {
+                meter::add(&self.meter().bridged);
+                Ok(Verdict::Accepted(accepted))
+            }
+            Some(Verdict::Refused(_)) | None => Err(Error::Unavailable(why)),
+        }
     }
 
     /// What a password is. The server is asked in any case, whoever it is about.
@@ -205,7 +317,13 @@ impl Directory for Ldap {
         // A login that can't be a user ID is checked all the same, as somebody who does not exist.
         let user = UserId::parse(login).unwrap_or_else(|_| UserId::admin());
         let is_name = UserId::parse(login).is_ok();
-        let person = Look::now(self.source(None)).person(&user)?.filter(|_| is_name);
+        let asked = self.ready().and_then(|()| Look::now(self.source(None)).person(&user));
+        let person = match asked {
+            Err(Error::Unavailable(why)) if self.check == Check::Hash => {
+                return self.authenticate_from_memory(&user, is_name, password, origin, why);
+            }
+            asked => asked?.filter(|_| is_name),
+        };
         let kept = person.as_ref().and_then(|(_, kept)| kept.as_ref());
         let app = match self.check_password(&user, kept, password)? {
             Checked::Wrong => return Ok(Verdict::Refused(Refusal::Wrong)),
@@ -273,6 +391,7 @@ impl Directory for Ldap {
     }
 
     fn account(&self, user: &UserId) -> Result<Option<Account>> {
+        self.ready()?;
         let person = Look::cached(self.source(None)).person(user)?;
         let active = person.filter(|(row, _)| row.state == UserState::Active);
         Ok(active.map(|(row, _)| self.account_of(&row)))
@@ -283,11 +402,13 @@ impl Directory for Ldap {
     }
 
     fn read(&self, look: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
+        self.ready()?;
         let moving = self.moving.read().clone();
         look(&Look::cached(self.source(moving.as_ref())))
     }
 
     fn change(&self, actor: &Actor, plan: &mut dyn FnMut(&dyn View) -> Result<Plan>) -> Result<Revision> {
+        self.ready()?;
         self.plan_and_change(actor, plan)
     }
 

@@ -12,8 +12,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use directory::{Error, Result, Secret};
 use ldap3::controls::{Control, ControlType, PagedResults, RawControl};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Mod, Scope, SearchEntry};
@@ -21,7 +22,9 @@ use rustls::ClientConfig;
 use tokio::runtime::Runtime;
 
 use crate::filter::Filter;
-use crate::settings::{Protection, Settings};
+use crate::meter::{Meter, add};
+use crate::settings::Settings;
+use crate::url::Scheme;
 use gate::Gate;
 pub(crate) use gate::Outage;
 
@@ -104,10 +107,14 @@ pub(crate) struct Search {
 
 /// All connections.
 pub(crate) struct Links {
-    shared: Arc<Shared>,
+    shared: ArcSwap<Shared>,
+    meter: Arc<Meter>,
     /// There until the end.
     runtime: Option<Runtime>,
 }
+
+/// Connections that are to come in place of others.
+pub(crate) struct Successor(Arc<Shared>);
 
 struct Shared {
     settings: Settings,
@@ -119,6 +126,7 @@ struct Shared {
     turn: AtomicUsize,
     made: AtomicU64,
     gate: Gate,
+    meter: Arc<Meter>,
 }
 
 type Slot = tokio::sync::Mutex<Option<Link>>;
@@ -132,41 +140,57 @@ struct Link {
 
 impl fmt::Debug for Links {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Links").field("url", &self.shared.settings.url).finish_non_exhaustive()
+        f.debug_struct("Links").field("url", &self.shared.load().settings.url).finish_non_exhaustive()
     }
 }
 
 impl Links {
     /// Connects to nobody yet.
     pub(crate) fn new(settings: &Settings) -> Result<Links> {
-        let slots = || (0..settings.connections.max(1)).map(|_| Slot::default()).collect();
-        let shared = Shared {
-            tls: tls::config(settings)?,
-            links: slots(),
-            binders: slots(),
-            turn: AtomicUsize::new(0),
-            made: AtomicU64::new(0),
-            gate: Gate::new(settings.retry_at_most),
-            settings: settings.clone(),
-        };
+        let meter = Arc::<Meter>::default();
+        let shared = ArcSwap::from_pointee(Shared::new(settings, &meter)?);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("ldap")
             .enable_all()
             .build()
             .map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Links { shared: Arc::new(shared), runtime: Some(runtime) })
+        Ok(Links { shared, meter, runtime: Some(runtime) })
+    }
+
+    /// Those that other settings ask for, not made yet.
+    pub(crate) fn successor(&self, settings: &Settings) -> Result<Successor> {
+        Shared::new(settings, &self.meter).map(|shared| Successor(Arc::new(shared)))
+    }
+
+    /// Goes on over these. What is under way ends over the connections that it began on.
+    pub(crate) fn hand_over(&self, successor: Successor) {
+        self.shared.store(successor.0);
+    }
+
+    /// What is counted.
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// Connections that are open; one that is being made is none.
+    pub(crate) fn open(&self) -> usize {
+        let shared = self.shared.load();
+        let is_open = |slot: &&Slot| {
+            slot.try_lock().is_ok_and(|mut slot| slot.as_mut().is_some_and(|link| !link.ldap.is_closed()))
+        };
+        shared.links.iter().chain(&shared.binders).filter(is_open).count()
     }
 
     /// Since when the server can't be reached, and why.
     pub(crate) fn outage(&self) -> Option<Outage> {
-        self.shared.gate.outage()
+        self.shared.load().gate.outage()
     }
 
     /// What is found, for questions with few answers.
     pub(crate) fn find(&self, search: &Search) -> Result<Vec<Entry>, Trouble> {
         let ask = || {
-            let (shared, search) = (Arc::clone(&self.shared), search.clone());
+            let (shared, search) = (self.shared.load_full(), search.clone());
             self.wait(async move {
                 let link = shared.link().await?;
                 Ok(shared.page(link, &search, None).await?.entries)
@@ -182,8 +206,9 @@ impl Links {
     /// Gives `take` everything that is found, page by page.
     pub(crate) fn each(&self, search: &Search, take: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
         let mut next: Option<(Link, Vec<u8>)> = None;
+        let whole = self.shared.load_full();
         loop {
-            let (shared, search) = (Arc::clone(&self.shared), search.clone());
+            let (shared, search) = (Arc::clone(&whole), search.clone());
             let page = self.wait(async move {
                 // The cookie is good for the connection that it came over.
                 let (link, cookie) = match next.take() {
@@ -235,7 +260,7 @@ impl Links {
         let Some(password) = std::str::from_utf8(password.expose()).ok().filter(|text| !text.is_empty()) else {
             return Ok(false);
         };
-        let (shared, dn, password) = (Arc::clone(&self.shared), dn.to_owned(), Secret::new(password));
+        let (shared, dn, password) = (self.shared.load_full(), dn.to_owned(), Secret::new(password));
         self.wait(async move { shared.bind(&dn, &password).await })
     }
 
@@ -243,7 +268,7 @@ impl Links {
     where
         F: Future<Output = Result<LdapResult, LdapError>> + Send + 'static,
     {
-        let shared = Arc::clone(&self.shared);
+        let shared = self.shared.load_full();
         self.wait(async move {
             let link = shared.link().await?;
             let work = start(link.ldap.clone());
@@ -283,6 +308,20 @@ struct Found {
 }
 
 impl Shared {
+    fn new(settings: &Settings, meter: &Arc<Meter>) -> Result<Shared> {
+        let slots = || (0..settings.connections.max(1)).map(|_| Slot::default()).collect();
+        Ok(Shared {
+            tls: tls::config(settings)?,
+            links: slots(),
+            binders: slots(),
+            turn: AtomicUsize::new(0),
+            made: AtomicU64::new(0),
+            gate: Gate::new(settings.retry_at_most),
+            settings: settings.clone(),
+            meter: Arc::clone(meter),
+        })
+    }
+
     /// A connection, the next in turn.
     async fn link(&self) -> Result<Link, Trouble> {
         let place = self.turn.fetch_add(1, Ordering::Relaxed) % self.links.len();
@@ -293,35 +332,52 @@ impl Shared {
             return Ok(link.clone());
         }
         let mut link = self.connect(place).await?;
-        if let Some(us) = &self.settings.identity {
-            let result = self.try_bind(&mut link.ldap, &us.dn, &us.password).await;
-            if let Err(trouble) = result.and_then(|result| accept(&result)) {
-                let why = format!("the LDAP server does not let us in as {}: {}", us.dn, reason(&trouble));
-                self.gate.failed(&why);
-                return Err(Trouble::Lost(why));
-            }
+        if let Err(trouble) = self.say_who_we_are(&mut link.ldap).await {
+            let who = self.settings.identity.as_ref().map_or("whoever runs this", |us| us.dn.as_str());
+            let why = format!("the LDAP server does not let us in as {who}: {}", reason(&trouble));
+            add(&self.meter.refused);
+            self.gate.failed(&why);
+            return Err(Trouble::Lost(why));
         }
         self.gate.reached();
         *slot = Some(link.clone());
         Ok(link)
     }
 
+    /// Binds a new connection.
+    async fn say_who_we_are(&self, ldap: &mut Ldap) -> Result<(), Trouble> {
+        let result = match &self.settings.identity {
+            Some(us) => self.try_bind(ldap, &us.dn, &us.password).await?,
+            None if self.settings.url.scheme() == Scheme::Ldapi => {
+                let wait = self.settings.operation_timeout;
+                let bound = tokio::time::timeout(wait, ldap.sasl_external_bind()).await;
+                let bound = bound.map_err(|_| Trouble::Lost(no_answer(wait)))?;
+                bound.map_err(|error| Trouble::Lost(lost(&error)))?
+            }
+            None => return Ok(()),
+        };
+        accept(&result)
+    }
+
     /// A new connection, as nobody yet.
     async fn connect(&self, place: usize) -> Result<Link, Trouble> {
         self.gate.may_try().map_err(Trouble::Lost)?;
-        let mut settings = LdapConnSettings::new().set_starttls(self.settings.protection == Protection::StartTls);
+        let mut settings = LdapConnSettings::new().set_starttls(self.settings.starttls);
         if let Some(tls) = &self.tls {
             settings = settings.set_config(Arc::clone(tls));
         }
         let url = &self.settings.url;
-        let made = tokio::time::timeout(self.settings.connect_timeout, LdapConnAsync::with_settings(settings, url));
+        let made =
+            tokio::time::timeout(self.settings.connect_timeout, LdapConnAsync::with_settings(settings, url.as_str()));
         let failed = |why: &dyn fmt::Display| {
             let why = format!("the LDAP server {url} can't be reached: {why}");
+            add(&self.meter.refused);
             self.gate.failed(&why);
             Trouble::Lost(why)
         };
         match made.await {
             Ok(Ok((connection, ldap))) => {
+                add(&self.meter.connected);
                 // It ends with the connection, and what waits for it is told.
                 tokio::spawn(connection.drive());
                 Ok(Link { number: self.made.fetch_add(1, Ordering::Relaxed), place, ldap })
@@ -336,7 +392,7 @@ impl Shared {
         let text = std::str::from_utf8(password.expose()).unwrap_or_default();
         match tokio::time::timeout(wait, ldap.simple_bind(dn, text)).await {
             Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(Trouble::Lost(format!("the connection to the LDAP server was lost: {error}"))),
+            Ok(Err(error)) => Err(Trouble::Lost(lost(&error))),
             Err(_) => Err(Trouble::Lost(no_answer(wait))),
         }
     }
@@ -344,9 +400,12 @@ impl Shared {
     /// Waits for an answer. A connection that does not give one is not used again.
     async fn answer<T>(&self, link: &Link, work: impl Future<Output = Result<T, LdapError>>) -> Result<T, Trouble> {
         let wait = self.settings.operation_timeout;
-        let why = match tokio::time::timeout(wait, work).await {
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(wait, work).await;
+        self.meter.note(begun.elapsed(), matches!(answer, Ok(Ok(_))));
+        let why = match answer {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => format!("the connection to the LDAP server was lost: {error}"),
+            Ok(Err(error)) => lost(&error),
             Err(_) => {
                 let why = no_answer(wait);
                 self.gate.failed(&why);
@@ -389,7 +448,10 @@ impl Shared {
             Some(link) => link,
             None => self.connect(place).await?,
         };
-        let result = self.try_bind(&mut link.ldap, dn, password).await?;
+        let begun = Instant::now();
+        let result = self.try_bind(&mut link.ldap, dn, password).await;
+        self.meter.note(begun.elapsed(), result.is_ok());
+        let result = result?;
         self.gate.reached();
         *slot = Some(link);
         match result.rc {
@@ -398,6 +460,10 @@ impl Shared {
             _ => accept(&result).map(|()| false),
         }
     }
+}
+
+fn lost(error: &LdapError) -> String {
+    format!("the connection to the LDAP server was lost: {error}")
 }
 
 fn no_answer(wait: Duration) -> String {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use directory::{DomainName, HashCost, ScramCost, Secret, UserId};
 
+use crate::url::{Scheme, Url};
+
 /// How users' own passwords are checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Check {
@@ -13,18 +15,6 @@ pub enum Check {
     Hash,
     /// By a bind as the user: the LDAP server decides, with its password policy, and need not let us read `userPassword`.
     Bind,
-}
-
-/// How the connection is protected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Protection {
-    /// TLS from the first octet: `ldaps://`.
-    Tls,
-    /// StartTLS before anything else is said (RFC 4511, 4.14).
-    #[default]
-    StartTls,
-    /// Not at all: for a server on this machine.
-    None,
 }
 
 /// Who we are to the server.
@@ -39,15 +29,15 @@ pub struct Identity {
 /// How the directory in an LDAP server is reached, and how it behaves.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `ldap://HOST[:PORT]` or `ldaps://HOST[:PORT]`.
-    pub url: String,
-    /// How the connection is protected; [`Protection::Tls`] goes with `ldaps://`.
-    pub protection: Protection,
+    /// Where the server is.
+    pub url: Url,
+    /// StartTLS before anything else is said (RFC 4511, 4.14); for `ldap://` only.
+    pub starttls: bool,
     /// Certificates of authorities in PEM; `None`: those that the system trusts.
     pub ca_file: Option<PathBuf>,
     /// The entry below which everything is kept.
     pub base: String,
-    /// Who we are; `None`: nobody (an anonymous bind).
+    /// Who we are; `None`: over a Unix socket whoever the kernel says (SASL EXTERNAL), else nobody (an anonymous bind).
     pub identity: Option<Identity>,
     /// How users' own passwords are checked.
     pub check: Check,
@@ -76,12 +66,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A server on this machine, as whom it lets anybody be.
+    /// A server that lets anybody do anything, waits and sizes that suit most.
     #[must_use]
-    pub fn new(url: &str, base: &str, primary_domain: DomainName) -> Settings {
+    pub fn new(url: Url, base: &str, primary_domain: DomainName) -> Settings {
         Settings {
-            url: url.to_owned(),
-            protection: if url.starts_with("ldaps:") { Protection::Tls } else { Protection::None },
+            url,
+            starttls: false,
             ca_file: None,
             base: base.to_owned(),
             identity: None,
@@ -98,5 +88,9 @@ impl Settings {
             hash_cost: HashCost::default(),
             scram: ScramCost::default(),
         }
+    }
+    /// Whether what is said is encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.starttls || self.url.scheme() == Scheme::Ldaps
     }
 }

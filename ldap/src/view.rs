@@ -16,6 +16,7 @@ use ldap3::Scope;
 use crate::cache::{Cache, Key, Value};
 use crate::filter::Filter;
 use crate::link::{Entry, Links, Search, Trouble, code};
+use crate::meter::{Meter, add};
 use crate::rows;
 use crate::schema::{self, Places, class};
 
@@ -28,6 +29,7 @@ pub(crate) struct Source<'a> {
     pub(crate) links: &'a Links,
     pub(crate) cache: &'a Cache,
     pub(crate) places: &'a Places,
+    pub(crate) meter: &'a Meter,
     /// A domain that is being renamed: some addresses have the new name already, and mail to both finds its way.
     pub(crate) moving: Option<&'a (DomainName, DomainName)>,
 }
@@ -60,13 +62,19 @@ impl<'a> Look<'a> {
         if self.is_cached
             && let Some(value) = cache.fresh(&key)
         {
+            add(&self.source.meter.remembered);
             self.seen.borrow_mut().insert(key, Some(value.clone()));
             return Ok(Some(value));
         }
         let generation = cache.generation();
+        add(&self.source.meter.asked);
         let answer = match ask() {
             Ok(answer) => answer,
-            Err(Error::Unavailable(why)) if self.is_cached => Some(cache.stale(&key).ok_or(Error::Unavailable(why))?),
+            Err(Error::Unavailable(why)) if self.is_cached => {
+                let answer = cache.stale(&key).ok_or(Error::Unavailable(why))?;
+                add(&self.source.meter.bridged);
+                Some(answer)
+            }
             Err(error) => return Err(error),
         };
         if let Some(value) = &answer {

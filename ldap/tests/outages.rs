@@ -11,13 +11,14 @@ mod slapd;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use directory::{
     Actor, Address, Directory, DomainName, Error, NewUser, Origin, Resolution, Secret, Service, UserId, Verdict,
 };
 use durable::disk::RealDisk;
-use ldap::{Identity, Ldap, Protection, Settings};
+use ldap::{Identity, Ldap, Settings, Url};
 use slapd::Slapd;
 
 /// Far longer than anything here takes on a busy machine.
@@ -78,10 +79,16 @@ fn a_server_that_is_killed_puts_logins_and_mail_off() {
     assert_eq!(resolve("joe").unwrap(), Resolution::User(id("joe")));
     assert_eq!(directory.status().outage, None);
 
-    // Logins go on all the time, and everybody is told the truth or to come again.
+    // Logins go on all the time, and everybody is told the truth or to come again. Who is known and right gets in.
+    let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let (sender, receiver) = std::sync::mpsc::channel();
-        for password in ["right", "wrong", "right"] {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                assert!(enter(&directory, "right").unwrap());
+            }
+        });
+        for password in ["wrong", "", "wrong"] {
             let (directory, sender) = (&directory, sender.clone());
             scope.spawn(move || {
                 let mut down = false;
@@ -89,7 +96,7 @@ fn a_server_that_is_killed_puts_logins_and_mail_off() {
                 loop {
                     match enter(directory, password) {
                         Ok(is_in) => {
-                            assert_eq!(is_in, password == "right");
+                            assert!(!is_in);
                             if down {
                                 return;
                             }
@@ -118,6 +125,7 @@ fn a_server_that_is_killed_puts_logins_and_mail_off() {
         let status = directory.status();
         assert!(status.outage.is_some() && status.bridged > 0 && status.cached > 0, "{status:?}");
         slapd.restart();
+        is_over.store(true, Ordering::Relaxed);
     });
     assert_eq!(until(|| resolve("nobody")), Resolution::Unknown);
     assert_eq!(directory.status().outage, None);
@@ -277,7 +285,6 @@ fn a_server_is_believed_for_its_certificate_only() {
         at("key.pem").display()
     ));
     let settings = |ca: &str| Settings { ca_file: Some(at(ca)), ..slapd.settings() };
-    assert_eq!(settings("cert.pem").protection, Protection::Tls);
     let directory = open(home.path(), &settings("cert.pem")).unwrap();
     add(&directory, "joe");
     assert!(enter(&directory, "right").unwrap());
@@ -285,8 +292,69 @@ fn a_server_is_believed_for_its_certificate_only() {
         let why = is_unavailable(open(home.path(), &settings(ca)));
         assert!(why.contains(expected) || why.contains("certificate"), "{ca}: {why}");
     }
-    let foreign = Settings { url: format!("ldaps://localhost:{}", slapd.port), ..settings("cert.pem") };
+    let url = |scheme: &str, host: &str, port: u16| Url::parse(&format!("{scheme}://{host}:{port}")).unwrap();
+    let foreign = Settings { url: url("ldaps", "localhost", slapd.tls_port.unwrap()), ..settings("cert.pem") };
     let why = is_unavailable(open(home.path(), &foreign));
     assert!(why.contains("localhost"), "another name: {why}");
-    drop(directory);
+
+    // The same after StartTLS.
+    let clear = url("ldap", "127.0.0.1", slapd.port);
+    let begun = |ca: &str| Settings { url: clear.clone(), starttls: true, ..settings(ca) };
+    assert!(enter(&open(home.path(), &begun("cert.pem")).unwrap(), "right").unwrap());
+    let why = is_unavailable(open(home.path(), &begun("other.pem")));
+    assert!(why.contains("UnknownIssuer") || why.contains("certificate"), "{why}");
+    let plain = Slapd::start("");
+    let deaf = Settings { url: url("ldap", "127.0.0.1", plain.port), ..begun("cert.pem") };
+    is_unavailable(open(home.path(), &deaf));
+
+    // What can't be read changes nothing; then connections are made anew, with what is right now.
+    assert!(directory.successor(&settings("none.pem")).is_err());
+    assert!(enter(&directory, "right").unwrap());
+    directory.hand_over(directory.successor(&settings("other.pem")).unwrap());
+    is_unavailable(directory.domains().and_then(|_| directory.user(&id("sue"))));
+    directory.hand_over(directory.successor(&begun("cert.pem")).unwrap());
+    assert_eq!(directory.user(&id("sue")).unwrap(), None);
+    assert!(directory.status().connections > 0);
+}
+
+#[test]
+fn over_its_socket_the_kernel_says_who_we_are() {
+    if slapd::is_left_out() {
+        return;
+    }
+    let (slapd, home) = (Slapd::start(""), tempfile::tempdir().unwrap());
+    let url = Url::parse(&slapd.socket_url()).unwrap();
+    let directory = open(home.path(), &Settings { url, identity: None, ..slapd.settings() }).unwrap();
+    add(&directory, "joe");
+    assert!(enter(&directory, "right").unwrap());
+}
+
+#[test]
+fn a_directory_is_there_before_its_server() {
+    if slapd::is_left_out() {
+        return;
+    }
+    let (mut slapd, home) = (Slapd::start(""), tempfile::tempdir().unwrap());
+    slapd.kill();
+    let new = |create: bool| Ldap::new(home.path(), Arc::new(RealDisk), create, &slapd.settings()).unwrap();
+    let (directory, other) = (new(true), new(false));
+    is_unavailable(directory.resolve("joe", Some("example.com")));
+    is_unavailable(directory.account(&id("joe")));
+    is_unavailable(enter(&directory, "right"));
+    assert!(directory.recognise("joe", &Secret::new("right"), &Origin::now("imap", None)).is_none());
+    is_unavailable(directory.create_domain(&DomainName::parse("a.example").unwrap(), ""));
+    slapd.restart();
+    // Where there are mailboxes nobody makes a directory that knows none of their owners.
+    let why = loop {
+        let why = is_unavailable(other.resolve("joe", Some("example.com")));
+        if !why.contains("can't be reached") {
+            break why;
+        }
+    };
+    assert!(why.contains("noSuchObject"), "{why}");
+    assert_eq!(until(|| directory.resolve("joe", Some("example.com"))), Resolution::Unknown);
+    assert_eq!(directory.domains().unwrap().len(), 1);
+    assert_eq!(until(|| other.domains()).len(), 1);
+    add(&directory, "joe");
+    assert!(enter(&directory, "right").unwrap());
 }

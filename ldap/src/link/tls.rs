@@ -7,11 +7,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::settings::{Protection, Settings};
+use crate::settings::Settings;
 
 /// What TLS needs, if there is to be TLS: a server must have a certificate of an authority that we know, for its name.
 pub(super) fn config(settings: &Settings) -> Result<Option<Arc<ClientConfig>>> {
-    if settings.protection == Protection::None {
+    if !settings.is_tls() {
         return Ok(None);
     }
     let mut roots = RootCertStore::empty();

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use directory::{DomainName, HashCost, Secret, UserId};
-use ldap::{Identity, Settings};
+use ldap::{Identity, Settings, Url};
 use tempfile::TempDir;
 
 pub(crate) const BASE: &str = "dc=example,dc=com";
@@ -26,7 +26,8 @@ pub(crate) struct Slapd {
     pub(crate) home: TempDir,
     child: Option<Child>,
     pub(crate) port: u16,
-    is_tls: bool,
+    /// Where it speaks TLS from the first octet, if it has a certificate.
+    pub(crate) tls_port: Option<u16>,
 }
 
 /// Whether the test is to be left out, because there is no slapd and somebody has said that this is all right.
@@ -58,12 +59,14 @@ impl Slapd {
         for schema in ["core", "cosine", "inetorgperson"] {
             writeln!(config, "include /etc/ldap/schema/{schema}.schema").unwrap();
         }
-        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ldap/angarium.schema");
+        let ours = home.path().join("angarium.schema");
+        fs::write(&ours, include_str!("../../../docs/ldap/angarium.schema")).unwrap();
         let (global, database): (Vec<_>, Vec<_>) = more.lines().partition(|line| line.starts_with("TLS"));
         let database = database.join("\n");
         writeln!(
             config,
             "include {ours}\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\nmoduleload argon2\npidfile {home}/pid\n{global}\n\
+             authz-regexp \"gidNumber=[0-9]+\\\\+uidNumber=[0-9]+,cn=peercred,cn=external,cn=auth\" \"{MANAGER}\"\n\
              database mdb\nsuffix {BASE}\nrootdn {MANAGER}\nrootpw \"{PASSWORD}\"\ndirectory {home}/db\n\
              maxsize 67108864\ndbnosync\n{indexes}\n{database}",
             ours = ours.display(),
@@ -73,9 +76,10 @@ impl Slapd {
         )
         .unwrap();
         fs::write(home.path().join("slapd.conf"), config).unwrap();
-        let mut slapd = Slapd { home, child: None, port: 0, is_tls: global.len() > 1 };
+        let mut slapd = Slapd { home, child: None, port: 0, tls_port: None };
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         for _ in 0..TRIES {
-            slapd.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            (slapd.port, slapd.tls_port) = (free(), (!global.is_empty()).then(free));
             if slapd.run() {
                 return slapd;
             }
@@ -125,8 +129,8 @@ impl Slapd {
     }
 
     fn run(&mut self) -> bool {
-        let tls = if self.is_tls { format!(" ldaps://127.0.0.1:{}", self.port) } else { String::new() };
-        let urls = if self.is_tls { tls.trim().to_owned() } else { format!("ldap://127.0.0.1:{}", self.port) };
+        let tls = self.tls_port.map(|port| format!(" ldaps://127.0.0.1:{port}")).unwrap_or_default();
+        let urls = format!("ldap://127.0.0.1:{} {}{tls}", self.port, self.socket_url());
         let mut child = Command::new(slapd().unwrap())
             .args(["-h", &urls, "-d", "stats", "-f"])
             .arg(self.home.path().join("slapd.conf"))
@@ -141,7 +145,8 @@ impl Slapd {
             line.contains("slapd starting")
         });
         // It says so a moment before it listens.
-        if is_up && listens(self.port, &mut child) {
+        let ports = [Some(self.port), self.tls_port];
+        if is_up && ports.into_iter().flatten().all(|port| listens(port, &mut child)) {
             // It must not wait for somebody to read what it says.
             std::thread::spawn(move || lines.for_each(drop));
             self.child = Some(child);
@@ -151,15 +156,28 @@ impl Slapd {
         false
     }
 
+    /// Where it is, by TLS if it has a certificate.
+    pub(crate) fn url(&self) -> String {
+        match self.tls_port {
+            Some(port) => format!("ldaps://127.0.0.1:{port}"),
+            None => format!("ldap://127.0.0.1:{}", self.port),
+        }
+    }
+
+    /// Its Unix socket, over which whoever runs the test is the manager.
+    pub(crate) fn socket_url(&self) -> String {
+        let path = self.home.path().join("ldapi");
+        format!("ldapi://{}", path.to_str().unwrap().replace('/', "%2F"))
+    }
+
     pub(crate) fn settings(&self) -> Settings {
-        let scheme = if self.is_tls { "ldaps" } else { "ldap" };
-        let url = format!("{scheme}://127.0.0.1:{}", self.port);
+        let url = Url::parse(&self.url()).unwrap();
         let identity = Identity { dn: MANAGER.into(), password: Secret::new(PASSWORD) };
         Settings {
             identity: Some(identity),
             admins: vec![UserId::parse("boss").unwrap()],
             hash_cost: HashCost { memory_kib: 64, passes: 1 },
-            ..Settings::new(&url, BASE, DomainName::parse("example.com").unwrap())
+            ..Settings::new(url, BASE, DomainName::parse("example.com").unwrap())
         }
     }
 
