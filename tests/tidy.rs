@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lmtpd", &["mailstore", "directory", "login", "wire", "message"]),
     ("tools", &["mailstore", "directory", "message"]),
     ("admin", &["tools", "mailstore", "directory", "wire"]),
+    ("rest", &["tools", "mailstore", "directory", "durable", "login", "wire"]),
     // It does everything over the wire.
     ("cyradm", &[]),
     (

@@ -374,6 +374,12 @@ impl Connection {
         self.stream
     }
 
+    /// The bare stream, for a protocol that is spoken by others. What stays behind knows who is connected, and counts failed
+    /// logins; it can neither read nor write.
+    pub fn take_stream(&mut self) -> Stream {
+        std::mem::replace(&mut self.stream, Stream::Closed)
+    }
+
     /// The bare stream, for a protocol that is spoken by others, and the connection's place among those that are allowed.
     pub fn into_parts(self) -> (Stream, Place) {
         (self.stream, Place { _slot: self.slot, _entry: self.entry })
