@@ -1,6 +1,7 @@
 //! The commands of the program: one table, a file for each.
 
 mod alias;
+mod api_token;
 mod apply;
 mod backup;
 mod check;
@@ -121,6 +122,7 @@ pub(crate) const TABLE: &[Command] = &[
     group::COMMAND,
     privileges::COMMAND,
     apply::COMMAND,
+    api_token::COMMAND,
     deliver::COMMAND,
     check::COMMAND,
     backup::COMMAND,

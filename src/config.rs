@@ -13,7 +13,7 @@ use thiserror::Error;
 pub(crate) use check::Problem;
 use options::ClientName;
 pub(crate) use options::{
-    Imap, Limits, Lmtp, Log, Login, Metrics, OAuth, Performance, Pop3, Quota, Scrub, Server, Store, Tls,
+    Http, Imap, Limits, Lmtp, Log, Login, Metrics, OAuth, Performance, Pop3, Quota, Scrub, Server, Store, Tls,
 };
 use section::Section;
 
@@ -46,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) performance: Performance,
     pub(crate) scrub: Scrub,
     pub(crate) metrics: Metrics,
+    pub(crate) http: Http,
     pub(crate) log: Log,
 }
 
@@ -68,6 +69,7 @@ macro_rules! for_each_section {
         $each!(performance: crate::config::Performance);
         $each!(scrub: crate::config::Scrub);
         $each!(metrics: crate::config::Metrics);
+        $each!(http: crate::config::Http);
         $each!(log: crate::config::Log);
     };
 }

@@ -15,6 +15,7 @@ use imapd::Imap;
 use lmtpd::Lmtp;
 use mailstore::Store;
 use pop3d::Pop3;
+use rest::Rest;
 use tokio::runtime::Handle;
 use wire::listen::Gate;
 use wire::meter::Commands;
@@ -39,7 +40,14 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Of these services, from now on. Called in the runtime that serves them.
-    pub(crate) fn new(services: &Services, gate: &Arc<Gate>, imap: &Imap, pop3: &Pop3, lmtp: &Arc<Lmtp>) -> Self {
+    pub(crate) fn new(
+        services: &Services,
+        gate: &Arc<Gate>,
+        imap: &Imap,
+        pop3: &Pop3,
+        lmtp: &Arc<Lmtp>,
+        rest: &Rest,
+    ) -> Self {
         Self {
             store: Arc::clone(&services.store),
             gate: Arc::clone(gate),
@@ -48,6 +56,7 @@ impl Metrics {
                 ("imap", Arc::clone(&imap.commands)),
                 ("pop3", Arc::clone(&pop3.commands)),
                 ("lmtp", Arc::clone(&lmtp.meters().commands)),
+                ("http", Arc::clone(&rest.commands)),
             ],
             runtime: Handle::current(),
             started: now(),

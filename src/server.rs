@@ -169,6 +169,8 @@ struct Ports {
     pop3s: Vec<Bound>,
     lmtp: Vec<Bound>,
     metrics: Vec<Bound>,
+    http: Vec<Bound>,
+    https: Vec<Bound>,
 }
 
 impl Ports {
@@ -183,6 +185,8 @@ impl Ports {
             pop3s: bind(&config.pop3.listen_tls)?,
             lmtp: bind(&config.lmtp.listen)?,
             metrics: bind(&config.metrics.listen)?,
+            http: bind(&config.http.listen)?,
+            https: bind(&config.http.listen_tls)?,
         })
     }
 }
@@ -195,6 +199,8 @@ struct Listeners {
     pop3s: Vec<Listener>,
     lmtp: Vec<Listener>,
     metrics: Vec<Listener>,
+    http: Vec<Listener>,
+    https: Vec<Listener>,
     control: Listener,
 }
 
@@ -210,12 +216,14 @@ impl Listeners {
             pop3s: tcp(ports.pop3s)?,
             lmtp,
             metrics: tcp(ports.metrics)?,
+            http: tcp(ports.http)?,
+            https: tcp(ports.https)?,
             control: Listener::unix(&config.control_socket(), CONTROL_SOCKET_MODE)?,
         })
     }
 
     /// By service, as `listening.json` and the terminal name them.
-    fn by_name(&self) -> [(&'static str, &[Listener]); 7] {
+    fn by_name(&self) -> [(&'static str, &[Listener]); 9] {
         [
             ("imap", &self.imap),
             ("imaps", &self.imaps),
@@ -223,6 +231,8 @@ impl Listeners {
             ("pop3s", &self.pop3s),
             ("lmtp", &self.lmtp),
             ("metrics", &self.metrics),
+            ("http", &self.http),
+            ("https", &self.https),
             ("control", std::slice::from_ref(&self.control)),
         ]
     }
@@ -231,7 +241,8 @@ impl Listeners {
         let imap = imap_service(config, tls, services, reception);
         let pop3 = pop3_service(config, tls, services, reception);
         let lmtp = lmtp_service(config, tls, services);
-        let metrics = Arc::new(Metrics::new(services, &reception.gate, &imap, &pop3, &lmtp));
+        let rest = rest_service(services, reception);
+        let metrics = Arc::new(Metrics::new(services, &reception.gate, &imap, &pop3, &lmtp, &rest));
         services.show(&metrics);
         let imap = move |conn: Connection| imapd::serve(Arc::clone(&imap), conn);
         let refusal = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
@@ -258,6 +269,12 @@ impl Listeners {
         let most = Some(metrics::CONNECTIONS);
         let service = Service { name: "metrics", tls: None, refusal: metrics::BUSY, most };
         accept(self.metrics, &service, reception, &page);
+
+        let requests = move |conn: Connection| rest::serve(Arc::clone(&rest), conn);
+        let clear = Service { name: "http", tls: None, refusal: rest::BUSY, most: Some(config.http.connections) };
+        let encrypted = Service { name: "https", tls: Some(tls.for_protocol("http/1.1")), ..clear.clone() };
+        accept(self.http, &clear, reception, &requests);
+        accept(self.https, &encrypted, reception, &requests);
 
         let (services, shutdown) = (Arc::clone(services), reception.shutdown.clone());
         let control = move |conn: Connection| control::answer(conn, Arc::clone(&services), shutdown.clone());
@@ -346,6 +363,11 @@ fn lmtp_service(config: &Config, tls: &Tls, services: &Services) -> Arc<lmtpd::L
     };
     let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));
     Arc::new(lmtpd::Lmtp::new(settings, store, directory, Some(tls.clone())))
+}
+
+fn rest_service(services: &Services, reception: &Reception) -> Arc<rest::Rest> {
+    let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));
+    rest::Rest::new(store, directory, Arc::clone(&services.api_tokens), reception.shutdown.clone())
 }
 
 /// The directories that listeners and certificates need; store and directory make their own.

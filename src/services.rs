@@ -7,6 +7,7 @@ use directory::{
 };
 use durable::disk::{Disk, RealDisk};
 use mailstore::{Layout, OpenReport, Store, StoreOptions};
+use rest::Tokens;
 use tools::Exit;
 use tracing::{info, warn};
 use wire::Sessions;
@@ -24,6 +25,8 @@ const ACCOUNTS: &str = "/etc/passwd";
 pub(crate) struct Services {
     pub(crate) store: Arc<Store>,
     pub(crate) directory: Arc<dyn Directory>,
+    /// The tokens of programs that use the directory over HTTP.
+    pub(crate) api_tokens: Arc<Tokens>,
     /// Who is connected to a running server.
     pub(crate) sessions: Arc<Sessions>,
     /// What a running server counts.
@@ -62,9 +65,11 @@ impl Services {
         }
         // A first start that ended between the two left a store without a single mailbox, hence without users.
         let first = report.created || store.mailbox_count() == 0;
+        let api_tokens = Arc::new(Tokens::open(Arc::clone(&disk), store.layout().config()));
         match open_directory(config, disk, &store, first, tokens) {
             Ok(directory) => {
-                Ok((Self { store, directory, sessions: Arc::default(), metrics: OnceLock::new() }, report))
+                let (sessions, metrics) = (Arc::default(), OnceLock::new());
+                Ok((Self { store, directory, api_tokens, sessions, metrics }, report))
             }
             Err(failure) => {
                 // What failed first is what to say; a store that is not closed repairs itself.

@@ -37,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "login",
             "oauth",
             "pop3d",
+            "rest",
             "tools",
             "mailstore",
             "directory",
@@ -223,6 +224,18 @@ fn every_log_key_is_registered() {
         }
     }
     assert_none(&wrong);
+}
+
+/// With `UPDATE=1` in the environment the document is written anew.
+#[test]
+fn the_api_is_documented() {
+    const DOCUMENT: &str = "docs/api/openapi.json";
+    let mut text = rest::openapi().to_pretty_json().expect("a document is JSON");
+    text.push('\n');
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(root().join(DOCUMENT), &text).expect("the document can be written");
+    }
+    assert!(read(DOCUMENT) == text, "{DOCUMENT} is not what the types say: UPDATE=1 cargo test --test tidy");
 }
 
 #[test]

@@ -206,7 +206,7 @@ mod tests {
         check(
             "[webmail]\n",
             &[
-                "1: unknown section [webmail]; the sections are server, store, imap, pop3, lmtp, quota, login, tls, oauth, limits, performance, scrub, metrics, log",
+                "1: unknown section [webmail]; the sections are server, store, imap, pop3, lmtp, quota, login, tls, oauth, limits, performance, scrub, metrics, http, log",
             ],
         );
         check(
@@ -227,7 +227,9 @@ mod tests {
         check("spool = '/x'\n", &["1: spool stands outside of any section; it belongs into [store]"]);
         check(
             "listen = []\n",
-            &["1: listen stands outside of any section; it belongs into [imap] or [pop3] or [lmtp] or [metrics]"],
+            &[
+                "1: listen stands outside of any section; it belongs into [imap] or [pop3] or [lmtp] or [metrics] or [http]",
+            ],
         );
         check("colour = 1\n", &["1: colour stands outside of any section, and no section has such an option"]);
         check("imap = 3\n", &["1: imap is a section: write [imap] on a line of its own"]);

@@ -372,6 +372,21 @@ section! {
 }
 
 section! {
+    /// The directory over HTTP for programs and pages: docs/api.md. Who asks logs in with a password or sends a token
+    /// (angarium api-token).
+    struct Http in "http" {
+        /// Addresses for HTTP in clear text. None by default. Passwords and tokens are taken from this machine only: for
+        /// 127.0.0.1:8080, or a proxy on this machine that speaks TLS to the world.
+        listen: Vec<SocketAddr> = Vec::new(),
+        /// Addresses for HTTP over TLS, with the certificates of [tls]. None by default; 127.0.0.1:8443 for example.
+        listen_tls: Vec<SocketAddr> = Vec::new(),
+        /// Connections to the addresses of listen, and as many again to those of listen_tls.
+        #[within("1", "1000000")]
+        connections: u32 = 256,
+    }
+}
+
+section! {
     /// The log, on standard error: systemd and container runtimes collect it there.
     struct Log in "log" {
         /// "text" for people, "json" for machines.
