@@ -144,11 +144,26 @@ pub fn delete_domains<D: Directory + ?Sized>(
     cascade: bool,
     progress: &mut dyn FnMut(&UserId),
 ) -> Result<(), CommandError> {
-    for user in service.begin_domain_deletion(names, cascade)? {
+    let domains: Vec<_> = names.iter().map(|name| (name.clone(), None)).collect();
+    delete_domains_at(store, service, &domains, cascade, progress)
+}
+
+/// The same; deletes none if one is not at the revision given with it any more.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn delete_domains_at<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    domains: &[(DomainName, Option<Revision>)],
+    cascade: bool,
+    progress: &mut dyn FnMut(&UserId),
+) -> Result<(), CommandError> {
+    for user in service.begin_domain_deletion_at(domains, cascade)? {
         delete_user(store, service, &user, None)?;
         progress(&user);
     }
-    names.iter().try_for_each(|name| Ok(service.finish_domain_deletion(name)?))
+    domains.iter().try_for_each(|(name, _)| Ok(service.finish_domain_deletion(name)?))
 }
 
 /// Ends what a crash cut short: users who were being made or deleted, domains that were being deleted. Returns how many. What

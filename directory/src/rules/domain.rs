@@ -58,9 +58,16 @@ pub(crate) fn describe(
 }
 
 /// Gives a domain another name, and everything with it.
-pub(crate) fn rename(view: &dyn View, actor: &Actor, from: &DomainName, to: &DomainName) -> Result<Plan> {
+pub(crate) fn rename(
+    view: &dyn View,
+    actor: &Actor,
+    from: &DomainName,
+    to: &DomainName,
+    expected: Option<Revision>,
+) -> Result<Plan> {
     require_administrator(actor, "rename a domain")?;
     let old = require_domain(view, from)?;
+    old.revision.require(expected, "domain", from)?;
     Domain { name: to.clone(), ..Domain::clone(&old) }.check_new()?;
     if view.domain(to)?.is_some() {
         return Err(Error::exists("domain", to, "a domain of this server"));
@@ -75,13 +82,19 @@ pub(crate) fn rename(view: &dyn View, actor: &Actor, from: &DomainName, to: &Dom
 
 /// Marks domains as going: all of them or none. Without `cascade` they must be empty but for `postmaster`; with it the caller
 /// deletes their users, one by one with their mailboxes, before each is [removed](remove). The primary domain, and the one
-/// with `admin` in it, can't go.
-pub(crate) fn begin_deletion(view: &dyn View, actor: &Actor, names: &[DomainName], cascade: bool) -> Result<Plan> {
+/// with `admin` in it, can't go, nor one that is not at the revision given with it.
+pub(crate) fn begin_deletion(
+    view: &dyn View,
+    actor: &Actor,
+    domains: &[(DomainName, Option<Revision>)],
+    cascade: bool,
+) -> Result<Plan> {
     require_administrator(actor, "delete a domain")?;
     let admin = view.user(&UserId::admin())?;
     let mut plan = Plan::default();
-    for name in names {
+    for (name, expected) in domains {
         let old = view.domain(name)?.ok_or_else(|| Error::NoDomain(name.to_string()))?;
+        old.revision.require(*expected, "domain", name)?;
         if old.primary {
             return Err(Error::protected("domain", name, "it is the server's own domain"));
         }

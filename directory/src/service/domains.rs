@@ -69,7 +69,15 @@ impl<D: Directory + ?Sized> Service<'_, D> {
     /// [`Denied`](crate::Error::Denied), [`NoDomain`](crate::Error::NoDomain), [`Rule`](crate::Error::Rule),
     /// [`Exists`](crate::Error::Exists), [`Protected`](crate::Error::Protected), the directory's.
     pub fn rename_domain(&self, from: &DomainName, to: &DomainName) -> Result<()> {
-        self.change(|view, actor| rules::domain::rename(view, actor, from, to)).map(drop)
+        self.rename_domain_at(from, to, None)
+    }
+
+    /// The same; refuses if the domain is not at `expected` any more, if that is given.
+    ///
+    /// # Errors
+    /// Those of [`rename_domain`](Service::rename_domain), and [`Conflict`](crate::Error::Conflict).
+    pub fn rename_domain_at(&self, from: &DomainName, to: &DomainName, expected: Option<Revision>) -> Result<()> {
+        self.change(|view, actor| rules::domain::rename(view, actor, from, to, expected)).map(drop)
     }
 
     /// Begins to delete domains, all of them or none: from now on nothing can be made in them. Without `cascade` they must be
@@ -81,9 +89,22 @@ impl<D: Directory + ?Sized> Service<'_, D> {
     /// [`Denied`](crate::Error::Denied), [`NoDomain`](crate::Error::NoDomain), [`Protected`](crate::Error::Protected), the
     /// directory's.
     pub fn begin_domain_deletion(&self, names: &[DomainName], cascade: bool) -> Result<Vec<UserId>> {
-        self.change(|view, actor| rules::domain::begin_deletion(view, actor, names, cascade))?;
+        let domains: Vec<_> = names.iter().map(|name| (name.clone(), None)).collect();
+        self.begin_domain_deletion_at(&domains, cascade)
+    }
+
+    /// The same; refuses, and marks none, if one is not at the revision given with it any more.
+    ///
+    /// # Errors
+    /// Those of [`begin_domain_deletion`](Service::begin_domain_deletion), and [`Conflict`](crate::Error::Conflict).
+    pub fn begin_domain_deletion_at(
+        &self,
+        domains: &[(DomainName, Option<Revision>)],
+        cascade: bool,
+    ) -> Result<Vec<UserId>> {
+        self.change(|view, actor| rules::domain::begin_deletion(view, actor, domains, cascade))?;
         let mut users = Vec::new();
-        for name in names {
+        for (name, _) in domains {
             users.append(&mut self.look(|view| rules::domain::users_of(view, name))?);
         }
         Ok(users)

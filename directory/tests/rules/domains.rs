@@ -157,6 +157,16 @@ fn several_domains_are_deleted_or_none() {
         refused(early, "protected", "domain", "c.example", "still has users");
         directory.delete_user(&uid("joe")).unwrap();
         service.finish_domain_deletion(&domain("c.example")).unwrap();
+        // Not what somebody else has changed meanwhile, and then nothing else either.
+        let (d, e) = (domain("d.example"), domain("e.example"));
+        let [seen, other] = [&d, &e].map(|name| Some(service.create_domain(name, "").unwrap().revision));
+        service.describe_domain(&d, "another", seen).unwrap();
+        let stale = service.begin_domain_deletion_at(&[(e.clone(), other), (d.clone(), seen)], true);
+        refused(stale, "conflict", "", "", "domain d.example was changed by somebody else");
+        assert!(service.domains().unwrap().iter().all(|domain| !domain.deleting), "none of them");
+        let seen = Some(service.domain(&d).unwrap().unwrap().revision);
+        service.begin_domain_deletion_at(&[(e.clone(), other), (d.clone(), seen)], true).unwrap();
+        [d, e].iter().for_each(|name| service.finish_domain_deletion(name).unwrap());
         let not_asked = service.finish_domain_deletion(&domain("example.com"));
         refused(not_asked, "protected", "domain", "example.com", "not marked for deletion");
     });
@@ -182,7 +192,11 @@ fn a_renamed_domain_takes_everything_along() {
         let (old, new) = (domain("old.example"), domain("new.example"));
         refused(service.rename_domain(&old, &domain("example.com")), "exists", "domain", "example.com", "taken");
         refused(service.rename_domain(&new, &old), "no-domain", "domain", "new.example", "no domain");
-        service.rename_domain(&old, &new).unwrap();
+        let seen = service.domain(&old).unwrap().unwrap().revision;
+        let other = Some(service.domain(&domain("example.com")).unwrap().unwrap().revision);
+        let stale = service.rename_domain_at(&old, &new, other);
+        refused(stale, "conflict", "", "", "domain old.example was changed by somebody else");
+        service.rename_domain_at(&old, &new, Some(seen)).unwrap();
         assert_eq!(names(&service), ["example.com", "new.example"]);
         assert_eq!(service.domain(&new).unwrap().unwrap().description, "kept");
         let joe = directory.user(&uid("joe")).unwrap().unwrap();
