@@ -2,7 +2,7 @@
 //!
 //! The copy has the shape of the store: `spool/<partition>/<mailbox>/` with one file a message and the mailbox's small
 //! files as they were at one moment, `config/` with the safety copies of the mailboxes database and the directory (the
-//! limits of quota roots are among them), subscriptions and scripts, and a manifest with the hash of every file. So it can
+//! limits of quota roots are among them), subscriptions, scripts and API tokens, and a manifest with the hash of every file. So it can
 //! be restored with `tar` and `reconstruct` as well as with `angarium restore`.
 //!
 //! Message files never change, so one that the previous backup has is linked to it and costs nothing (`--previous`); on
@@ -37,8 +37,8 @@ use crate::{Console, Exit, Progress};
 pub use self::verify::verify_backup;
 
 /// What of the configuration directory belongs into a backup, as far as it is there. Keys and passwords of services are
-/// left to those who manage the machine.
-const CONFIGURATION: [&str; 4] = ["copies", "user", "sieve", "quota"];
+/// left to those who manage the machine; of API tokens there are only hashes.
+const CONFIGURATION: [&str; 5] = ["copies", "user", "sieve", "quota", "api-tokens.json"];
 
 /// How often a directory is listed again because files have come meanwhile. One that still grows has all that matters.
 const LISTINGS: usize = 16;
@@ -106,6 +106,8 @@ pub fn backup(
         let from = store.layout().config().join(name);
         if from.is_dir() {
             backup.tree(&from, &format!("config/{name}"), console)?;
+        } else if from.is_file() {
+            backup.copy(&from, format!("config/{name}"), console)?;
         }
     }
     let Backup { target, mut manifest, mailboxes, messages, octets, linked, bad, .. } = backup;
@@ -272,7 +274,12 @@ impl Backup {
         if !kind.is_file() {
             return Ok(());
         }
-        let read = File::open(entry.path()).and_then(|mut file| {
+        self.copy(&entry.path(), name, console)
+    }
+
+    /// Copies a file of the configuration.
+    fn copy(&mut self, from: &Path, name: String, console: &mut dyn Console) -> Result<(), CommandError> {
+        let read = File::open(from).and_then(|mut file| {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
             Ok((bytes, file.metadata()?.modified()?))
