@@ -367,7 +367,8 @@ fn lmtp_service(config: &Config, tls: &Tls, services: &Services) -> Arc<lmtpd::L
 
 fn rest_service(services: &Services, reception: &Reception) -> Arc<rest::Rest> {
     let (store, directory) = (Arc::clone(&services.store), Arc::clone(&services.directory));
-    rest::Rest::new(store, directory, Arc::clone(&services.api_tokens), reception.shutdown.clone())
+    let (tokens, sessions) = (Arc::clone(&services.api_tokens), Arc::clone(&services.sessions));
+    rest::Rest::new(store, directory, tokens, sessions, reception.shutdown.clone())
 }
 
 /// The directories that listeners and certificates need; store and directory make their own.

@@ -63,6 +63,7 @@ const CALENDARS: &[(&str, &str)] = &[
     ("lmtpd/src/deposit/live.rs", "INTERNALDATE, and when a message came first"),
     ("lmtpd/src/session/message.rs", "Received:"),
     ("oauth/src/lib.rs", "the end of tokens"),
+    ("src/commands/api_token.rs", "the end of tokens"),
     ("src/commands/ctl_deliver.rs", "the age of rows on the disk"),
     ("src/commands/status.rs", "the age of what the disk knows"),
     ("src/logging.rs", "the log"),

@@ -5,16 +5,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use directory::{Account, UserId};
 use hyper::body::Incoming;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, REFERRER_POLICY,
+    TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use login::Failures;
@@ -25,6 +25,7 @@ use wire::Connection;
 use wire::meter::Verdict;
 
 use crate::Rest;
+use crate::counted::Counted;
 use crate::problem::Problem;
 
 /// Room for the head of a request: a long search, a cookie, a token.
@@ -90,14 +91,20 @@ pub async fn serve(rest: Arc<Rest>, mut connection: Connection) {
     let conn = connection.info().id;
     let link = Arc::new(Link { connection, failures: tokio::sync::Mutex::default(), user: Mutex::new(None) });
     let shutdown = rest.shutdown.clone();
+    let known = Arc::clone(&link);
     let answers = service_fn(move |request| answer(Arc::clone(&rest), Arc::clone(&link), request));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD);
+    // Whoever has sent all may say so and still wants the answer; and what is begun is done and logged.
+    http.half_close(true);
+    let stream = Counted::new(stream, Arc::clone(&known));
     let mut served = pin!(http.serve_connection(TokioIo::new(stream), answers));
     let ended = tokio::select! {
         ended = &mut served => Some(ended),
         () = sleep(LIFE) => None,
         () = shutdown.cancelled() => None,
+        // What is under way is answered.
+        _ = known.connection.ended() => None,
     };
     let ended = match ended {
         Some(ended) => ended,
@@ -119,7 +126,18 @@ async fn answer(rest: Arc<Rest>, link: Arc<Link>, mut request: Request<Incoming>
     let (method, path) = (request.method().clone(), request.uri().path().chars().take(SHOWN).collect::<String>());
     *link.user.lock() = None;
     request.extensions_mut().insert(Arc::clone(&link));
-    let Ok(mut response) = TowerToHyperService::new(rest.routes.clone()).call(request).await;
+    // Where the body ends may have been read in another way by somebody in between, who saw a Content-Length too: what comes
+    // behind it is not believed to be a request (RFC 9112, 6.3).
+    let is_last = request.headers().contains_key(TRANSFER_ENCODING) || has_no_host(&request);
+    let mut response = if has_no_host(&request) {
+        Problem::new(StatusCode::BAD_REQUEST, "host", "a request has one Host").into_response()
+    } else {
+        let Ok(response) = TowerToHyperService::new(rest.routes.clone()).call(request).await;
+        response
+    };
+    if is_last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, value);
     }
@@ -127,6 +145,14 @@ async fn answer(rest: Arc<Rest>, link: Arc<Link>, mut request: Request<Incoming>
     rest.commands.note(&method.as_str().to_ascii_lowercase(), verdict(status), took);
     log(&link, &method, &path, status, took);
     Ok(response)
+}
+
+/// Whether a request does not say for whom it is, or says it twice (RFC 9112, 3.2).
+fn has_no_host(request: &Request<Incoming>) -> bool {
+    match request.headers().get_all(HOST).iter().count() {
+        0 => request.version() == Version::HTTP_11,
+        hosts => hosts > 1,
+    }
 }
 
 fn verdict(status: StatusCode) -> Verdict {

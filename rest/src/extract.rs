@@ -27,15 +27,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            let detail = "the body must be JSON: Content-Type: application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail));
-        }
-        let octets = tokio::time::timeout(BODY_WITHIN, read(request.into_body()));
-        let octets = octets.await.map_err(|_| {
-            let detail = "the body took longer than 30 seconds";
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
-        })??;
+        let octets = whole(request).await?;
         let mut json = serde_json::Deserializer::from_slice(&octets);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
@@ -49,6 +41,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         json.end().map_err(|error| malformed(&error))?;
         Ok(Body(value))
     }
+}
+
+/// The JSON body of a request, for one who reads it himself.
+pub(crate) struct Text(pub(crate) String);
+
+impl<S: Send + Sync> FromRequest<S> for Text {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let octets = whole(request).await?;
+        serde_json::from_slice::<serde::de::IgnoredAny>(&octets).map_err(|error| malformed(&error))?;
+        let text = String::from_utf8(octets.to_vec());
+        text.map(Text).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "json", "the body is not UTF-8"))
+    }
+}
+
+/// All octets of a JSON body.
+async fn whole(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    if !is_json(request.headers()) {
+        let detail = "the body must be JSON: Content-Type: application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail));
+    }
+    let octets = tokio::time::timeout(BODY_WITHIN, read(request.into_body()));
+    octets.await.map_err(|_| {
+        let detail = "the body took longer than 30 seconds";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
+    })?
 }
 
 async fn read(body: HttpBody) -> Result<Zeroizing<Vec<u8>>, Problem> {

@@ -17,6 +17,7 @@
 
 mod caller;
 mod connection;
+mod counted;
 mod extract;
 mod problem;
 #[expect(unused_qualifications, reason = "the macros of utoipa write paths out")]
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use directory::Directory;
+use directory::{Directory, UserId};
 use login::{Door, Policy, Profile};
 use mailstore::Store;
 use tokio_util::sync::CancellationToken;
@@ -56,26 +57,40 @@ struct Shared {
     directory: Arc<dyn Directory>,
     tokens: Arc<Tokens>,
     sessions: sessions::Sessions,
+    /// Who is connected to the server, over whichever protocol.
+    connections: Arc<wire::Sessions>,
     door: Door,
 }
 
+impl Shared {
+    /// Ends the connections of somebody who is not welcome any more, over whichever protocol.
+    fn show_out(&self, user: &UserId) {
+        self.connections.end(CLOSED, |view| view.user.as_deref() == Some(user.as_str()));
+    }
+}
+
 impl Rest {
-    /// The interface to these.
+    /// The interface to these; `connections` is everybody who is connected.
     #[must_use]
     pub fn new(
         store: Arc<Store>,
         directory: Arc<dyn Directory>,
         tokens: Arc<Tokens>,
+        connections: Arc<wire::Sessions>,
         shutdown: CancellationToken,
     ) -> Arc<Rest> {
         // Passwords only; what else a site lets people in by needs an exchange that HTTP does not have.
         let profile = Profile { challenge: "", details: false, anonymous: false };
         let door = Door { directory: Arc::clone(&directory), policy: Policy::default(), profile };
-        let shared = Arc::new(Shared { store, directory, tokens, sessions: sessions::Sessions::default(), door });
+        let sessions = sessions::Sessions::default();
+        let shared = Arc::new(Shared { store, directory, tokens, sessions, connections, door });
         let routes = routes::router(Arc::clone(&shared));
         Arc::new(Rest { shared, routes, shutdown, commands: Arc::new(Commands::new(METHODS)) })
     }
 }
+
+/// What a client is told whose user is disabled or deleted.
+const CLOSED: &str = "This account is closed";
 
 /// The methods that there are.
 const METHODS: [&str; 5] = ["delete", "get", "patch", "post", "put"];

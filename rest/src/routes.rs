@@ -2,6 +2,7 @@
 
 mod aliases;
 mod app_passwords;
+mod connections;
 mod domains;
 mod fields;
 mod groups;
@@ -11,6 +12,7 @@ mod quotas;
 mod session;
 mod tokens;
 mod users;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,6 +83,7 @@ fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(domains::show, domains::change, domains::delete))
         .routes(routes!(domains::counts))
         .routes(routes!(domains::rename))
+        .routes(routes!(domains::delete_several))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::show, users::change, users::delete))
         .routes(routes!(users::set_enabled))
@@ -100,6 +103,11 @@ fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(privileges::show, privileges::change))
         .routes(routes!(groups::list))
         .routes(routes!(groups::show))
+        .routes(routes!(groups::change))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::end))
+        .routes(routes!(connections::end_many))
+        .routes(routes!(whole::apply_document))
 }
 
 /// This document.

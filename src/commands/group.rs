@@ -1,9 +1,10 @@
 //! `angarium group`: groups of users, which access lists and aliases may name.
 
 use clap::{Arg, ArgMatches};
-use directory::{Error, User, UserId};
+use directory::UserId;
 use serde_json::json;
-use tools::{CommandError, Console, Exit, accounts};
+use tools::group::change_group;
+use tools::{CommandError, Console, Exit};
 
 use super::listing::{self, texts};
 use super::{Command, Run, StoreCommand};
@@ -12,9 +13,6 @@ use crate::services::Services;
 
 pub(super) const COMMAND: Command =
     Command { spec, links: &[], run: Run::Store(StoreCommand { input: super::no_input, run }) };
-
-/// How often a change is tried again when somebody else's came first.
-const TRIES: usize = 20;
 
 fn spec() -> clap::Command {
     let group = || Arg::new("GROUP").required(true).help("The group's name, without group: in front");
@@ -68,31 +66,9 @@ fn show(group: &str, as_json: bool, services: &Services, console: &mut dyn Conso
 
 /// Puts users into a group, or takes them out. All must be there, or nothing is changed.
 fn change(group: &str, names: &[String], add: bool, services: &Services) -> Result<(), CommandError> {
-    let service = services.operator();
     let uids = names.iter().map(|name| UserId::parse(name)).collect::<Result<Vec<_>, _>>()?;
-    for uid in &uids {
-        let user = service.user(uid)?.ok_or_else(|| Error::NoUser(uid.to_string()))?;
-        if !add && !user.groups.iter().any(|known| known == group) {
-            return Err(Error::rule("groups", group, format!("{uid} is not in it")).into());
-        }
-    }
-    uids.iter().try_for_each(|uid| change_one(uid, group, add, services))
-}
-
-fn change_one(uid: &UserId, group: &str, add: bool, services: &Services) -> Result<(), CommandError> {
-    let service = services.operator();
-    let mut tries = TRIES;
-    loop {
-        let mut user = User::clone(&*service.user(uid)?.ok_or_else(|| Error::NoUser(uid.to_string()))?);
-        user.groups.retain(|known| known != group);
-        if add {
-            user.groups.push(group.to_owned());
-        }
-        match accounts::update_user(&services.store, &service, &user) {
-            Err(CommandError::Directory(Error::Conflict { .. })) if tries > 0 => tries -= 1,
-            done => return done.map(drop),
-        }
-    }
+    let (coming, going): (&[UserId], &[UserId]) = if add { (&uids, &[]) } else { (&[], &uids) };
+    change_group(&services.store, &services.operator(), group, coming, going)
 }
 
 #[cfg(test)]

@@ -15,8 +15,6 @@ pub(super) const COMMAND: Command =
 
 /// What a client is told if the administrator says nothing else.
 const MESSAGE: &str = "Disconnected by the administrator";
-/// Services whose sessions are not mail clients'.
-const OURS: [&str; 2] = ["control", "metrics"];
 
 fn spec() -> clap::Command {
     clap::Command::new("kick")
@@ -58,7 +56,7 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
         let named = ids.contains(&view.id)
             || view.user.as_deref().is_some_and(|user| users.iter().any(|wanted| *wanted == user))
             || view.peer.ip().is_some_and(|ip| networks.iter().any(|network| network.contains(ip)));
-        !OURS.contains(&view.service) && (named || all)
+        view.is_clients() && (named || all)
     };
     let ended = services.sessions.end(message, chosen);
     info!(event = "sessions.kicked", sessions = ended, message);

@@ -1,96 +1,138 @@
-//! The directory over HTTP as the whole program serves it: over TLS and without, with tokens that a command makes.
+//! Over TLS and without, with tokens that a command makes; who asks is seen, and can be shown out.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test reports trouble by panicking")]
-
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use harness::Home;
-use serde_json::Value;
+use harness::{PASSWORD, await_until};
+use serde_json::{Value, json};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
-
-fn home() -> Home {
-    let home = Home::new(PROGRAM, &["http.listen = [\"127.0.0.1:0\"]", "http.listen_tls = [\"127.0.0.1:0\"]"]);
-    home.add_user("admin");
-    home.add_user("joe");
-    home
-}
-
-fn address(home: &Home, service: &str) -> SocketAddr {
-    let text = std::fs::read_to_string(home.config_dir().join("socket/listening.json")).expect("the server tells");
-    let listening: Value = serde_json::from_str(&text).expect("JSON");
-    listening[service][0].as_str().expect("an address").parse().expect("an address")
-}
-
-/// The status and the body of what is answered.
-fn request(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
-    let mut socket = TcpStream::connect(address).expect("connected");
-    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
-    let text = format!(
-        "{method} {path} HTTP/1.1\r\nHost: mail.example.org\r\nAuthorization: Bearer {token}\r\nIf-Match: *\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    socket.write_all(text.as_bytes()).expect("written");
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).expect("text");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-    (status, serde_json::from_str(body).unwrap_or_default())
-}
+use crate::client::{Reply, Site, address, connect, request, token};
 
 #[test]
-fn served_with_tokens_that_a_command_makes() {
-    let home = home();
-    // Without a server, and with one.
-    let before = home.must_run(&["api-token", "create", "early", "--expires", "90d"], b"").trim().to_owned();
-    let server = home.start();
-    let clear = address(&home, "http");
-    let token = home.must_run(&["api-token", "create", "late", "--user", "joe"], b"").trim().to_owned();
-    assert_eq!(request(clear, "GET", "/api/v1/session", &before, "").1["user"], "admin");
-    assert_eq!(request(clear, "GET", "/api/v1/session", &token, "").1["user"], "joe");
-    let new = "{\"uid\": \"ann\", \"password\": \"correct-horse\", \"given_name\": \"A\", \"surname\": \"B\"}";
-    assert_eq!(request(clear, "POST", "/api/v1/users", &token, new).0, 403);
-    assert_eq!(request(clear, "POST", "/api/v1/users", &before, new).0, 201);
-    server.imap("ann").must("SELECT INBOX").expect("ann has a mailbox and can log in");
-    assert_eq!(request(clear, "DELETE", "/api/v1/users/ann", &before, "").0, 200);
+fn with_tokens_that_a_command_makes() {
+    // Admin's was made before there was a server.
+    let site = Site::new(&[]);
+    let joes = token(&site.home, "joe");
+    assert_eq!(site.ask("GET", "/api/v1/session", "").is(200)["user"], "admin");
+    assert_eq!(site.ask_as(&joes, "GET", "/api/v1/session", "").is(200)["user"], "joe");
+    let new = r#"{"uid": "ann", "password": "correct-horse", "given_name": "A", "surname": "B"}"#;
+    site.ask_as(&joes, "POST", "/api/v1/users", new).problem(403, "denied");
+    site.ask("POST", "/api/v1/users", new).is(201);
+    site.server.imap("ann").must("SELECT INBOX").expect("ann has a mailbox and can log in");
+    site.ask("DELETE", "/api/v1/users/ann", "").is(200);
 
-    let list = home.must_run(&["api-token", "list", "--json"], b"");
-    assert!(!list.contains(&token) && !list.contains(&before), "{list}");
+    let list = site.home.must_run(&["api-token", "list", "--json"], b"");
+    assert!(!list.contains(&joes) && !list.contains(&site.token), "{list}");
     let tokens: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let late = tokens.iter().find(|token| token["name"] == "late").expect("it is listed");
-    home.must_run(&["api-token", "delete", late["id"].as_str().expect("an ID")], b"");
-    assert_eq!(request(clear, "GET", "/api/v1/session", &token, "").0, 401);
-    assert!(!home.run(&["api-token", "delete", "nothing"], b"").status.success());
-    let shown = home.must_run(&["metrics"], b"");
+    let id = tokens.iter().find(|token| token["user"] == "joe").expect("it is listed")["id"].as_str().expect("an ID");
+    site.home.must_run(&["api-token", "delete", id], b"");
+    site.ask_as(&joes, "GET", "/api/v1/session", "").problem(401, "unauthorized");
+    assert!(!site.home.run(&["api-token", "delete", "nothing"], b"").status.success());
+    let shown = site.home.must_run(&["metrics"], b"");
     assert!(shown.contains("service=\"http\",command=\"post\",result=\"ok\""), "{shown}");
-    server.stop(&[]);
-    let file = std::fs::read_to_string(home.config_dir().join("api-tokens.json")).expect("it is there");
-    assert!(file.contains("early") && !file.contains(&before), "{file}");
+    let file = std::fs::read_to_string(site.home.config_dir().join("api-tokens.json")).expect("it is there");
+    assert!(file.contains("test of admin") && !file.contains(&site.token), "{file}");
+    site.stop(&[]);
 }
 
+/// With the certificates and the versions of TLS that the other services have.
 #[test]
-fn served_over_tls() {
+fn over_tls() {
     if !Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
-        println!("SKIPPED served_over_tls: curl is not installed");
+        println!("SKIPPED over_tls: curl is not installed");
         return;
     }
-    let home = home();
-    let server = home.start();
-    let token = home.must_run(&["api-token", "create", "x"], b"").trim().to_owned();
-    let url = format!("https://{}/api/v1/session", address(&home, "https"));
-    let bearer = format!("Authorization: Bearer {token}");
+    let site = Site::new(&[]);
+    let url = format!("https://{}/api/v1/session", address(&site.home, "https"));
+    let bearer = format!("Authorization: Bearer {}", site.token);
     let curl = |arguments: &[&str]| {
-        let output = Command::new("curl").args(["-sSki", "--max-time", "60"]).args(arguments).output().expect("it runs");
-        String::from_utf8(output.stdout).expect("text")
+        let output =
+            Command::new("curl").args(["-sSki", "--max-time", "60"]).args(arguments).output().expect("it runs");
+        (output.status.success(), String::from_utf8(output.stdout).expect("text"))
     };
-    let shown = curl(&["-H", &bearer, &url]);
-    assert!(shown.starts_with("HTTP/1.1 200 ") && shown.contains("\"user\":\"admin\""), "{shown}");
-    let login = format!("{{\"user\": \"joe\", \"password\": \"{}\"}}", harness::PASSWORD);
-    let begun = curl(&["-H", "Content-Type: application/json", "-d", &login, &url]);
+    for version in [&["--tlsv1.2", "--tls-max", "1.2"][..], &["--tlsv1.3"]] {
+        let (_, shown) = curl(&[&["-H", &bearer, &url], version].concat());
+        assert!(shown.starts_with("HTTP/1.1 200 ") && shown.contains("\"user\":\"admin\""), "{version:?}: {shown}");
+    }
+    let (went, shown) = curl(&["-H", &bearer, "--tls-max", "1.1", &url]);
+    assert!(!went && shown.is_empty(), "{shown}");
+    let login = json!({"user": "joe", "password": PASSWORD}).to_string();
+    let (_, begun) = curl(&["-H", "Content-Type: application/json", "-d", &login, &url]);
     assert!(begun.starts_with("HTTP/1.1 201 ") && begun.contains("; SameSite=Strict; Secure"), "{begun}");
-    server.stop(&[]);
+    site.stop(&[]);
+}
+
+/// A connection is one of those that `who` shows and `kick` ends, and the other way round.
+#[test]
+fn connections_are_seen_and_ended() {
+    let site = Site::new(&[]);
+    let (joes, path) = (token(&site.home, "joe"), "/api/v1/connections");
+    let ask = |socket: &mut TcpStream| {
+        let bearer = format!("Authorization: Bearer {joes}");
+        socket.write_all(request(&[&bearer], "GET", "/api/v1/session", "").as_bytes()).expect("sent");
+        Reply::try_read(socket)
+    };
+    let who = || {
+        let said = site.home.must_run(&["who", "--json", "joe"], b"");
+        said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<Value>>()
+    };
+    let mut socket = connect(site.clear);
+    assert_eq!(ask(&mut socket).expect("kept open").status, 200);
+    assert_eq!(ask(&mut socket).expect("kept open").status, 200);
+    let rows = who();
+    assert!(rows.len() == 1 && rows[0]["service"] == "http", "{rows:?}");
+    assert!(rows[0]["octets_in"].as_u64() > Some(100) && rows[0]["octets_out"].as_u64() > Some(100), "{rows:?}");
+    site.home.must_run(&["kick", "--user", "joe"], b"");
+    assert!(Reply::try_read(&mut socket).is_none(), "it has ended");
+
+    // The same by HTTP, of a mail client.
+    let mut imap = site.server.imap("joe");
+    let listed = site.ask("GET", &format!("{path}?user=joe"), "").is(200);
+    let items = listed["items"].as_array().expect("a list");
+    assert!(items.len() == 1 && items[0]["service"] == "imap", "{listed}");
+    site.ask_as(&joes, "GET", path, "").problem(403, "denied");
+    site.ask_as(&joes, "POST", &format!("{path}/end"), r#"{"all": true}"#).problem(403, "denied");
+    site.ask("DELETE", &format!("{path}/{}", items[0]["id"]), "").is(204);
+    assert!(imap.must("NOOP").is_err(), "it has ended");
+    site.ask("DELETE", &format!("{path}/nonsense"), "").problem(404, "no-connection");
+    let mut imap = site.server.imap("sue");
+    let ended = site.ask("POST", &format!("{path}/end"), r#"{"users": ["sue"], "message": "Back at noon"}"#).is(200);
+    assert_eq!(ended, json!({"connections": 1}));
+    assert!(imap.must("NOOP").is_err(), "it has ended");
+    for (wrong, field) in [
+        ("{}", "users"),
+        (r#"{"all": true, "message": "two\nlines"}"#, "message"),
+        (r#"{"networks": ["here"]}"#, "networks"),
+    ] {
+        assert_eq!(site.ask("POST", &format!("{path}/end"), wrong).problem(422, "rule")["field"], field);
+    }
+    site.stop(&[]);
+}
+
+/// Whoever is disabled or deleted is shown out, over whichever protocol he is there.
+#[test]
+fn who_is_not_welcome_is_shown_out() {
+    let site = Site::new(&[]);
+    let joes = token(&site.home, "joe");
+    for (method, path, body) in [
+        ("PUT", "/api/v1/users/joe/enabled", r#"{"enabled": false}"#),
+        ("PUT", "/api/v1/users/joe/enabled", r#"{"enabled": true}"#),
+        ("DELETE", "/api/v1/users/joe", ""),
+    ] {
+        let mut imap = (!body.contains("true")).then(|| site.server.imap("joe"));
+        site.ask(method, path, body).is(200);
+        if let Some(imap) = &mut imap {
+            await_until("the session ends", || imap.must("NOOP").is_err());
+            site.ask_as(&joes, "GET", "/api/v1/session", "").problem(401, "unauthorized");
+        }
+    }
+    site.ask("POST", "/api/v1/domains", r#"{"name": "example.net"}"#).is(201);
+    site.ask("PATCH", "/api/v1/users/sue", r#"{"mail": "sue@example.net"}"#).is(200);
+    let mut imap = site.server.imap("sue");
+    let gone =
+        site.ask("POST", "/api/v1/domain-deletions", r#"{"domains": [{"name": "example.net"}], "cascade": true}"#);
+    assert_eq!(gone.is(200), json!({"users": ["sue"]}));
+    await_until("the session ends", || imap.must("NOOP").is_err());
+    site.stop(&[]);
 }

@@ -16,6 +16,7 @@ pub mod examine;
 pub mod expire;
 #[cfg(test)]
 mod fixture;
+pub mod group;
 mod import;
 pub mod interval;
 pub mod logins;

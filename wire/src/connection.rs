@@ -380,6 +380,17 @@ impl Connection {
         std::mem::replace(&mut self.stream, Stream::Closed)
     }
 
+    /// Completes when an administrator ends the session, with what he says: for a protocol that is spoken by others. Only one
+    /// may wait for it. Reads of ours notice it themselves.
+    pub async fn ended(&self) -> Arc<str> {
+        ended(self.entry.as_ref()).await
+    }
+
+    /// Tells administrators how many octets came and went, where others read and write.
+    pub fn show_octets_of(&self, octets_in: u64, octets_out: u64) {
+        self.entry.iter().for_each(|entry| entry.set_octets(octets_in, octets_out));
+    }
+
     /// The bare stream, for a protocol that is spoken by others, and the connection's place among those that are allowed.
     pub fn into_parts(self) -> (Stream, Place) {
         (self.stream, Place { _slot: self.slot, _entry: self.entry })

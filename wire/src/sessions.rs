@@ -54,6 +54,17 @@ pub struct SessionView {
     pub octets_out: u64,
 }
 
+/// Services whose connections are our own: commands, and whoever collects the metrics.
+const OWN: [&str; 2] = ["control", "metrics"];
+
+impl SessionView {
+    /// Whether it is a client's or an MTA's, and may be ended.
+    #[must_use]
+    pub fn is_clients(&self) -> bool {
+        !OWN.contains(&self.service)
+    }
+}
+
 /// A connection's row.
 #[derive(Debug)]
 pub(crate) struct Row {

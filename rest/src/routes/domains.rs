@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use directory::{Domain, DomainName, Service};
+use directory::{Domain, DomainName, Revision, Service, UserId, Words};
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Answer, NotChanged, NotDone, Paging, Part, Precondition, Refused};
+use crate::Shared;
 use crate::caller::Caller;
 use crate::extract::{Body, IfMatch, Name, Query};
 use crate::problem::Problem;
@@ -83,14 +84,60 @@ pub(super) struct Cascade {
     cascade: Option<bool>,
 }
 
+/// Domains to be deleted.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Deletion {
+    #[schema(min_items = 1, max_items = 1000)]
+    domains: Vec<Going>,
+    /// Delete their users with all their mail, and their aliases. Without it they must be empty.
+    #[serde(default)]
+    cascade: bool,
+}
+
+/// One of them.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Going {
+    #[schema(example = "example.com", min_length = 1, max_length = 253)]
+    name: String,
+    /// Which state of the domain is to go, as it was read; whichever there is if it is left out.
+    revision: Option<String>,
+}
+
+/// What went.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Gone {
+    /// The users who went with their domains.
+    users: Vec<String>,
+}
+
+/// Which domains.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Search {
+    /// Words that each must be part of the name or the description.
+    q: Option<String>,
+    /// Most rows of the page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u64>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
 /// The domains of the server, by name.
 #[utoipa::path(
-    get, path = "/api/v1/domains", tag = "domains", operation_id = "list_domains", params(Paging),
+    get, path = "/api/v1/domains", tag = "domains", operation_id = "list_domains", params(Search),
     responses((status = 200, description = "A page of domains", body = Part<DomainView>), Refused),
 )]
-pub(super) async fn list(caller: Caller, Query(paging): Query<Paging>) -> Result<Answer<Part<DomainView>>, Problem> {
+pub(super) async fn list(caller: Caller, Query(search): Query<Search>) -> Result<Answer<Part<DomainView>>, Problem> {
     let domains = caller.run(|_, service| Ok(service.domains()?)).await?;
-    let views = domains.iter().map(|domain| DomainView::from(&**domain)).collect();
+    let words = Words::parse(search.q.as_deref().unwrap_or_default());
+    let text = |domain: &Domain| format!("{} {}", domain.name, domain.description).to_lowercase();
+    let fits = domains.iter().filter(|domain| words.match_folded(&text(domain)));
+    let views = fits.map(|domain| DomainView::from(&**domain)).collect();
+    let paging = Paging { limit: search.limit, after: search.after };
     Part::cut(views, &paging, |view| view.name.clone()).map(Answer::ok)
 }
 
@@ -158,11 +205,51 @@ pub(super) async fn delete(
     let cascade = cascade.cascade.unwrap_or_default();
     let deleted = caller.run(move |shared, service| {
         let domain = find(service, &name)?;
-        expected.expect(domain.revision)?;
-        let names = std::slice::from_ref(&domain.name);
-        Ok(tools::accounts::delete_domains(&shared.store, service, names, cascade, &mut |_| {})?)
+        let expected = expected.expect(domain.revision)?;
+        delete_all(shared, service, &[(domain.name.clone(), Some(expected))], cascade).map(drop)
     });
     deleted.await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// Deletes domains: all of them, or none.
+#[utoipa::path(
+    post, path = "/api/v1/domain-deletions", tag = "domains", operation_id = "delete_domains", request_body = Deletion,
+    responses(
+        (status = 200, description = "They are gone", body = Gone),
+        NotDone,
+        (status = 412, description = "Somebody else has changed one of them since it was seen.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn delete_several(caller: Caller, Body(deletion): Body<Deletion>) -> Result<Answer<Gone>, Problem> {
+    let gone = caller.run(move |shared, service| {
+        let parse = |going: &Going| -> directory::Result<(DomainName, Option<Revision>)> {
+            let name = DomainName::parse(&going.name).map_err(|error| error.of_field("domains"))?;
+            Ok((name, going.revision.as_deref().map(str::parse).transpose()?))
+        };
+        let domains = deletion.domains.iter().map(parse).collect::<directory::Result<Vec<_>>>()?;
+        if domains.is_empty() {
+            return Err(Problem::rule("domains", "", "name one at least"));
+        }
+        delete_all(shared, service, &domains, deletion.cascade).map_err(Problem::in_body)
+    });
+    gone.await.map(|users| Answer::ok(Gone { users }))
+}
+
+/// Deletes domains, and shows their users out.
+fn delete_all(
+    shared: &Shared,
+    service: &Service<'_>,
+    domains: &[(DomainName, Option<Revision>)],
+    cascade: bool,
+) -> Result<Vec<String>, Problem> {
+    let mut users = Vec::new();
+    let mut gone = |uid: &UserId| {
+        shared.show_out(uid);
+        users.push(uid.to_string());
+    };
+    tools::accounts::delete_domains_at(&shared.store, service, domains, cascade, &mut gone)?;
+    Ok(users)
 }
 
 /// How many users and aliases a domain has.
@@ -195,9 +282,9 @@ pub(super) async fn rename(
     let domain = caller
         .run(move |_, service| {
             let domain = find(service, &name)?;
-            expected.expect(domain.revision)?;
+            let expected = expected.expect(domain.revision)?;
             let new = DomainName::parse(&renaming.name).map_err(|error| error.of_field("name"))?;
-            service.rename_domain(&domain.name, &new)?;
+            service.rename_domain_at(&domain.name, &new, Some(expected))?;
             find(service, new.as_str())
         })
         .await?;

@@ -40,6 +40,28 @@ impl Password {
     }
 }
 
+/// What a user logs in with, as an administrator gives it.
+pub(crate) enum GivenPassword {
+    /// The password.
+    Clear(Secret),
+    /// What another server has kept of it.
+    Hash(Secret),
+}
+
+impl GivenPassword {
+    /// One of the two fields.
+    ///
+    /// # Errors
+    /// Both are given, or none; a rule of the field `password`.
+    pub(crate) fn either(password: Option<Password>, hash: Option<Password>) -> Result<GivenPassword, Problem> {
+        match (password, hash) {
+            (Some(password), None) => password.check().map(GivenPassword::Clear),
+            (None, Some(hash)) => Ok(GivenPassword::Hash(hash.into_secret())),
+            _ => Err(Problem::rule("password", "", "give either a password or a hash")),
+        }
+    }
+}
+
 /// A field that may be null, where null is not the same as nothing at all.
 pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where

@@ -1,12 +1,13 @@
 //! `/api/v1/groups`. A group is there as long as a user is in it: who is in which is a field of users.
 
-use directory::Privilege;
-use serde::Serialize;
+use directory::{Privilege, UserId};
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, Paging, Part, Refused};
+use super::{Answer, NotDone, Paging, Part, Refused};
 use crate::caller::Caller;
-use crate::extract::{Name, Query};
+use crate::extract::{Body, Name, Query};
 use crate::problem::Problem;
 
 /// A group.
@@ -23,6 +24,20 @@ pub(super) struct GroupView {
 #[schema(as = GroupUser)]
 pub(super) struct UserOf {
     uid: String,
+}
+
+/// Who comes, and who goes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupChange {
+    /// User IDs.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    add: Vec<String>,
+    /// User IDs.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    remove: Vec<String>,
 }
 
 /// The groups, by name.
@@ -55,4 +70,28 @@ pub(super) async fn show(
     });
     let views = found.await?.iter().map(|uid| UserOf { uid: uid.to_string() }).collect();
     Part::cut(views, &paging, |view| view.uid.clone()).map(Answer::ok)
+}
+
+/// Puts users into a group, and takes others out. All must be there, or nothing is changed.
+#[utoipa::path(
+    post, path = "/api/v1/groups/{name}/users", tag = "groups", operation_id = "change_group",
+    params(("name" = String, Path)), request_body = GroupChange,
+    responses((status = 204, description = "They are in it, or not"), NotDone),
+)]
+pub(super) async fn change(
+    caller: Caller,
+    Name(name): Name,
+    Body(change): Body<GroupChange>,
+) -> Result<StatusCode, Problem> {
+    caller.require_admin("change a group")?;
+    let changed = caller.run(move |shared, service| {
+        let (add, remove) = (users("add", &change.add)?, users("remove", &change.remove)?);
+        let changed = tools::group::change_group(&shared.store, service, &name, &add, &remove);
+        changed.map_err(|error| Problem::from(error).in_body())
+    });
+    changed.await.map(|()| StatusCode::NO_CONTENT)
+}
+
+fn users(field: &'static str, texts: &[String]) -> directory::Result<Vec<UserId>> {
+    texts.iter().map(|text| UserId::parse(text).map_err(|error| error.of_field(field))).collect()
 }

@@ -4,11 +4,11 @@ mod view;
 
 use std::sync::Arc;
 
-use directory::{Address, DomainName, Service, User, UserId, UserOrder, UserQuery, UserState, Words};
+use directory::{Address, Credentials, DomainName, Service, User, UserId, UserOrder, UserQuery, UserState, Words};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::fields::Password;
+use super::fields::{GivenPassword, Password};
 use super::{Answer, NotChanged, NotDone, Part, Precondition, Refused, page};
 use crate::caller::Caller;
 use crate::extract::{Body, IfMatch, Name, Query};
@@ -113,9 +113,17 @@ pub(super) async fn create(caller: Caller, Body(new): Body<NewUser>) -> Result<A
             let user = new.user(service).map_err(Problem::in_body)?;
             let domain = service.require_domain(user.mail.domain());
             domain.map_err(|error| Problem::from(error).in_body().of("mail"))?;
-            let made = tools::accounts::create_user(&shared.store, service, &user, &password);
-            let made = made.map_err(|error| Problem::from(error).in_body())?;
-            find(service, made.uid.as_str())
+            let made = match password {
+                GivenPassword::Clear(password) => {
+                    tools::accounts::create_user(&shared.store, service, &user, &password).map(drop)
+                }
+                GivenPassword::Hash(hash) => {
+                    let credentials = Credentials::from_hash(&hash).map_err(|error| error.of_field("hash"))?;
+                    tools::accounts::create_users(&shared.store, service, &[(user.clone(), credentials)])
+                }
+            };
+            made.map_err(|error| Problem::from(error).in_body())?;
+            find(service, user.uid.as_str())
         })
         .await?;
     let location = format!("/api/v1/users/{}", user.uid);
@@ -169,7 +177,11 @@ pub(super) async fn delete(caller: Caller, Name(uid): Name, expected: IfMatch) -
         let expected = expected.expect(user.revision)?;
         // One who is half gone has none any more.
         let vanishing = service.vanishing_with(&user.uid).unwrap_or_default();
-        tools::accounts::delete_user(&shared.store, service, &user.uid, Some(expected))?;
+        let done = tools::accounts::delete_user(&shared.store, service, &user.uid, Some(expected));
+        if !matches!(&done, Err(tools::CommandError::Directory(_))) {
+            shared.show_out(&user.uid);
+        }
+        done?;
         Ok(Deleted { uid: user.uid.to_string(), aliases: vanishing.iter().map(ToString::to_string).collect() })
     });
     deleted.await.map(Answer::ok)
@@ -188,10 +200,13 @@ pub(super) async fn set_enabled(
     Body(wanted): Body<Enabled>,
 ) -> Result<Answer<UserView>, Problem> {
     let user = caller
-        .run(move |_, service| {
+        .run(move |shared, service| {
             let user = find(service, &uid)?;
             let expected = expected.expect(user.revision)?;
             service.set_user_enabled(&user.uid, wanted.enabled, Some(expected))?;
+            if !wanted.enabled {
+                shared.show_out(&user.uid);
+            }
             find(service, &uid)
         })
         .await?;
@@ -211,13 +226,11 @@ pub(super) async fn set_password(
 ) -> Result<hyper::StatusCode, Problem> {
     let set = caller.run(move |_, service| {
         let user = own_or_found(service, &uid)?;
-        match (new.password, new.hash) {
-            (Some(password), None) => Ok(service.set_password(&user, &password.check()?)?),
-            (None, Some(hash)) => {
-                let set = service.set_password_hash(&user, &hash.into_secret());
-                Ok(set.map_err(|error| error.of_field("hash"))?)
+        match GivenPassword::either(new.password, new.hash)? {
+            GivenPassword::Clear(password) => Ok(service.set_password(&user, &password)?),
+            GivenPassword::Hash(hash) => {
+                Ok(service.set_password_hash(&user, &hash).map_err(|error| error.of_field("hash"))?)
             }
-            _ => Err(Problem::rule("password", "", "give either a password or a hash")),
         }
     });
     set.await.map(|()| hyper::StatusCode::NO_CONTENT)

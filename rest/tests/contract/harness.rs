@@ -45,7 +45,8 @@ impl Site {
             Arc::new(embedded.with_logins(directory::Logins::new(&config, Arc::clone(&disk), 100)));
         let tokens = Arc::new(Tokens::open(disk, &config));
         let shutdown = CancellationToken::new();
-        let rest = Rest::new(Arc::clone(&store), Arc::clone(&directory), Arc::clone(&tokens), shutdown.clone());
+        let (shared, own) = (Arc::clone(&directory), Arc::clone(&tokens));
+        let rest = Rest::new(Arc::clone(&store), shared, own, Arc::default(), shutdown.clone());
         let site = Site { _home: home, store, directory, tokens, rest, shutdown };
         for name in ["admin", "joe", "sue"] {
             site.add_user(name);

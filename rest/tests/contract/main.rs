@@ -8,4 +8,6 @@ mod document;
 mod domains;
 mod harness;
 mod http;
+mod together;
 mod users;
+mod whole;

@@ -1,12 +1,10 @@
 //! Users in JSON: as they are shown, as they are made, as they are changed.
 
-use directory::{
-    Account, Address, Contact, ContactField, Forwarding, RemoteAddress, Secret, Service, User, UserId, UserState,
-};
+use directory::{Account, Address, Contact, ContactField, Forwarding, RemoteAddress, Service, User, UserId, UserState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::fields::{Password, given, text};
+use super::super::fields::{GivenPassword, Password, given, text};
 use super::mail_of;
 use crate::problem::Problem;
 
@@ -196,7 +194,11 @@ pub(in crate::routes) struct NewUser {
     /// The login name; can't be changed.
     #[schema(example = "joe", min_length = 1, max_length = 64)]
     uid: String,
-    password: Password,
+    /// The password.
+    password: Option<Password>,
+    /// Instead: its hash, as another server has kept it (`{SSHA512}...`, `$6$...`).
+    #[schema(min_length = 1, max_length = 1020)]
+    hash: Option<Password>,
     /// The user ID in the primary domain if it is left out.
     #[schema(example = "joe.smith@example.com")]
     mail: Option<String>,
@@ -226,8 +228,8 @@ pub(in crate::routes) struct NewUser {
 
 impl NewUser {
     /// The password apart from the rest.
-    pub(super) fn parts(self) -> Result<(NewUser, Secret), Problem> {
-        let password = self.password.clone().check()?;
+    pub(super) fn parts(mut self) -> Result<(NewUser, GivenPassword), Problem> {
+        let password = GivenPassword::either(self.password.take(), self.hash.take())?;
         Ok((self, password))
     }
 
