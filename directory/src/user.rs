@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,10 +29,10 @@ pub const MAX_ALTERNATES: usize = 16;
 pub const MAX_GROUPS: usize = 100;
 
 /// A user ID: login name, owner of `user/<id>`, identifier in ACLs. Lower-case letters, digits, `_` and `-`; never a dot,
-/// which would look like a folder to older tools.
+/// which would look like a folder to older tools. A copy shares the text: each user's stands in a dozen indexes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct UserId(String);
+pub struct UserId(Arc<str>);
 
 impl UserId {
     /// Checks and lower-cases a user ID.
@@ -53,13 +54,13 @@ impl UserId {
         if RESERVED.contains(&id.as_str()) {
             return invalid("the name is reserved for access lists, the MTA or the system");
         }
-        Ok(UserId(id))
+        Ok(UserId(id.into()))
     }
 
     /// The administrator's.
     #[must_use]
     pub fn admin() -> UserId {
-        UserId(ADMIN.to_owned())
+        UserId(ADMIN.into())
     }
 
     /// The user ID, in lower case.
@@ -79,7 +80,7 @@ impl TryFrom<String> for UserId {
 
 impl From<UserId> for String {
     fn from(id: UserId) -> String {
-        id.0
+        (*id.0).to_owned()
     }
 }
 
@@ -284,7 +285,7 @@ impl User {
 
 /// Whether a group can be called so.
 pub(crate) fn is_group_name(name: &str) -> bool {
-    UserId::parse(name).is_ok_and(|id| id.0 == name)
+    UserId::parse(name).is_ok_and(|id| &*id.0 == name)
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use crate::{Change, Renaming};
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) domains: BTreeMap<DomainName, InDomain>,
-    pub(super) users: BTreeMap<UserId, Arc<User>>,
+    /// Asked for every delivery and every login: a hash finds a row with a third of the memory accesses of a tree.
+    pub(super) users: HashMap<UserId, Arc<User>>,
     pub(super) credentials: HashMap<UserId, Credentials>,
     /// What the salts of users who don't exist are made of.
     pub(super) scram_secret: Option<[u8; 32]>,
@@ -37,8 +38,10 @@ pub(super) struct Rows {
 pub(super) struct InDomain {
     /// Missing only while rows are read: those of users may come first.
     pub(super) row: Option<Arc<Domain>>,
-    /// Who has the address with this local part.
-    pub(super) addresses: BTreeMap<Box<str>, Owner>,
+    /// Who has the address with this local part; hashed like [`Rows::users`].
+    pub(super) addresses: HashMap<Arc<str>, Owner>,
+    /// Users by the local parts of their mail addresses, for lists.
+    pub(super) users_by_mail: BTreeMap<Arc<str>, UserId>,
     pub(super) aliases: BTreeMap<Box<str>, Arc<Alias>>,
     pub(super) users_by_text: TextIndex<UserId>,
     pub(super) aliases_by_text: TextIndex<Box<str>>,
@@ -89,7 +92,12 @@ impl Rows {
         self.release_user(&user.uid);
         for address in user.addresses() {
             let owner = Owner::User(user.uid.clone());
-            self.domains.entry(address.domain().clone()).or_default().addresses.insert(address.local().into(), owner);
+            let here = self.domains.entry(address.domain().clone()).or_default();
+            let local: Arc<str> = address.local().into();
+            if *address == user.mail {
+                here.users_by_mail.insert(Arc::clone(&local), user.uid.clone());
+            }
+            here.addresses.insert(local, owner);
         }
         for group in &user.groups {
             self.groups.entry(group.clone()).or_default().insert(user.uid.clone());
@@ -109,6 +117,7 @@ impl Rows {
             }
         }
         if let Some(domain) = self.domains.get_mut(old.mail.domain()) {
+            domain.users_by_mail.remove(old.mail.local());
             domain.users_by_text.remove(user);
         }
         for group in &old.groups {
@@ -130,7 +139,7 @@ impl Rows {
         }
         let here = self.domains.entry(address.domain().clone()).or_default();
         let key: Box<str> = address.local().into();
-        here.addresses.insert(key.clone(), Owner::Alias);
+        here.addresses.insert(address.local().into(), Owner::Alias);
         let names = format!("{}\n{}\n", fold(address.local()), fold(&alias.description));
         here.aliases_by_text.insert(&key, &Texts { names: &names, more: "" });
         here.aliases.insert(key, Arc::new(alias));
@@ -159,7 +168,9 @@ impl Rows {
         if let Some(old) = self.domains.get(renaming.from).and_then(|domain| domain.row.as_ref()) {
             changes.push(Change::Domain(Domain { name: renaming.to.clone(), ..Domain::clone(old) }));
         }
-        changes.extend(self.users.values().filter_map(|user| renaming.user(user)).map(Change::User));
+        let mut users: Vec<User> = self.users.values().filter_map(|user| renaming.user(user)).collect();
+        users.sort_by(|a, b| a.uid.cmp(&b.uid));
+        changes.extend(users.into_iter().map(Change::User));
         for alias in self.domains.values().flat_map(|domain| domain.aliases.values()) {
             let Some(renamed) = renaming.alias(alias) else { continue };
             let moves = renamed.address != alias.address;

@@ -5,6 +5,8 @@
 //! that a page comes within the time in which people notice nothing, whatever is searched for: a word that is everywhere
 //! fills its page at once, one that is nowhere costs one pass.
 
+use std::ops::Range;
+
 use memchr::memmem::Finder;
 
 use crate::query::Words;
@@ -34,6 +36,21 @@ impl<K> Default for TextIndex<K> {
     fn default() -> TextIndex<K> {
         TextIndex { chunks: Vec::new(), len: 0 }
     }
+}
+
+/// What is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Search<'a, K> {
+    /// Keys behind this one only.
+    pub(super) after: Option<&'a K>,
+    /// Keys before this one only.
+    pub(super) until: Option<&'a K>,
+    /// Their texts have all of these in them.
+    pub(super) words: &'a Words,
+    /// Whether the part of the text counts that is not always searched.
+    pub(super) with_more: bool,
+    /// The first so many of them.
+    pub(super) limit: usize,
 }
 
 /// What a key's text is: fields that were folded, each with an end that no word has in it.
@@ -87,9 +104,10 @@ impl<K: Ord + Clone> TextIndex<K> {
         }
     }
 
-    /// The first `limit` keys behind `after` whose texts have all `words` in them.
-    pub(super) fn page(&self, after: Option<&K>, words: &Words, with_more: bool, limit: usize) -> Vec<K> {
-        let finders: Vec<_> = words.iter().map(|word| Finder::new(word.as_bytes())).collect();
+    /// The keys that a search finds, in order.
+    pub(super) fn page(&self, search: &Search<'_, K>) -> Vec<K> {
+        let Search { after, until, .. } = *search;
+        let finders: Vec<_> = search.words.iter().map(|word| Finder::new(word.as_bytes())).collect();
         let first = match after {
             Some(after) => self.chunks.partition_point(|chunk| chunk.keys.last().is_some_and(|last| last <= after)),
             None => 0,
@@ -97,8 +115,9 @@ impl<K: Ord + Clone> TextIndex<K> {
         let mut found = Vec::new();
         for chunk in self.chunks.iter().skip(first) {
             let from = after.map_or(0, |after| chunk.keys.partition_point(|key| key <= after));
-            chunk.search(from, &finders, with_more, limit, &mut found);
-            if found.len() >= limit {
+            let to = until.map_or(chunk.keys.len(), |until| chunk.keys.partition_point(|key| key < until));
+            chunk.search(from..to, &finders, search, &mut found);
+            if found.len() >= search.limit || to < chunk.keys.len() {
                 break;
             }
         }
@@ -154,13 +173,15 @@ impl<K: Ord + Clone> Chunk<K> {
         self.text.push_str(&other.text);
     }
 
-    fn search(&self, from: usize, finders: &[Finder<'_>], with_more: bool, limit: usize, found: &mut Vec<K>) {
+    fn search(&self, keys: Range<usize>, finders: &[Finder<'_>], search: &Search<'_, K>, found: &mut Vec<K>) {
+        let Search { with_more, limit, .. } = *search;
         let Some((first, others)) = finders.split_first() else {
-            found.extend(self.keys.iter().skip(from).take(limit.saturating_sub(found.len())).cloned());
+            let keys = self.keys.get(keys).unwrap_or_default();
+            found.extend(keys.iter().take(limit.saturating_sub(found.len())).cloned());
             return;
         };
-        let text = self.text.as_bytes();
-        let mut at = self.start(from);
+        let text = &self.text.as_bytes()[..self.start(keys.end)];
+        let mut at = self.start(keys.start);
         while found.len() < limit
             && let Some(hit) = text.get(at..).and_then(|rest| first.find(rest))
         {
@@ -185,6 +206,10 @@ mod tests {
 
     use super::*;
 
+    fn all(words: &Words) -> Search<'_, usize> {
+        Search { after: None, until: None, words, with_more: false, limit: usize::MAX }
+    }
+
     #[test]
     fn pages_of_many() {
         let mut index = TextIndex::default();
@@ -195,9 +220,10 @@ mod tests {
             index.insert(&n, &Texts { names: &format!("user{n:05}\nsmith\n"), more: &format!("box{n}@example\n") });
         }
         assert_eq!(index.len(), count);
-        let check = |after: Option<usize>, typed: &str, more: bool, limit: usize, expected: &[usize]| {
-            let found = index.page(after.as_ref(), &Words::parse(typed), more, limit);
-            assert_eq!(found, expected, "{after:?} {typed:?} {more}");
+        let check = |after: Option<usize>, typed: &str, with_more: bool, limit: usize, expected: &[usize]| {
+            let words = Words::parse(typed);
+            let found = index.page(&Search { after: after.as_ref(), with_more, limit, ..all(&words) });
+            assert_eq!(found, expected, "{after:?} {typed:?} {with_more}");
         };
         check(None, "", false, 3, &[0, 1, 2]);
         check(Some(1023), "smith", false, 2, &[1024, 1025]);
@@ -210,15 +236,21 @@ mod tests {
         for n in (0..count).filter(|n| n % 10 > 0) {
             index.remove(&n);
         }
-        assert_eq!(index.page(Some(&15), &Words::default(), false, 3), [20, 30, 40]);
-        assert_eq!((index.len(), index.page(None, &Words::parse("smith"), false, usize::MAX).len()), (513, 513));
+        let (none, smith) = (Words::default(), Words::parse("smith"));
+        assert_eq!(index.page(&Search { after: Some(&15), limit: 3, ..all(&none) }), [20, 30, 40]);
+        for words in [&none, &smith] {
+            assert_eq!(index.page(&Search { after: Some(&2015), until: Some(&2040), ..all(words) }), [2020, 2030]);
+            assert!(index.page(&Search { until: Some(&0), ..all(words) }).is_empty());
+        }
+        assert_eq!((index.len(), index.page(&all(&smith)).len()), (513, 513));
     }
 
     proptest! {
         /// The same answers as a map that is asked one by one.
         #[test]
         fn like_a_map(steps in proptest::collection::vec((0u16..300, "[ab]{0,3}", "[bc]{0,2}", any::<bool>()), 1..400),
-            typed in "[abc]{0,2} ?[abc]{0,2}", after in 0u16..300, limit in 1usize..20, more in any::<bool>()) {
+            typed in "[abc]{0,2} ?[abc]{0,2}", after in 0u16..300, until in 0u16..400, limit in 1usize..20,
+            more in any::<bool>()) {
             let (mut index, mut map) = (TextIndex::default(), BTreeMap::new());
             for (key, names, rest, keep) in steps {
                 let (names, rest) = (format!("{names}\n"), format!("{rest}\n"));
@@ -235,8 +267,9 @@ mod tests {
                 words.match_folded(&if more { format!("{names}{rest}") } else { names.clone() })
             };
             let expected: Vec<u16> =
-                map.range(after + 1..).filter(|(_, texts)| fits(texts)).map(|(key, _)| *key).take(limit).collect();
-            prop_assert_eq!(index.page(Some(&after), &words, more, limit), expected);
+                map.range(after + 1..until.max(after + 1)).filter(|(_, texts)| fits(texts)).map(|(key, _)| *key).take(limit).collect();
+            let search = Search { after: Some(&after), until: Some(&until), words: &words, with_more: more, limit };
+            prop_assert_eq!(index.page(&search), expected);
             prop_assert_eq!(index.len(), map.len());
         }
     }

@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::rows::{InDomain, Rows};
+use super::text_index::Search;
 use crate::address::Address;
 use crate::alias::Alias;
 use crate::credentials::Credentials;
@@ -44,7 +45,9 @@ impl View for Rows {
 
     fn unfinished(&self) -> Result<Vec<Arc<User>>> {
         let is_between = |user: &&Arc<User>| matches!(user.state, UserState::Pending | UserState::Deleting);
-        Ok(self.users.values().filter(is_between).cloned().collect())
+        let mut users: Vec<_> = self.users.values().filter(is_between).cloned().collect();
+        users.sort_by(|a, b| a.uid.cmp(&b.uid));
+        Ok(users)
     }
 
     fn users(&self, query: &UserQuery, page: &Page) -> Result<Listing<Arc<User>>> {
@@ -68,7 +71,9 @@ impl View for Rows {
         for (name, domain) in self.domains_from(query.domain.as_ref(), after.as_ref()) {
             let behind = after.as_ref().filter(|after| after.domain() == name).map(|after| after.local().into());
             let wanted = page.size() + 1 - rows.len();
-            let keys = domain.aliases_by_text.page(behind.as_ref(), &query.words, false, wanted);
+            let search =
+                Search { after: behind.as_ref(), until: None, words: &query.words, with_more: false, limit: wanted };
+            let keys = domain.aliases_by_text.page(&search);
             rows.extend(keys.iter().filter_map(|key| domain.aliases.get(key).cloned()));
             if rows.len() > page.size() {
                 break;
@@ -107,23 +112,18 @@ impl Rows {
     fn users_by_id(&self, query: &UserQuery, page: &Page) -> Result<Listing<Arc<User>>> {
         let after = page.after.as_deref().map(user_cursor).transpose()?;
         let wanted = page.size() + 1;
+        let search = Search { after: after.as_ref(), ..search(query, wanted) };
         let ids: Vec<UserId> = if let Some(name) = &query.domain {
-            let domain = self.domains.get(name);
-            let found =
-                |domain: &InDomain| domain.users_by_text.page(after.as_ref(), &query.words, query.in_addresses, wanted);
-            domain.map(found).unwrap_or_default()
-        } else if query.words.is_empty() {
-            let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-            self.users.range::<UserId, _>((from, Bound::Unbounded)).take(wanted).map(|(id, _)| id.clone()).collect()
+            self.domains.get(name).map(|domain| domain.users_by_text.page(&search)).unwrap_or_default()
         } else {
-            // The first of all are among the first of each.
-            let pages = self
-                .domains
-                .values()
-                .flat_map(|domain| domain.users_by_text.page(after.as_ref(), &query.words, query.in_addresses, wanted));
-            let mut ids: Vec<UserId> = pages.collect();
-            ids.sort();
-            ids.truncate(wanted);
+            // The first of all are among the first of each; of the tenth domain few come before those of nine.
+            let mut ids: Vec<UserId> = Vec::new();
+            for domain in self.domains.values() {
+                let until = ids.get(page.size()).cloned();
+                ids.extend(domain.users_by_text.page(&Search { until: until.as_ref(), ..search }));
+                ids.sort();
+                ids.truncate(wanted);
+            }
             ids
         };
         let rows = ids.iter().filter_map(|id| self.users.get(id).cloned()).collect();
@@ -139,7 +139,7 @@ impl Rows {
             let found = if query.words.is_empty() {
                 self.walk_by_mail(domain, behind, wanted, &|_| true)
             } else {
-                let ids = domain.users_by_text.page(None, &query.words, query.in_addresses, SORTED + 1);
+                let ids = domain.users_by_text.page(&search(query, SORTED + 1));
                 if ids.len() > SORTED {
                     self.walk_by_mail(domain, behind, wanted, &|user| matches(user, query))
                 } else {
@@ -166,12 +166,8 @@ impl Rows {
         fits: &dyn Fn(&User) -> bool,
     ) -> Vec<Arc<User>> {
         let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
-        let owners = domain.addresses.range::<str, _>((from, Bound::Unbounded));
-        let users = owners.filter_map(|(local, owner)| match owner {
-            // A further address is no second row.
-            Owner::User(id) => self.users.get(id).filter(|user| user.mail.local() == &**local),
-            Owner::Alias => None,
-        });
+        let users = domain.users_by_mail.range::<str, _>((from, Bound::Unbounded));
+        let users = users.filter_map(|(_, id)| self.users.get(id));
         users.filter(|user| fits(user)).take(wanted).cloned().collect()
     }
 
@@ -188,6 +184,11 @@ impl Rows {
         };
         self.domains.range::<DomainName, _>((from, to))
     }
+}
+
+/// A search for users from the first on.
+fn search<'a>(query: &'a UserQuery, limit: usize) -> Search<'a, UserId> {
+    Search { after: None, until: None, words: &query.words, with_more: query.in_addresses, limit }
 }
 
 fn matches(user: &User, query: &UserQuery) -> bool {

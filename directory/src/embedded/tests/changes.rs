@@ -30,12 +30,14 @@ fn crowd(directory: &Embedded) {
 /// Every row, without revisions; and that the ledger says what memory does.
 fn picture(directory: &Embedded) -> Vec<String> {
     let rows = directory.rows.read();
-    let users = rows.users.values().map(|row| format!("{} {} {:?}", row.uid, row.mail, row.state));
+    let mut users: Vec<_> =
+        rows.users.values().map(|row| format!("{} {} {:?}", row.uid, row.mail, row.state)).collect();
+    users.sort();
     let domains =
         rows.domains.iter().map(|(name, all)| format!("{name} {:?}", all.row.as_ref().map(|row| row.primary)));
     let aliases = rows.domains.values().flat_map(|all| all.aliases.values());
     let aliases = aliases.map(|row| format!("{} {:?} {:?}", row.address, row.aliases, row.users));
-    let picture: Vec<String> = users.chain(domains).chain(aliases).collect();
+    let picture: Vec<String> = users.into_iter().chain(domains).chain(aliases).collect();
     for (kind, names) in [("domain/", rows.domains.len()), ("user/", rows.users.len()), ("move/", 0)] {
         assert_eq!(directory.ledger.scan_prefix(kind).unwrap().count(), names, "{kind}");
     }
