@@ -13,7 +13,8 @@ use thiserror::Error;
 pub(crate) use check::Problem;
 use options::ClientName;
 pub(crate) use options::{
-    Http, Imap, Limits, Lmtp, Log, Login, Metrics, OAuth, Performance, Pop3, Quota, Scrub, Server, Store, Tls,
+    Directory, Http, Imap, Limits, Lmtp, Log, Login, Metrics, OAuth, Performance, Pop3, Quota, Scrub, Server, Store,
+    Tls,
 };
 use section::Section;
 
@@ -42,6 +43,7 @@ pub(crate) struct Config {
     pub(crate) login: Login,
     pub(crate) tls: Tls,
     pub(crate) oauth: OAuth,
+    pub(crate) directory: Directory,
     pub(crate) limits: Limits,
     pub(crate) performance: Performance,
     pub(crate) scrub: Scrub,
@@ -65,6 +67,7 @@ macro_rules! for_each_section {
         $each!(login: crate::config::Login);
         $each!(tls: crate::config::Tls);
         $each!(oauth: crate::config::OAuth);
+        $each!(directory: crate::config::Directory);
         $each!(limits: crate::config::Limits);
         $each!(performance: crate::config::Performance);
         $each!(scrub: crate::config::Scrub);

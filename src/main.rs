@@ -4,6 +4,7 @@
 //! process a command runs, `config/options.rs` is every option there is. Nothing here knows a protocol or a file of the
 //! store.
 
+mod backend;
 mod certificate;
 mod commands;
 mod config;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imapd::Imap;
+use ldap::Ldap;
 use lmtpd::Lmtp;
 use mailstore::Store;
 use pop3d::Pop3;
@@ -31,6 +32,8 @@ pub(crate) struct Metrics {
     store: Arc<Store>,
     gate: Arc<Gate>,
     lmtp: Arc<Lmtp>,
+    /// The LDAP server, if one keeps the directory.
+    ldap: Option<Arc<Ldap>>,
     /// The commands of each protocol.
     commands: Vec<(&'static str, Arc<Commands>)>,
     runtime: Handle,
@@ -52,6 +55,7 @@ impl Metrics {
             store: Arc::clone(&services.store),
             gate: Arc::clone(gate),
             lmtp: Arc::clone(lmtp),
+            ldap: services.ldap.clone(),
             commands: vec![
                 ("imap", Arc::clone(&imap.commands)),
                 ("pop3", Arc::clone(&pop3.commands)),

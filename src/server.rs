@@ -41,6 +41,8 @@ use crate::services::{Services, leave};
 use crate::tokens::Tokens;
 use crate::trace;
 
+use first_start::Begun;
+
 /// Mode of the LMTP socket: the directory above decides who may deliver.
 const LMTP_SOCKET_MODE: u32 = 0o666;
 /// Mode of the control socket: ours and root's.
@@ -108,8 +110,7 @@ async fn serve(start: Start, services: Arc<Services>) -> Result<(), Failure> {
     memory::limit(&reception.gate, &config);
     let listeners = Listeners::listen(ports, &config)?;
     // Only now: a start that fails on the way must not make a password that nobody gets to see.
-    let password = first_start::ensure_admin(&services)?;
-    first_start::end_what_was_begun(&services)?;
+    let first = first_start::begin(&services)?;
     announce::listening(&config, &listeners)?;
     notices::read_again(&services.sessions, &config.config_dir());
     let mut live = reload::Live {
@@ -118,6 +119,7 @@ async fn serve(start: Start, services: Arc<Services>) -> Result<(), Failure> {
         logging,
         tls,
         tokens,
+        ldap: services.ldap.clone(),
         limits: Arc::clone(&reception.limits),
         gate: Arc::clone(&reception.gate),
         sessions: Arc::clone(&reception.sessions),
@@ -129,10 +131,19 @@ async fn serve(start: Start, services: Arc<Services>) -> Result<(), Failure> {
     let keep = live.config.store.keep_deleted.0;
     let store = Arc::clone(&services.store);
     let scrubbing = live.config.scrub.clone();
+    if let Begun::Waiting = first {
+        let begin = first_start::begin_when_it_answers(Arc::clone(&services), live.config.domain());
+        let shutdown = reception.shutdown.clone();
+        reception.tasks.spawn(async move { shutdown.run_until_cancelled(begin).await.unwrap_or_default() });
+    }
     reception.tasks.spawn(scrub::run(Arc::clone(&services), scrubbing, reception.shutdown.clone()));
     reception.tasks.spawn(upkeep::run(services, keep, reception.shutdown.clone()));
     reception.tasks.spawn(watchdog::run(store, reception.shutdown.clone()));
-    announce::ready(&live.config, password.as_deref()).map_err(|problem| Failure::new(Exit::Io, problem))?;
+    let password = match &first {
+        Begun::Done(password) => password.as_deref(),
+        Begun::Waiting => None,
+    };
+    announce::ready(&live.config.domain(), password).map_err(|problem| Failure::new(Exit::Io, problem))?;
     notify("READY=1");
 
     while let Asked::Reload = signals.next().await {

@@ -2,29 +2,28 @@
 
 use std::sync::{Arc, OnceLock};
 
-use directory::{
-    Actor, Directory, DomainName, Embedded, HashCost, Logins, ScramCost, Service, Surroundings, TokenCheck, UserId,
-};
+use directory::{Actor, Directory, Service, TokenCheck};
 use durable::disk::{Disk, RealDisk};
+use ldap::Ldap;
 use mailstore::{Layout, OpenReport, Store, StoreOptions};
 use rest::Tokens;
 use tools::Exit;
 use tracing::{info, warn};
 use wire::Sessions;
 
+use crate::backend::{self, Opened};
 use crate::config::options::{Durability, Mode};
 use crate::config::{Config, TRACE_HEADER};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
-
-/// The accounts of the operating system: no user is called like one of them.
-const ACCOUNTS: &str = "/etc/passwd";
 
 /// The open store and directory. Whoever holds them is their only owner, on this machine or any other that sees the same
 /// files.
 pub(crate) struct Services {
     pub(crate) store: Arc<Store>,
     pub(crate) directory: Arc<dyn Directory>,
+    /// The same, if an LDAP server keeps it.
+    pub(crate) ldap: Option<Arc<Ldap>>,
     /// The tokens of programs that use the directory over HTTP.
     pub(crate) api_tokens: Arc<Tokens>,
     /// Who is connected to a running server.
@@ -66,10 +65,10 @@ impl Services {
         // A first start that ended between the two left a store without a single mailbox, hence without users.
         let first = report.created || store.mailbox_count() == 0;
         let api_tokens = Arc::new(Tokens::open(Arc::clone(&disk), store.layout().config()));
-        match open_directory(config, disk, &store, first, tokens) {
-            Ok(directory) => {
+        match backend::open(config, disk, store.layout().config(), first, tokens) {
+            Ok(Opened { directory, ldap }) => {
                 let (sessions, metrics) = (Arc::default(), OnceLock::new());
-                Ok((Self { store, directory, api_tokens, sessions, metrics }, report))
+                Ok((Self { store, directory, ldap, api_tokens, sessions, metrics }, report))
             }
             Err(failure) => {
                 // What failed first is what to say; a store that is not closed repairs itself.
@@ -112,36 +111,6 @@ pub(crate) fn leave<T>(closed: T) {
     std::mem::forget(closed);
 }
 
-fn open_directory(
-    config: &Config,
-    disk: Arc<dyn Disk>,
-    store: &Store,
-    create: bool,
-    tokens: Option<Arc<dyn TokenCheck>>,
-) -> Result<Arc<dyn Directory>, Failure> {
-    let wrong = |option: &str, problem: directory::Error| Failure::new(Exit::Config, format!("{option}: {problem}"));
-    let admins = config.server.admins.iter().map(|admin| UserId::parse(admin)).collect::<Result<_, _>>();
-    let settings = directory::Settings {
-        primary_domain: DomainName::parse(&config.domain()).map_err(|problem| wrong("[server] domain", problem))?,
-        admins: admins.map_err(|problem| wrong("[server] admins", problem))?,
-        hash_cost: HashCost::default(),
-        scram: ScramCost::new(config.login.scram_rounds, config.login.scram_sha1)
-            .map_err(|problem| wrong("[login] scram_rounds", problem))?,
-    };
-    let place = store.layout().config();
-    let (mut directory, _) = Embedded::open(place, Arc::clone(&disk), create, &settings).map_err(directory_failure)?;
-    let around = Surroundings { accounts: Some(ACCOUNTS.into()), guarded: vec![place.to_owned(), config.spool()] };
-    directory = directory.with_surroundings(around);
-    if config.limits.login_history > 0 {
-        let history = Logins::new(place, disk, config.limits.login_history as usize);
-        directory = directory.with_logins(history);
-    }
-    if let Some(tokens) = tokens {
-        directory = directory.with_tokens(tokens);
-    }
-    Ok(Arc::new(directory))
-}
-
 /// How the configuration wants the store.
 pub(crate) fn store_options(config: &Config) -> StoreOptions {
     let mut options = StoreOptions::new(Layout::new(config.config_dir(), config.spool()));
@@ -171,7 +140,8 @@ pub(crate) fn store_failure(error: mailstore::Error) -> Failure {
     Failure::new(exit, format!("cannot open the mail store: {error}"))
 }
 
-fn directory_failure(error: directory::Error) -> Failure {
+/// A directory that fails as the program's end.
+pub(crate) fn directory_failure(error: directory::Error) -> Failure {
     let exit = match &error {
         directory::Error::Corrupt { .. } => Exit::Data,
         directory::Error::Unavailable(_) => Exit::TempFail,

@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "admin",
             "cyradm",
             "imapd",
+            "ldap",
             "lmtpd",
             "login",
             "oauth",

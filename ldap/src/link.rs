@@ -6,7 +6,7 @@
 //! The connections live on a thread of their own. Callers block, whatever thread they are on.
 
 mod gate;
-mod tls;
+pub(crate) mod tls;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

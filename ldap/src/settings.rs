@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use directory::{DomainName, HashCost, ScramCost, Secret, UserId};
 
+use crate::link::tls;
 use crate::url::{Scheme, Url};
 
 /// How users' own passwords are checked.
@@ -89,6 +90,14 @@ impl Settings {
             scram: ScramCost::default(),
         }
     }
+    /// Reads the files that are named, to see whether they can be used.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](directory::Error::Unavailable), naming the file.
+    pub fn check(&self) -> directory::Result<()> {
+        tls::config(self).map(drop)
+    }
+
     /// Whether what is said is encrypted.
     pub(crate) fn is_tls(&self) -> bool {
         self.starttls || self.url.scheme() == Scheme::Ldaps

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tools::Exit;
 
 use super::{Caller, Command, Run};
+use crate::backend;
 use crate::config::{Config, sample};
 use crate::failure::Failure;
 use crate::terminal;
@@ -37,6 +38,7 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
                 None => caller.config()?,
             };
             Tokens::read(&config)?;
+            backend::check(&config)?;
             match config.file {
                 Some(file) => format!("{}: good", file.display()),
                 None => "no configuration file; the defaults are in effect".to_owned(),

@@ -79,8 +79,10 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
     let looked = look(&config, depth, probe.as_ref().filter(|_| lockout.is_none()));
     let pid = owner(&config);
     let scrubbed = State::read(&RealDisk, &config.config_dir());
+    let figures = looked.as_ref().ok().and_then(|_| metrics(&config));
+    let ldap = figures.as_ref().and_then(ldap);
     let (exit, text) = match &looked {
-        Ok(places) => (Exit::Ok, running(pid, places, &scrubbed, lockout.as_ref())),
+        Ok(places) => (Exit::Ok, running(pid, places, &scrubbed, lockout.as_ref(), ldap)),
         Err(Trouble::NotRunning) => {
             (Exit::Unavailable, format!("no server runs for {}", config.config_dir().display()))
         }
@@ -89,14 +91,14 @@ fn run(matches: &ArgMatches, caller: &Caller) -> Result<Exit, Failure> {
     let said = if matches.get_flag("json") {
         let places = looked.as_ref().ok();
         let problem = looked.as_ref().err().map(|_| &text);
-        let metrics = looked.as_ref().ok().and_then(|_| metrics(&config));
         json!({
             "running": exit == Exit::Ok,
             "pid": pid,
             "listening": places,
             "depth": depth,
             "problem": problem,
-            "metrics": metrics,
+            "metrics": figures,
+            "ldap": ldap,
             "scrub": scrubbed,
             "lockout": lockout.as_ref().map(Notice::text),
         })
@@ -236,6 +238,11 @@ fn metrics(config: &Config) -> Option<serde_json::Value> {
     serde_json::from_str(&ask(config, "metrics", &["metrics", "--json"]).ok()?).ok()
 }
 
+/// Whether the LDAP server answers, if one keeps the directory.
+fn ldap(metrics: &serde_json::Value) -> Option<bool> {
+    metrics["angarium_ldap_up"][0]["value"].as_f64().map(|up| up > 0.0)
+}
+
 /// Has the server run a command, and returns what it says.
 fn ask(config: &Config, what: &str, args: &[&str]) -> Result<String, Trouble> {
     let called = Client::call(&config.control_socket()).map_err(|problem| wrong("control socket", problem))?;
@@ -298,12 +305,17 @@ fn owner(config: &Config) -> Option<u32> {
     note.lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok())
 }
 
-fn running(pid: Option<u32>, places: &Places, scrub: &State, lockout: Option<&Notice>) -> String {
+fn running(pid: Option<u32>, places: &Places, scrub: &State, lockout: Option<&Notice>, ldap: Option<bool>) -> String {
     let places = places.iter().flat_map(|(name, places)| places.iter().map(move |place| format!("  {name:8} {place}")));
     let pid = pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
     let scrub = format!("  scrub    {}", told(scrub));
     let lockout = lockout.map(|notice| format!("  lockout  only administrators can log in: {}", notice.text()));
-    let lines = [format!("running, process {pid}")].into_iter().chain(places).chain([scrub]).chain(lockout);
+    let ldap = ldap.map(|up| match up {
+        true => "  ldap     the LDAP server answers".to_owned(),
+        false => "  ldap     the LDAP server does not answer: logins and mail wait (directory.ldap.lost in the log)"
+            .to_owned(),
+    });
+    let lines = [format!("running, process {pid}")].into_iter().chain(places).chain([scrub]).chain(ldap).chain(lockout);
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -72,6 +72,9 @@ impl Checker<'_> {
             let text = "client_certificates: client_ca must say whose certificates are good";
             self.note(place(document, "tls", "client_certificates"), text.to_owned());
         }
+        for (option, problem) in crate::backend::problems(&config.directory) {
+            self.note(place(document, "directory", option), format!("{option}: {problem}"));
+        }
         for deliverer in &config.lmtp.deliverers {
             if let Err(problem) = directory::UserId::parse(deliverer) {
                 self.note(place(document, "lmtp", "deliverers"), format!("deliverers: {problem}"));
@@ -206,7 +209,7 @@ mod tests {
         check(
             "[webmail]\n",
             &[
-                "1: unknown section [webmail]; the sections are server, store, imap, pop3, lmtp, quota, login, tls, oauth, limits, performance, scrub, metrics, http, log",
+                "1: unknown section [webmail]; the sections are server, store, imap, pop3, lmtp, quota, login, tls, oauth, directory, limits, performance, scrub, metrics, http, log",
             ],
         );
         check(
@@ -368,7 +371,7 @@ mod tests {
             };
         }
         for_each_section!(look);
-        assert_eq!(numbers, 33);
+        assert_eq!(numbers, 41);
         // What is written here is decided elsewhere.
         assert_eq!(directory::MOST_KEPT, 2000);
         assert_eq!(mailstore::MAX_MESSAGE, 1 << 30);

@@ -265,6 +265,54 @@ section! {
 }
 
 section! {
+    /// Who keeps domains, users and aliases. docs/ldap.md tells how an LDAP server is set up for it.
+    struct Directory in "directory" {
+        /// "embedded": this server does, in config_dir. "ldap": an LDAP server does; url and base say where. Users do not
+        /// move by themselves when this is changed.
+        backend: Backend = Backend::Embedded,
+        /// The LDAP server: ldaps:// with the host's name, ldap:// with starttls or on this machine, or ldapi:// with the path
+        /// of a Unix socket, in which %2F stands for each /.
+        url: Option<String> = None => r#""ldaps://ldap.example.com""#,
+        /// Encrypt the connection before anything is said over it, for ldap://.
+        starttls: bool = false,
+        /// Certificates of the authorities (PEM) that the LDAP server's must be signed by. Unset: those that the system trusts.
+        authorities: Option<PathBuf> = None => r#""/etc/ssl/internal.pem""#,
+        /// The entry below which everything is kept.
+        base: Option<String> = None => r#""dc=example,dc=com""#,
+        /// Who we are to the LDAP server. Unset: over a Unix socket whoever the server runs as (EXTERNAL), else nobody.
+        bind_dn: Option<String> = None => r#""cn=angarium,dc=example,dc=com""#,
+        /// The file with the password of bind_dn, readable by the server only.
+        bind_password_file: Option<PathBuf> = None => r#""/etc/angarium/ldap.secret""#,
+        /// How users' passwords are checked. "hash": userPassword is read and compared here, and who was let in lately is let in
+        /// while the LDAP server is away. "bind": the LDAP server is asked each time, and its password policy holds.
+        check: PasswordCheck = PasswordCheck::Hash,
+        /// Connections to the LDAP server; each carries many questions at a time.
+        #[within("1", "64")]
+        connections: u32 = 4,
+        /// Longest wait for a connection, TLS included.
+        #[within("10ms", "5m")]
+        connect_timeout: Span = Span(Duration::from_secs(5)),
+        /// Longest wait for an answer.
+        #[within("10ms", "5m")]
+        timeout: Span = Span(Duration::from_secs(10)),
+        /// Longest time for which an LDAP server that did not answer is not asked again. It begins with a tenth of a second, and
+        /// doubles.
+        #[within("10ms", "1h")]
+        retry: Span = Span(Duration::from_secs(10)),
+        /// Answers of the LDAP server that are remembered.
+        #[within("0", "10000000")]
+        cache_entries: u32 = 10_000,
+        /// How long an answer is good without asking again: what other programs change in the LDAP directory is seen after that.
+        #[within("0s", "1h")]
+        cache_fresh: Span = Span(Duration::from_secs(10)),
+        /// How long an answer serves while the LDAP server is away: who was let in lately still is, mail for known users is
+        /// delivered. All else waits.
+        #[within("0s", "30d")]
+        cache_stale: Span = Span(Duration::from_secs(10 * 60)),
+    }
+}
+
+section! {
     /// What a client may cost. The defaults suit a server for some thousand users; the reasons are in wire/src/limits.rs.
     struct Limits in "limits" {
         /// Largest message.
@@ -404,6 +452,26 @@ words! {
         Safe = "safe",
         /// Both before they are acknowledged.
         Strict = "strict",
+    }
+}
+
+words! {
+    /// Who keeps the directory.
+    Backend: "\"embedded\" or \"ldap\"", "\"embedded\"" {
+        /// This server.
+        Embedded = "embedded",
+        /// An LDAP server.
+        Ldap = "ldap",
+    }
+}
+
+words! {
+    /// How passwords of users in an LDAP directory are checked.
+    PasswordCheck: "\"hash\" or \"bind\"", "\"hash\"" {
+        /// Against the hash.
+        Hash = "hash",
+        /// By the LDAP server.
+        Bind = "bind",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ldap::{Ldap, Meter};
 use wire::listen::Refusal;
 use wire::meter::Latency;
 
@@ -310,6 +311,63 @@ pub(super) const FAMILIES: &[Family] = &[
         read: |metrics, out| out.number(&[], Number::Whole(metrics.store.counters().scrub.messages.get())),
     },
     Family {
+        name: "angarium_ldap_up",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Whether the LDAP server that keeps the directory answers: 1 or 0; nothing where none does",
+        read: |metrics, out| ldap(metrics, out, |ldap| Number::Whole(ldap.status().outage.is_none().into())),
+    },
+    Family {
+        name: "angarium_ldap_connections",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Connections to it that are open",
+        read: |metrics, out| ldap(metrics, out, |ldap| Number::Whole(ldap.status().connections as u64)),
+    },
+    Family {
+        name: "angarium_ldap_connects",
+        kind: Kind::Counter,
+        labels: &["result"],
+        help: "Connections to it that were made, or could not be",
+        read: |metrics, out| {
+            ldap_counts(metrics, out, |meter| vec![("made", &meter.connected), ("failed", &meter.refused)]);
+        },
+    },
+    Family {
+        name: "angarium_ldap_requests",
+        kind: Kind::Counter,
+        labels: &["result"],
+        help: "Requests that it has answered, or not",
+        read: |metrics, out| {
+            ldap_counts(metrics, out, |meter| vec![("answered", &meter.answered), ("lost", &meter.lost)]);
+        },
+    },
+    Family {
+        name: "angarium_ldap_request_seconds",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "How long all of these took together",
+        read: |metrics, out| ldap(metrics, out, |ldap| Number::Fraction(ldap.meter().waited().as_secs_f64())),
+    },
+    Family {
+        name: "angarium_ldap_lookups",
+        kind: Kind::Counter,
+        labels: &["result"],
+        help: "Questions about users and aliases, by who answered: memory, the LDAP server, or memory in its place",
+        read: |metrics, out| {
+            ldap_counts(metrics, out, |meter| {
+                vec![("remembered", &meter.remembered), ("asked", &meter.asked), ("bridged", &meter.bridged)]
+            });
+        },
+    },
+    Family {
+        name: "angarium_ldap_remembered",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Answers that are remembered",
+        read: |metrics, out| ldap(metrics, out, |ldap| Number::Whole(ldap.status().cached as u64)),
+    },
+    Family {
         name: "angarium_blocking_waiting",
         kind: Kind::Gauge,
         labels: &[],
@@ -357,6 +415,24 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
 ];
+
+/// A figure of the LDAP server, if one keeps the directory.
+fn ldap(metrics: &Metrics, out: &mut dyn Samples, read: fn(&Ldap) -> Number) {
+    if let Some(ldap) = &metrics.ldap {
+        out.number(&[], read(ldap));
+    }
+}
+
+/// Counters of what was asked of it.
+fn ldap_counts(
+    metrics: &Metrics,
+    out: &mut dyn Samples,
+    read: for<'a> fn(&'a Meter) -> Vec<(&'static str, &'a AtomicU64)>,
+) {
+    for (result, counter) in metrics.ldap.iter().flat_map(|ldap| read(ldap.meter())) {
+        out.number(&[result], Number::Whole(counter.load(Ordering::Relaxed)));
+    }
+}
 
 /// Commands that nobody has given are left out: there are dozens.
 fn commands(metrics: &Metrics, out: &mut dyn Samples) {

@@ -36,15 +36,19 @@ pub(super) fn listening(config: &Config, listeners: &Listeners) -> Result<(), Fa
 }
 
 /// Says that we are ready, and the administrator's password if it was just made up: it is written down nowhere.
-pub(super) fn ready(config: &Config, password: Option<&str>) -> io::Result<()> {
+pub(super) fn ready(domain: &str, password: Option<&str>) -> io::Result<()> {
     if let Some(password) = password {
-        terminal::out(&format!(
-            "\nFirst start: domain {}, user {ADMIN} with password {password}\n\
-             This password is not shown again; `angarium user passwd {ADMIN}` changes it.\n",
-            config.domain(),
-        ))?;
+        first_start(domain, password)?;
     }
     terminal::out("ready")
+}
+
+/// Says who the administrator is, with the password that was just made up.
+pub(super) fn first_start(domain: &str, password: &str) -> io::Result<()> {
+    terminal::out(&format!(
+        "\nFirst start: domain {domain}, user {ADMIN} with password {password}\n\
+         This password is not shown again; `angarium user passwd {ADMIN}` changes it.\n",
+    ))
 }
 
 /// Takes `listening.json` away.

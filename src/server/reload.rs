@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use ldap::Ldap;
 use tracing::{error, info, warn};
 use wire::listen::Gate;
 use wire::{Limits, Sessions};
 
+use crate::backend;
 use crate::certificate;
 use crate::commands::Caller;
-use crate::config::{Config, SectionValues, Tls};
+use crate::config::{Config, Directory, SectionValues, Tls};
 use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::notices;
@@ -42,6 +44,15 @@ const LIVE: &[&str] = &[
     "tls.client_certificates",
     "tls.client_ca",
     "tls.client_crl",
+    "directory.url",
+    "directory.starttls",
+    "directory.authorities",
+    "directory.bind_dn",
+    "directory.bind_password_file",
+    "directory.connections",
+    "directory.connect_timeout",
+    "directory.timeout",
+    "directory.retry",
 ];
 
 /// Sections of which all options are like that.
@@ -54,6 +65,8 @@ pub(super) struct Live {
     pub(super) logging: Logging,
     pub(super) tls: wire::Tls,
     pub(super) tokens: Arc<Tokens>,
+    /// The LDAP server, if one keeps the directory.
+    pub(super) ldap: Option<Arc<Ldap>>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
     pub(super) gate: Arc<Gate>,
     pub(super) sessions: Arc<Sessions>,
@@ -79,6 +92,7 @@ impl Live {
         // All that may fail comes before anything that can be seen.
         Logging::check(&config.log)?;
         let successor = self.tokens.successor(&config)?;
+        let connections = self.connections(&config)?;
         if config.tls == self.config.tls {
             self.read_certificates();
         } else {
@@ -87,6 +101,10 @@ impl Live {
         }
         if let Some(successor) = successor {
             self.tokens.hand_over(successor);
+        }
+        if let (Some(ldap), Some(connections)) = (&self.ldap, connections) {
+            ldap.hand_over(connections);
+            info!(event = "directory.ldap.reconnected");
         }
         self.logging.reload(&config.log)?;
         self.limits.store(Arc::new(config.wire_limits()));
@@ -101,6 +119,14 @@ impl Live {
         }
         self.note(config);
         Ok(())
+    }
+
+    /// Connections to the LDAP server by this configuration. Files of passwords and certificates change without a word, so
+    /// they are always new.
+    fn connections(&self, config: &Config) -> Result<Option<ldap::Successor>, Failure> {
+        let settings = backend::ldap_settings(config)?;
+        let (Some(ldap), Some(settings)) = (&self.ldap, settings) else { return Ok(None) };
+        ldap.successor(&settings).map(Some).map_err(backend::unusable)
     }
 
     /// The files of the configuration in effect.
@@ -120,6 +146,10 @@ impl Live {
         let client_name = self.config.tls.client_name;
         self.config.tls = Tls { client_name, ..config.tls };
         self.config.oauth = config.oauth;
+        let Directory { backend, base, check, cache_entries, cache_fresh, cache_stale, .. } =
+            self.config.directory.clone();
+        self.config.directory =
+            Directory { backend, base, check, cache_entries, cache_fresh, cache_stale, ..config.directory };
         self.config.log.level = config.log.level;
         self.config.imap.idle_timeout = config.imap.idle_timeout;
         self.config.server.shutdown_wait = config.server.shutdown_wait;
@@ -161,5 +191,6 @@ mod tests {
         let waiting: Vec<_> = names.iter().filter(|name| !is_live(name)).collect();
         assert_eq!(waiting, ["imap.listen"]);
         assert!(is_live("oauth.jwks") && is_live("tls.client_crl") && !is_live("tls.client_name") && !is_live("oauth"));
+        assert!(is_live("directory.url") && !is_live("directory.base") && !is_live("directory.backend"));
     }
 }

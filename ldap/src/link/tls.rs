@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::settings::Settings;
 
 /// What TLS needs, if there is to be TLS: a server must have a certificate of an authority that we know, for its name.
-pub(super) fn config(settings: &Settings) -> Result<Option<Arc<ClientConfig>>> {
+pub(crate) fn config(settings: &Settings) -> Result<Option<Arc<ClientConfig>>> {
     if !settings.is_tls() {
         return Ok(None);
     }

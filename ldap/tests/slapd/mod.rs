@@ -7,6 +7,8 @@ use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use directory::{DomainName, HashCost, Secret, UserId};
 use ldap::{Identity, Settings, Url};
@@ -19,12 +21,17 @@ pub(crate) const PASSWORD: &str = "manager's secret";
 /// Says that tests against slapd may be left out.
 const ALLOWED: &str = "ANGARIUM_WITHOUT_SLAPD";
 
+/// How it tells, line by line, that it was asked for a change.
+const CHANGES: [&str; 4] = [" ADD dn=", " MOD dn=", " MODRDN dn=", " DEL dn="];
+
 /// Ports that somebody else may snap up before slapd has them.
 const TRIES: usize = 20;
 
 pub(crate) struct Slapd {
     pub(crate) home: TempDir,
     child: Option<Child>,
+    /// Changes that it was asked for.
+    changes: Arc<AtomicUsize>,
     pub(crate) port: u16,
     /// Where it speaks TLS from the first octet, if it has a certificate.
     pub(crate) tls_port: Option<u16>,
@@ -76,7 +83,7 @@ impl Slapd {
         )
         .unwrap();
         fs::write(home.path().join("slapd.conf"), config).unwrap();
-        let mut slapd = Slapd { home, child: None, port: 0, tls_port: None };
+        let mut slapd = Slapd { home, child: None, changes: Arc::default(), port: 0, tls_port: None };
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         for _ in 0..TRIES {
             (slapd.port, slapd.tls_port) = (free(), (!global.is_empty()).then(free));
@@ -147,8 +154,16 @@ impl Slapd {
         // It says so a moment before it listens.
         let ports = [Some(self.port), self.tls_port];
         if is_up && ports.into_iter().flatten().all(|port| listens(port, &mut child)) {
+            let changes = Arc::clone(&self.changes);
             // It must not wait for somebody to read what it says.
-            std::thread::spawn(move || lines.for_each(drop));
+            std::thread::spawn(move || {
+                for line in lines.map_while(Result::ok) {
+                    let line = String::from_utf8_lossy(&line);
+                    if CHANGES.iter().any(|change| line.contains(change)) {
+                        changes.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
             self.child = Some(child);
             return true;
         }
@@ -179,6 +194,11 @@ impl Slapd {
             hash_cost: HashCost { memory_kib: 64, passes: 1 },
             ..Settings::new(url, BASE, DomainName::parse("example.com").unwrap())
         }
+    }
+
+    /// How many changes it was asked for since the first start.
+    pub(crate) fn changes(&self) -> usize {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// Runs one of OpenLDAP's own programs as the manager.
