@@ -1,11 +1,12 @@
 //! A real OpenLDAP server of a test's own: on a port that the kernel chose, with our schema, in a directory that goes with it.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -83,10 +84,23 @@ impl Slapd {
         )
         .unwrap();
         fs::write(home.path().join("slapd.conf"), config).unwrap();
+        let has_tls = !global.is_empty();
+        Slapd::begin(home, has_tls)
+    }
+
+    /// Starts a server that `configure` has made a directory `slapd.d` for, and one for its database, `db`.
+    pub(crate) fn configured(configure: impl FnOnce(&Path)) -> Slapd {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("db")).unwrap();
+        configure(home.path());
+        Slapd::begin(home, false)
+    }
+
+    fn begin(home: TempDir, has_tls: bool) -> Slapd {
         let mut slapd = Slapd { home, child: None, changes: Arc::default(), port: 0, tls_port: None };
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         for _ in 0..TRIES {
-            (slapd.port, slapd.tls_port) = (free(), (!global.is_empty()).then(free));
+            (slapd.port, slapd.tls_port) = (free(), has_tls.then(free));
             if slapd.run() {
                 return slapd;
             }
@@ -139,8 +153,8 @@ impl Slapd {
         let tls = self.tls_port.map(|port| format!(" ldaps://127.0.0.1:{port}")).unwrap_or_default();
         let urls = format!("ldap://127.0.0.1:{} {}{tls}", self.port, self.socket_url());
         let mut child = Command::new(slapd().unwrap())
-            .args(["-h", &urls, "-d", "stats", "-f"])
-            .arg(self.home.path().join("slapd.conf"))
+            .args(["-h", &urls, "-d", "stats"])
+            .args(self.configuration())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -169,6 +183,15 @@ impl Slapd {
         }
         child.wait().unwrap();
         false
+    }
+
+    /// A file, or a directory.
+    fn configuration(&self) -> [OsString; 2] {
+        let file = self.home.path().join("slapd.conf");
+        match file.exists() {
+            true => ["-f".into(), file.into()],
+            false => ["-F".into(), self.home.path().join("slapd.d").into()],
+        }
     }
 
     /// Where it is, by TLS if it has a certificate.
@@ -239,7 +262,8 @@ fn listens(port: u16, child: &mut Child) -> bool {
 /// Those that docs/ldap.md recommends.
 fn indexes() -> String {
     let text = include_str!("../../../docs/ldap.md");
-    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("index ")).collect();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("olcDbIndex: "));
+    let lines: Vec<_> = lines.map(|line| format!("index {line}")).collect();
     assert!(!lines.is_empty(), "docs/ldap.md has lost its indexes");
     lines.join("\n")
 }
