@@ -5,21 +5,19 @@
 //! The order of the steps is such that whatever is read between two of them is right, or mail waits: what is named is there
 //! before what names it, and goes after it ([`Step::rank`]).
 
+mod intent;
 mod step;
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use directory::{Actor, Address, AuditFile, Change, Entry as AuditEntry, Error, Plan, Result, Revision, View};
-use ldap3::Scope;
-use serde::{Deserialize, Serialize};
 
 use crate::Ldap;
-use crate::filter::Filter;
-use crate::link::{Search, Trouble, code};
-use crate::rows;
-use crate::schema::{self, class};
+use crate::link::{Trouble, code};
 use crate::view::Look;
+use intent::Intent;
+pub(crate) use intent::part_name;
 use step::{Failure, Step};
 
 /// What whoever makes a change has in his hands.
@@ -36,16 +34,6 @@ pub(crate) struct Changing {
     last_entry: u64,
     /// Entries that could not be written to the audit log yet.
     unwritten: Vec<AuditEntry>,
-}
-
-/// A change that is being made.
-#[derive(Serialize, Deserialize)]
-struct Intent {
-    /// The revision that its rows get, which no other has.
-    revision: Revision,
-    steps: Vec<Step>,
-    /// What the audit log says about it.
-    entries: Vec<AuditEntry>,
 }
 
 impl Changing {
@@ -105,8 +93,8 @@ impl Ldap {
         }
         let first = changing.last_entry + 1;
         let entries = (first..).zip(&events).map(|(number, event)| AuditEntry::new(number, actor, event)).collect();
-        let intent = Intent { revision, steps: Step::of(changes, revision)?, entries };
-        let Err(trouble) = self.write_intent(&intent) else {
+        let mut intent = Intent { revision, steps: Step::of(changes, revision)?, entries, parts: 0 };
+        let Err(trouble) = self.write_intent(&mut intent) else {
             return self.carry_out(&mut changing, intent).map(|()| revision);
         };
         match &trouble {
@@ -138,7 +126,7 @@ impl Ldap {
         }
         if let Some(intent) = self.read_intent()? {
             if changing.abandoned == Some(intent.revision.0) {
-                self.cross_out()?;
+                self.cross_out(intent.parts)?;
             } else {
                 tracing::info!(event = "directory.ldap.resumed", steps = intent.steps.len(), "a change is finished");
                 self.carry_out(changing, intent)?;
@@ -157,7 +145,7 @@ impl Ldap {
             let done = self.step(step, &mut keys);
             self.cache.clear();
             if let Err(Failure { error, is_untouched }) = done {
-                if position == 0 && is_untouched && self.cross_out().is_ok() {
+                if position == 0 && is_untouched && self.cross_out(intent.parts).is_ok() {
                     changing.is_unsure = false;
                     return Err(error);
                 }
@@ -171,47 +159,10 @@ impl Ldap {
         }
         *self.moving.write() = None;
         changing.note(intent.entries);
-        if self.cross_out().is_ok() {
+        if self.cross_out(intent.parts).is_ok() {
             changing.is_unsure = false;
         }
         Ok(())
-    }
-
-    fn write_intent(&self, intent: &Intent) -> Result<(), Trouble> {
-        let json = serde_json::to_string(intent)
-            .map_err(|error| Trouble::Refused { code: 0, text: rows::unwritable(&error).to_string() })?;
-        let attributes = vec![
-            ("objectClass", vec!["top".to_owned(), class::RECORD.to_owned()]),
-            (schema::CN, vec!["intent".to_owned()]),
-            (schema::INTENT, vec![json]),
-        ];
-        self.links.add(&self.places.intent, &attributes)
-    }
-
-    fn read_intent(&self) -> Result<Option<Intent>> {
-        let search = Search {
-            base: self.places.intent.clone(),
-            scope: Scope::Base,
-            filter: Filter::class(class::RECORD, None),
-            attributes: None,
-        };
-        let found = match self.links.find(&search) {
-            Ok(found) => found,
-            Err(Trouble::Refused { code: code::NO_SUCH_OBJECT, .. }) => return Ok(None),
-            Err(trouble) => return Err(trouble.into()),
-        };
-        let Some(entry) = found.first() else { return Ok(None) };
-        match entry.one(schema::INTENT) {
-            Some(json) => rows::parse(&entry.dn, json).map(Some),
-            None => Err(rows::corrupt(&entry.dn, &"there is nothing in it; may we read it?")),
-        }
-    }
-
-    fn cross_out(&self) -> Result<(), Trouble> {
-        match self.links.delete(&self.places.intent) {
-            Err(Trouble::Refused { code: code::NO_SUCH_OBJECT, .. }) => Ok(()),
-            done => done,
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Names of the schema (docs/ldap/angarium.schema), and where entries are.
 
+use crate::change::part_name;
 use crate::dn;
 
 /// Object classes.
@@ -117,6 +118,11 @@ impl Places {
 
     pub(crate) fn alias(&self, key: &str) -> String {
         dn::below(KEY, key, &self.aliases)
+    }
+
+    /// A part of the change that is being made.
+    pub(crate) fn part(&self, number: usize) -> String {
+        dn::below(CN, &part_name(number), &self.base)
     }
 
     pub(crate) fn domain(&self, name: &str) -> String {

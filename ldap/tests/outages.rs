@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use directory::{
-    Actor, Address, Directory, DomainName, Error, NewUser, Origin, Resolution, Secret, Service, UserId, Verdict,
+    Actor, Address, Directory, DomainName, Error, NewUser, Origin, Resolution, Secret, Service, User, UserId, Verdict,
 };
 use durable::disk::RealDisk;
 use ldap::{Identity, Ldap, Settings, Url};
@@ -225,7 +225,40 @@ fn what_a_crash_cut_short_is_finished() {
     slapd.tool("ldapadd", &[], &entry);
     let directory = open(home.path(), &slapd.settings()).unwrap();
     check(&directory);
-    let left = slapd.tool("ldapsearch", &["-LLL", "-b", slapd::BASE, "(cn=intent)", "cn"], "");
+    drop(directory);
+
+    // The same in parts, as a large one is written.
+    let (first, second) = intent.split_at(intent.find("{\"alias\":").unwrap());
+    for (name, part) in [("intent-1", first), ("intent-2", second), ("intent", "{\"parts\":2}")] {
+        let base = slapd::BASE;
+        let dn = format!("dn: cn={name},{base}\nobjectClass: angariumRecord\ncn: {name}\n");
+        slapd.tool("ldapadd", &[], &format!("{dn}angariumIntent: {part}\n"));
+    }
+    let directory = open(home.path(), &slapd.settings()).unwrap();
+    check(&directory);
+    let left = slapd.tool("ldapsearch", &["-LLL", "-b", slapd::BASE, "(cn=intent*)", "cn"], "");
+    assert!(left.trim().is_empty(), "{left}");
+}
+
+/// An LDAP server takes requests up to a size, and an import may be larger.
+#[test]
+fn a_change_larger_than_a_request() {
+    if slapd::is_left_out() {
+        return;
+    }
+    let (slapd, home) = (Slapd::start("sockbuf_max_incoming_auth 262143"), tempfile::tempdir().unwrap());
+    let directory = open(home.path(), &slapd.settings()).unwrap();
+    let service = Service::new(&directory, Actor::server());
+    let kept = directory.passwords().hash(&Secret::new("right")).unwrap();
+    let users: Vec<_> = (0..800)
+        .map(|n| {
+            let mail = Address::parse(&format!("user{n}@example.com")).unwrap();
+            (User::new(id(&format!("user{n}")), mail, "Joe", &"Smith".repeat(20)), kept.clone())
+        })
+        .collect();
+    service.create_users(&users).unwrap();
+    assert_eq!(service.counts(None).unwrap().users, users.len());
+    let left = slapd.tool("ldapsearch", &["-LLL", "-b", slapd::BASE, "(cn=intent*)", "cn"], "");
     assert!(left.trim().is_empty(), "{left}");
 }
 

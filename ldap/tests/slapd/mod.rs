@@ -69,7 +69,8 @@ impl Slapd {
         }
         let ours = home.path().join("angarium.schema");
         fs::write(&ours, include_str!("../../../docs/ldap/angarium.schema")).unwrap();
-        let (global, database): (Vec<_>, Vec<_>) = more.lines().partition(|line| line.starts_with("TLS"));
+        let (global, database): (Vec<_>, Vec<_>) =
+            more.lines().partition(|line| ["TLS", "sockbuf"].iter().any(|global| line.starts_with(global)));
         let database = database.join("\n");
         writeln!(
             config,
@@ -84,7 +85,7 @@ impl Slapd {
         )
         .unwrap();
         fs::write(home.path().join("slapd.conf"), config).unwrap();
-        let has_tls = !global.is_empty();
+        let has_tls = global.iter().any(|line| line.starts_with("TLS"));
         Slapd::begin(home, has_tls)
     }
 
