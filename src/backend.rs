@@ -6,7 +6,7 @@ use std::sync::Arc;
 use directory::{
     Directory, DomainName, Embedded, HashCost, Logins, ScramCost, Secret, Surroundings, TokenCheck, UserId,
 };
-use durable::disk::Disk;
+use durable::disk::{Disk, RealDisk};
 use ldap::{Check, Identity, Ldap, Scheme, Url};
 use tools::Exit;
 
@@ -68,6 +68,16 @@ pub(crate) fn open(
     };
     let (directory, _) = Embedded::open(place, Arc::clone(&disk), create, &settings).map_err(directory_failure)?;
     Ok(Opened { directory: finish!(directory), ldap: None })
+}
+
+/// Makes what is not there in the LDAP server, if one keeps the directory: the places of entries, and the primary domain.
+///
+/// # Errors
+/// What is wrong with the configuration, or with the LDAP server.
+pub(crate) fn found(config: &Config) -> Result<(), Failure> {
+    let Some(settings) = ldap_settings(config)? else { return Ok(()) };
+    let directory = Ldap::open(&config.config_dir(), Arc::new(RealDisk), true, &settings).map_err(directory_failure)?;
+    directory.close().map_err(directory_failure)
 }
 
 /// Checks what a configuration says of the directory, the files that it names among it.

@@ -156,6 +156,30 @@ fn mail_and_logins_before_during_and_after_an_outage() {
     home.check_store();
 }
 
+/// Where there are mailboxes, nobody makes a directory that knows none of their owners, unless told to.
+#[test]
+fn a_server_that_moves_into_an_empty_directory() {
+    if slapd::is_left_out() {
+        return;
+    }
+    let slapd = Slapd::start("");
+    let moved = Home::new(PROGRAM, &[]);
+    moved.add_user("joe");
+    let configured = home(&slapd, &slapd.url(), &[]);
+    fs::copy(configured.path().join("angarium.toml"), moved.path().join("angarium.toml")).unwrap();
+    let server = moved.start();
+    server.await_log("angarium mkimap makes one");
+    assert!(deliver(&server, "joe").starts_with("451 4."));
+    assert!(imap(&server, "joe", PASSWORD).starts_with("NO [UNAVAILABLE]"));
+    server.stop(&AWAY.map(str::to_owned));
+    moved.must_run(&["mkimap"], b"");
+    moved.add_user("joe");
+    let server = moved.start();
+    assert!(deliver(&server, "joe").starts_with("250") && imap(&server, "joe", PASSWORD).starts_with("OK"));
+    server.stop(&[]);
+    moved.check_store();
+}
+
 #[test]
 fn with_tls_the_right_server_and_no_other() {
     if slapd::is_left_out() {

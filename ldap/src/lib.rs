@@ -40,9 +40,10 @@ use parking_lot::{Mutex, RwLock};
 use cache::{Cache, Key, Value};
 use change::Changing;
 pub use dn::is_name;
-use link::Links;
+use filter::Filter;
+use link::{Links, Trouble, code};
 pub use meter::Meter;
-use schema::Places;
+use schema::{Places, class};
 pub use settings::{Check, Identity, Settings};
 pub use url::{Scheme, Url, UrlError};
 use view::{Look, Source};
@@ -159,14 +160,22 @@ impl Ldap {
         if self.create {
             let server = Actor::server();
             self.plan_and_change(&server, &mut |view| directory::plan_primary_domain(view, &self.primary_domain))?;
-        } else if Look::now(self.source(None)).domains()?.is_empty() {
+        } else if !self.has_primary_domain()? {
             let base = &self.places.base;
-            return Err(Error::Unavailable(format!(
-                "there is no domain below {base}, though there are mailboxes here"
-            )));
+            let why = format!("there are mailboxes here, and no domain below {base}: angarium mkimap makes one");
+            return Err(Error::Unavailable(why));
         }
         self.is_ready.store(true, Ordering::Release);
         Ok(())
+    }
+
+    fn has_primary_domain(&self) -> Result<bool> {
+        let primary = Filter::Is(schema::PRIMARY, "TRUE".to_owned());
+        match self.links.find(&view::search(&self.places.domains, class::DOMAIN, Some(primary), None)) {
+            Ok(found) => Ok(!found.is_empty()),
+            Err(Trouble::Refused { code: code::NO_SUCH_OBJECT, .. }) => Ok(false),
+            Err(trouble) => Err(trouble.into()),
+        }
     }
 
     /// Connections by other settings, of which places, sizes and how passwords are checked do not count. Nothing has
