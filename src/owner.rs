@@ -42,6 +42,7 @@ pub(crate) fn run(
             Ok(exit)
         }
         Called::Nobody => {
+            let uid = rustix::process::geteuid().as_raw();
             privileges::become_user(&config)?;
             privileges::check_owner(&config)?;
             raise_descriptor_limit();
@@ -56,20 +57,21 @@ pub(crate) fn run(
                     said.map_err(unsaid)?;
                     Ok(exit.code())
                 }
-                None => run_here(&config, command, matches, console),
+                None => run_here(&config, uid, command, matches, console),
             }
         }
     }
 }
 
-/// Owns the store for the time of the command.
+/// Owns the store for the time of the command, which the user `uid` gave.
 fn run_here(
     config: &Config,
+    uid: u32,
     command: &StoreCommand,
     matches: &ArgMatches,
     mut console: Terminal,
 ) -> Result<u8, Failure> {
-    let services = Services::open(config, None)?;
+    let services = Services::open(config, None)?.called_by(uid);
     let exit = (command.run)(matches, &services, &mut console);
     let closed = services.close();
     leave(services);

@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 
 /// The open store and directory. Whoever holds them is their only owner, on this machine or any other that sees the same
 /// files.
+#[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) store: Arc<Store>,
     pub(crate) directory: Arc<dyn Directory>,
@@ -30,6 +31,8 @@ pub(crate) struct Services {
     pub(crate) sessions: Arc<Sessions>,
     /// What a running server counts.
     metrics: OnceLock<Arc<Metrics>>,
+    /// The user of the operating system who gives commands.
+    operator: u32,
 }
 
 impl Services {
@@ -68,7 +71,8 @@ impl Services {
         match backend::open(config, disk, store.layout().config(), first, tokens) {
             Ok(Opened { directory, ldap }) => {
                 let (sessions, metrics) = (Arc::default(), OnceLock::new());
-                Ok((Self { store, directory, ldap, api_tokens, sessions, metrics }, report))
+                let operator = rustix::process::geteuid().as_raw();
+                Ok((Self { store, directory, ldap, api_tokens, sessions, metrics, operator }, report))
             }
             Err(failure) => {
                 // What failed first is what to say; a store that is not closed repairs itself.
@@ -89,9 +93,15 @@ impl Services {
         self.metrics.get()
     }
 
-    /// The directory in the hands of whoever runs a command: root, or the service user, as which this process runs.
+    /// The same in the hands of another user of the operating system: root gives commands to a server that runs as somebody
+    /// else, or becomes somebody else to run them.
+    pub(crate) fn called_by(&self, uid: u32) -> Services {
+        Services { operator: uid, ..self.clone() }
+    }
+
+    /// The directory in the hands of whoever gives the command.
     pub(crate) fn operator(&self) -> Service<'_> {
-        Service::new(&*self.directory, Actor::operator(rustix::process::geteuid().as_raw()))
+        Service::new(&*self.directory, Actor::operator(self.operator))
     }
 
     /// Makes everything durable and lets go of the store. Blocks.

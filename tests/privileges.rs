@@ -83,7 +83,14 @@ fn root_is_given_up() {
     assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok(), "the low port is served");
     // Root may ask the server, whose files stay its own.
     home.must_run(&["user", "list"], b"");
+    home.add_user("sue");
     server.stop(&[]);
+    // It is root who did that, with and without a server.
+    let audit = fs::read_to_string(home.config_dir().join("log/audit.log")).expect("there");
+    for user in ["joe", "sue"] {
+        let made = audit.lines().find(|line| line.contains("user.create") && line.contains(user)).expect("an entry");
+        assert!(made.contains("\"(system user 0)\""), "{made}");
+    }
     home.check_store();
     assert_eq!(fs::metadata(home.spool().join("user/joe/1.")).expect("there").uid(), owner);
 }

@@ -38,7 +38,7 @@ pub(super) async fn answer(conn: Connection, services: Arc<Services>, shutdown: 
         stream.set_nonblocking(false)?;
         control::answer(stream, |request, console| {
             info!(event = "control.command", uid, pid, command = %request.command, args = %request.args.join(" "));
-            commands::run_in_server(request, &services, console)
+            commands::run_in_server(request, &services.called_by(uid), console)
         })
         .map(drop)
     };
