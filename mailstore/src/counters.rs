@@ -55,12 +55,25 @@ pub struct Counters {
     pub heals: Heals,
     /// Repairs in the background.
     pub healing: Healing,
-    /// Messages that were refused because a quota was full, and questions for room that were answered with no.
-    pub quota_refusals: Counter,
-    /// Quota roots whose usage was found wrong.
-    pub quota_drifts: Counter,
+    /// Quotas.
+    pub quota: Quota,
     /// What the scrubber has done.
     pub scrub: Scrub,
+}
+
+/// What quota roots have refused, and how right their usage was.
+#[derive(Debug, Default)]
+pub struct Quota {
+    /// Messages that were refused because a quota was full, and questions for room that were answered with no.
+    pub refusals: Counter,
+    /// Roots whose usage was found wrong.
+    pub drifts: Counter,
+    /// Those of them that were put right.
+    pub corrected: Counter,
+    /// Octets by which all roots together were wrong, too much or too little, when the last look at all of them ended.
+    pub drift_octets: Counter,
+    /// Roots that were wrong then.
+    pub drift_roots: Counter,
 }
 
 /// What was put in order when a mailbox was opened, by file.

@@ -61,8 +61,9 @@ pub use scrub::{ScrubFinding, ScrubKind, ScrubPace, Scrubbed};
 pub use special_use::SpecialUse;
 pub use stage::{MAX_MESSAGE, StageWriter, Staged};
 pub use store::{
-    Adopted, CreateOptions, ListAudience, ListFinding, ListFindingKind, ListRepair, MAX_MAILBOXES_PER_USER, OpenReport,
-    QuotaFinding, QuotaRepair, RestoredRow, SavedList, SavedMailbox, Store, StoreOptions, Unlisted,
+    Adopted, CreateOptions, FolderUse, LargeMessage, ListAudience, ListFinding, ListFindingKind, ListRepair,
+    MAX_MAILBOXES_PER_USER, OpenReport, QuotaFinding, QuotaLedger, QuotaRepair, RestoredRow, SavedList, SavedMailbox,
+    Store, StoreOptions, Unlisted,
 };
 pub use subscription::MAX_SUBSCRIPTIONS;
 pub use uid_set::UidSet;

@@ -28,6 +28,9 @@ pub(crate) use recount::Recounted;
 /// Storage limits count in units of 1024 bytes (RFC 9208, 5.1).
 pub const STORAGE_UNIT: u64 = 1024;
 
+/// KiB in a megabyte as people say it: quotas are told and set in megabytes, and kept in KiB.
+const KIB_IN_MIB: u64 = 1024;
+
 /// What a quota root has to say about an append.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum QuotaCheck {
@@ -69,6 +72,24 @@ pub struct QuotaUsage {
     pub used: QuotaUsed,
     /// What may be used.
     pub limits: QuotaLimits,
+}
+
+impl QuotaLimits {
+    /// The limit of storage in megabytes: rounded up, so that no limit but 0, which lets nothing in, is told as 0.
+    #[must_use]
+    pub fn storage_mib(&self) -> Option<u64> {
+        self.storage_kib.map(|kib| kib.div_ceil(KIB_IN_MIB))
+    }
+
+    /// These limits with `mib` megabytes of storage. A limit that is told as so many megabytes already stays as exact as it
+    /// was set.
+    #[must_use]
+    pub fn with_storage_mib(self, mib: Option<u64>) -> QuotaLimits {
+        if self.storage_mib() == mib {
+            return self;
+        }
+        QuotaLimits { storage_kib: mib.map(|mib| mib.saturating_mul(KIB_IN_MIB)), ..self }
+    }
 }
 
 impl QuotaUsed {
@@ -319,6 +340,30 @@ mod tests {
             assert_eq!(root.charge(more, n, check).is_ok(), allowed, "{row:?}");
             let expected = if allowed { bytes.saturating_add(more) } else { bytes };
             assert_eq!(root.usage().used.bytes, expected, "{row:?}");
+        }
+    }
+
+    /// [QUO-1]
+    #[test]
+    fn limits_in_megabytes() {
+        // KiB, as megabytes; megabytes said then, KiB then.
+        for (kib, told, said, then) in [
+            (None, None, None, None),
+            (None, None, Some(0), Some(0)),
+            (Some(0), Some(0), Some(0), Some(0)),
+            (Some(0), Some(0), None, None),
+            (Some(1), Some(1), Some(1), Some(1)),
+            (Some(10_000), Some(10), Some(10), Some(10_000)),
+            (Some(10_000), Some(10), Some(11), Some(11_264)),
+            (Some(10_000), Some(10), Some(9), Some(9_216)),
+            (Some(10_240), Some(10), Some(10), Some(10_240)),
+            (Some(10_241), Some(11), None, None),
+            (Some(u64::MAX), Some(1 << 54), Some(u64::MAX), Some(u64::MAX)),
+        ] {
+            let limits = QuotaLimits { storage_kib: kib, messages: Some(7) };
+            assert_eq!(limits.storage_mib(), told, "{kib:?}");
+            let expected = QuotaLimits { storage_kib: then, messages: Some(7) };
+            assert_eq!(limits.with_storage_mib(said), expected, "{kib:?} {said:?}");
         }
     }
 

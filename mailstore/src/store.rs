@@ -17,6 +17,7 @@ mod delete;
 mod directories;
 mod duplicates;
 mod healing;
+mod ledger;
 mod names;
 mod opening;
 mod owner;
@@ -42,6 +43,7 @@ use parking_lot::Mutex;
 
 pub use self::create::{CreateOptions, MAX_MAILBOXES_PER_USER};
 use self::directories::Directories;
+pub use self::ledger::{FolderUse, LargeMessage, QuotaLedger};
 use self::names::NameLocks;
 pub use self::opening::OpenReport;
 pub use self::quota_repair::{QuotaFinding, QuotaRepair};

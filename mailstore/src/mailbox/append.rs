@@ -128,7 +128,7 @@ impl Mailbox {
 
     pub(super) fn enqueue_incoming(self: &Arc<Self>, mut incoming: Vec<Incoming>, quota: QuotaCheck) -> Result<Ticket> {
         let charge = Charge::make(self.identity().quota.clone(), &incoming, quota)
-            .inspect_err(|_| self.around.counters().quota_refusals.add(1))?;
+            .inspect_err(|_| self.around.counters().quota.refusals.add(1))?;
         let linked = self.link(&mut incoming, &charge);
         if linked.is_err() {
             charge.take_back();

@@ -275,11 +275,17 @@ fn counters_and_usage_are_repaired() {
     let file = site.store.layout().quota_file(&name("user/joe"));
     let good = site.store.quota(&name("user/joe")).unwrap().used;
     std::fs::write(&file, "7\n10000\nM 1 -1\n").unwrap();
+    let counted = &site.store.counters().quota;
+    let shown = || (counted.drift_octets.get(), counted.drift_roots.get(), counted.corrected.get());
     assert_eq!(site.found(true), [(Repaired, "quota.usage", None)]);
+    assert_eq!(shown(), (good.bytes - 7, 1, 0), "a dry run");
     assert_eq!(site.found(false), [(Repaired, "quota.usage", None)]);
+    assert_eq!(shown(), (good.bytes - 7, 1, 1));
+    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().next(), Some(good.bytes.to_string().as_str()));
     assert_eq!(site.found(false), []);
+    assert_eq!(shown(), (0, 0, 1), "nothing is wrong any more");
     assert_eq!(site.store.quota(&name("user/joe")).unwrap().used, good);
-    assert!(site.store.counters().quota_drifts.get() >= 1);
+    assert_eq!(counted.drifts.get(), 2);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use durable::disk::{FileKind, is_temporary_name};
 
 use super::{Store, later_than};
+use crate::counters::Counters;
 use crate::error::{Error, Result};
 use crate::index;
 use crate::list::{Change, Row, RowState};
@@ -128,6 +129,28 @@ impl fmt::Display for QuotaFinding {
     }
 }
 
+/// By how much roots were wrong, all together.
+#[derive(Default)]
+struct Drift {
+    octets: u64,
+    roots: u64,
+}
+
+impl Drift {
+    fn note(&mut self, finding: &QuotaFinding) {
+        if let QuotaFinding::Usage { was, now, .. } = finding {
+            self.octets = self.octets.saturating_add(was.bytes.abs_diff(now.bytes));
+            self.roots += 1;
+        }
+    }
+
+    /// Every root was looked at.
+    fn show(&self, counters: &Counters) {
+        counters.quota.drift_octets.set(self.octets);
+        counters.quota.drift_roots.set(self.roots);
+    }
+}
+
 /// Where findings go. `false` ends the work after what is begun: whoever asked is gone.
 pub(super) type Tell<'a> = &'a mut dyn FnMut(&QuotaFinding) -> bool;
 
@@ -144,7 +167,9 @@ impl Store {
         found: &mut dyn FnMut(&QuotaFinding) -> bool,
     ) -> Result<()> {
         self.settle();
+        let mut drift = Drift::default();
         let mut tell = |finding: &QuotaFinding| {
+            drift.note(finding);
             if !request.dry_run || finding.is_open() {
                 tracing::info!(event = "quota.fixed", what = %finding);
             }
@@ -161,8 +186,14 @@ impl Store {
                 return Ok(());
             }
         }
-        let strays = request.prefixes.is_empty() && !request.usage_only;
-        if strays { self.remove_stray_files(request, &mut tell) } else { Ok(()) }
+        let whole = request.prefixes.is_empty();
+        if whole && !request.usage_only {
+            self.remove_stray_files(request, &mut tell)?;
+        }
+        if whole {
+            drift.show(self.counters());
+        }
+        Ok(())
     }
 
     /// Rows that name another root than the nearest.
@@ -231,12 +262,13 @@ impl Store {
             self.roots.rewrite(&root)?;
         }
         if was != counted {
-            self.counters().quota_drifts.add(1);
+            self.counters().quota.drifts.add(1);
+            self.counters().quota.corrected.add(u64::from(!request.dry_run));
         }
         Ok(was == counted || tell(&QuotaFinding::Usage { root: name.clone(), was, now: counted }))
     }
 
-    fn governed_by(&self, root: &MailboxName) -> Vec<Arc<Row>> {
+    pub(super) fn governed_by(&self, root: &MailboxName) -> Vec<Arc<Row>> {
         let governed = |row: &Arc<Row>| row.state == RowState::Active && row.quota_root.as_ref() == Some(root);
         self.list.tree(root).into_iter().filter(governed).collect()
     }
@@ -263,34 +295,34 @@ impl Store {
 
     /// What the mailboxes of `rows` use at this moment, and what was on its way into them.
     fn recount_exactly(&self, root: &QuotaRoot, rows: &[Arc<Row>], correct: bool) -> Result<Recounted> {
+        self.count_each(root, rows, correct).map(|(recounted, _)| recounted)
+    }
+
+    /// The same, and what each of them used at its turn.
+    pub(super) fn count_each(
+        &self,
+        root: &QuotaRoot,
+        rows: &[Arc<Row>],
+        correct: bool,
+    ) -> Result<(Recounted, Vec<QuotaUsed>)> {
         let mut recount = root.recount();
+        let mut uses = vec![QuotaUsed::default(); rows.len()];
         let mut closed = Vec::with_capacity(rows.len());
-        for row in rows {
+        for (row, used) in rows.iter().zip(&mut uses) {
             match self.registry.get(&row.unique_id) {
-                Some(mailbox) => mailbox.with_use(|used| recount.add(&row.unique_id, used)),
-                None => closed.push((row, self.layout().mailbox_dir(&row.partition, &row.name)?)),
+                Some(mailbox) => mailbox.with_use(|now| {
+                    recount.add(&row.unique_id, now);
+                    *used = now;
+                }),
+                None => closed.push((row, used, self.layout().mailbox_dir(&row.partition, &row.name)?)),
             }
         }
         // The tree is locked, so these stay closed.
-        let read = |part: &[(&Arc<Row>, PathBuf)]| -> Vec<QuotaUsed> {
-            part.iter().map(|(_, dir)| index::quota_used(&**self.disk(), dir)).collect()
-        };
-        let used: Vec<QuotaUsed> = std::thread::scope(|scope| {
-            let mut parts = closed.chunks(closed.len().div_ceil(READERS).max(WORTH_A_THREAD));
-            let first = parts.next().unwrap_or_default();
-            let others: Vec<_> = parts.map(|part| scope.spawn(move || read(part))).collect();
-            let mut used = read(first);
-            for other in others {
-                used.extend(
-                    other.join().map_err(|_| Error::Unavailable("a thread that read indexes died".to_owned()))?,
-                );
-            }
-            Ok::<_, Error>(used)
-        })?;
-        for ((row, _), used) in closed.iter().zip(used) {
-            recount.add(&row.unique_id, used);
+        side_by_side(&mut closed, |(_, used, dir)| **used = index::quota_used(&**self.disk(), dir))?;
+        for (row, used, _) in closed {
+            recount.add(&row.unique_id, *used);
         }
-        Ok(recount.finish(correct))
+        Ok((recount.finish(correct), uses))
     }
 
     /// Adds up records and files of each mailbox.
@@ -364,6 +396,21 @@ impl QuotaRepair {
     fn covers(&self, name: &MailboxName) -> bool {
         self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| name.as_str().starts_with(prefix.as_str()))
     }
+}
+
+/// Does `work` for each of `items`, in several threads where there are many: it opens files.
+pub(super) fn side_by_side<T: Send>(items: &mut [T], work: impl Fn(&mut T) + Sync) -> Result<()> {
+    let share = items.len().div_ceil(READERS).max(WORTH_A_THREAD);
+    std::thread::scope(|scope| {
+        let mut parts = items.chunks_mut(share);
+        let first = parts.next().unwrap_or_default();
+        let work = &work;
+        let others: Vec<_> = parts.map(|part| scope.spawn(move || part.iter_mut().for_each(work))).collect();
+        first.iter_mut().for_each(work);
+        others.into_iter().try_for_each(|other| {
+            other.join().map_err(|_| Error::Unavailable("a thread that read indexes died".to_owned()))
+        })
+    })
 }
 
 /// A file name without anything that would spoil a line.

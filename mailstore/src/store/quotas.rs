@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Store, now};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index;
 use crate::list::{Change, Row, RowState, not_found};
 use crate::name::MailboxName;
@@ -50,7 +50,7 @@ impl Store {
     pub fn check_quota(&self, name: &MailboxName, bytes: u64, messages: u64, check: QuotaCheck) -> Result<()> {
         let Some(root) = self.list.root_of(name) else { return Ok(()) };
         let Some(root) = self.load_root(&root)? else { return Ok(()) };
-        root.check(bytes, messages, check).inspect_err(|_| self.counters().quota_refusals.add(1))
+        root.check(bytes, messages, check).inspect_err(|_| self.counters().quota.refusals.add(1))
     }
 
     /// Sets the limits of the quota root at a mailbox, which becomes one if it was not; without limits (`None`) it is one
@@ -60,6 +60,26 @@ impl Store {
     /// [`Error::NotFound`] if there is neither a root nor a mailbox of that name.
     pub fn set_quota(&self, root: &MailboxName, limits: Option<QuotaLimits>) -> Result<()> {
         let _names = self.names.exclusive(&[root]);
+        self.set_quota_locked(root, limits)
+    }
+
+    /// Sets the limits of a quota root to what `decide` makes of those it has; nobody else changes them meanwhile. `decide`
+    /// may write down elsewhere what it decides: whoever comes next reads that. Blocks.
+    ///
+    /// # Errors
+    /// Those of [`set_quota`](Self::set_quota) and of `decide`; the limits stay then.
+    pub fn change_quota<E: From<Error>>(
+        &self,
+        root: &MailboxName,
+        decide: impl FnOnce(Option<QuotaLimits>) -> Result<Option<QuotaLimits>, E>,
+    ) -> Result<(), E> {
+        let _names = self.names.exclusive(&[root]);
+        let now = self.list.limits(root);
+        let limits = decide(now)?;
+        if limits == now { Ok(()) } else { Ok(self.set_quota_locked(root, limits)?) }
+    }
+
+    fn set_quota_locked(&self, root: &MailboxName, limits: Option<QuotaLimits>) -> Result<()> {
         match (self.list.limits(root), limits) {
             (Some(_), Some(limits)) => {
                 self.commit(vec![Change::Limits(root.clone(), Some(limits))])?;

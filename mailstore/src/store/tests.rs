@@ -2,6 +2,7 @@
 
 mod healing;
 mod hierarchy;
+mod ledger;
 mod moves;
 mod quota;
 mod recovery;
