@@ -5,6 +5,7 @@ mod hierarchy;
 mod ledger;
 mod moves;
 mod quota;
+mod quota_races;
 mod recovery;
 mod relist;
 
