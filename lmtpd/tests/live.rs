@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use directory::{Address, Directory, DomainName, Embedded, HashCost, NewUser, Secret, UserId};
-use lmtpd::{Lmtp, Settings};
+use lmtpd::{Lmtp, OverQuota, Settings};
 use mailstore::disk::RealDisk;
 use mailstore::{
     Access, AclMode, CreateOptions, Identifier, Layout, MailboxName, QuotaLimits, Rights, Store, StoreOptions,
@@ -26,6 +26,10 @@ struct Server {
 
 impl Server {
     fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    fn with(how: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let layout = Layout::new(path("config"), path("spool")).with_partition("other", path("other"));
@@ -39,7 +43,7 @@ impl Server {
             admins: Vec::new(),
         };
         let directory = Arc::new(Embedded::open(&path("directory"), disk, true, &settings).unwrap().0);
-        let service = Arc::new(Lmtp::new(Settings::default(), store.clone(), directory.clone(), None));
+        let service = Arc::new(Lmtp::new(how, store.clone(), directory.clone(), None));
         let server = Self { dir, store, directory, service };
         server.add_user("admin", "admin@example.com");
         server.add_user("joe", "joe.smith@example.com");
@@ -170,6 +174,33 @@ async fn quotas() {
     assert_eq!(server.deliver(&["joe"], "A: 1\r\n\r\n").await, ["552 5.2.2"]);
     limit(1000);
     assert_eq!(server.deliver(&["joe"], "A: 1\r\n\r\n").await, ["250 2.1.5"]);
+}
+
+/// [QUO-5] [QUO-6] What is said to each recipient, with and without counting the message itself, for good or for now.
+#[tokio::test]
+async fn what_a_full_mailbox_answers() {
+    let (large, small) = (format!("A: 1\r\n\r\n{}", "x\r\n".repeat(1000)), "A: 1\r\n\r\n".to_owned());
+    for (strict, over_quota, full) in [
+        (false, OverQuota::Permanent, "552 5.2.2"),
+        (false, OverQuota::Temporary, "452 4.2.2"),
+        (true, OverQuota::Permanent, "552 5.2.2"),
+        (true, OverQuota::Temporary, "452 4.2.2"),
+    ] {
+        let server = Server::with(Settings { strict_quota: strict, over_quota, ..Settings::default() });
+        let limits = QuotaLimits { storage_kib: Some(1), ..QuotaLimits::default() };
+        server.store.set_quota(&name("user/joe"), Some(limits)).unwrap();
+        let both = ["joe", "sue"];
+        let first = if strict { full } else { "250 2.1.5" };
+        let context = format!("strict: {strict}, {over_quota:?}");
+        assert_eq!(server.deliver(&both, &large).await, [first, "250 2.1.5"], "begun with room: {context}");
+        let second = if strict { "250 2.1.5" } else { full };
+        assert_eq!(server.deliver(&both, &small).await, [second, "250 2.1.5"], "a small one then: {context}");
+        // A sender who says how large the message is learns of it at RCPT only where it counts.
+        let announced = "MAIL FROM:<> SIZE=5000\r\nRCPT TO:<joe>\r\n";
+        assert_eq!(server.talk(announced).await, ["250 2.1.0", full], "announced: {context}");
+        assert_eq!(server.texts("user/sue").len(), 2);
+        assert_eq!(server.texts("user/joe").len(), 1);
+    }
 }
 
 #[tokio::test]
