@@ -311,6 +311,7 @@ fn imap_service(config: &Config, tls: &Tls, services: &Services, reception: &Rec
         host_name: config.hostname(),
         allow_plain_text: config.imap.allow_plaintext,
         quota_warn: u8::try_from(config.quota.warn_percent).unwrap_or(100).min(100),
+        quota_warn_free_mib: config.quota.warn_free_mib,
         message_size: config.message_size(),
         login: config.login_by(),
         ..imapd::Options::default()

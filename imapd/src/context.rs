@@ -59,6 +59,8 @@ pub struct Options {
     pub allow_plain_text: bool,
     /// Usage of a quota, in percent, above which SELECT warns. Default 90, as in Cyrus.
     pub quota_warn: u8,
+    /// Free megabytes of a quota above which SELECT does not warn, whatever the percentage. Default 0: they do not matter.
+    pub quota_warn_free_mib: u32,
     /// Largest message of an APPEND, bytes.
     pub message_size: u64,
     /// What people are let in by, beside passwords.
@@ -73,6 +75,7 @@ impl Default for Options {
             prefixes: Prefixes::default(),
             allow_plain_text: false,
             quota_warn: 90,
+            quota_warn_free_mib: 0,
             message_size: wire::limits::MESSAGE_SIZE,
             login: login::Policy::default(),
         }

@@ -220,7 +220,10 @@ mod tests {
             "[store]\nedlete_mdoe = 'delayed'\n",
             &["2: unknown option edlete_mdoe in [store]; did you mean delete_mode?"],
         );
-        check("[quota]\nlimit = 3\n", &["2: unknown option limit in [quota]; its options are warn_percent"]);
+        check(
+            "[quota]\nlimit = 3\n",
+            &["2: unknown option limit in [quota]; its options are warn_percent, warn_free_mib"],
+        );
         check(
             "[store]\ndelete_mode = 'later'\n",
             &[
@@ -334,6 +337,7 @@ mod tests {
             row("pop3", "idle_timeout", value, expected);
         }
         row("quota", "warn_percent", "101", number("101 is too large", "from 0 to 100"));
+        row("quota", "warn_free_mib", "1048577", number("1048577 is too large", "from 0 to 1048576"));
         row("limits", "login_history", "2001", number("2001 is too large", "from 0 to 2000"));
         row("login", "scram_rounds", "4095", number("4095 is too small", "from 4096 to 10000000"));
         row("limits", "tls_handshake", "'999ms'", time("\"999ms\" is too small", "from 1s to 1h"));
@@ -371,7 +375,7 @@ mod tests {
             };
         }
         for_each_section!(look);
-        assert_eq!(numbers, 41);
+        assert_eq!(numbers, 42);
         // What is written here is decided elsewhere.
         assert_eq!(directory::MOST_KEPT, 2000);
         assert_eq!(mailstore::MAX_MESSAGE, 1 << 30);

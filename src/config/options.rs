@@ -184,6 +184,10 @@ section! {
         /// Percent of its quota above which a mailbox's owner is warned when it is selected.
         #[within("0", "100")]
         warn_percent: u32 = 90,
+        /// The warning comes only while no more than so many megabytes are free: a tenth of a large quota is a lot of room.
+        /// For quotas that are smaller than that, and with 0, the percentage alone decides.
+        #[within("0", "1048576")]
+        warn_free_mib: u32 = 0,
     }
 }
 
