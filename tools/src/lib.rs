@@ -32,6 +32,7 @@ mod select;
 pub mod subscriptions;
 mod time;
 pub mod unexpunge;
+pub mod usage;
 pub mod user;
 
 pub use console::{Console, Exit, Lines, Progress};
