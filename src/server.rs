@@ -8,6 +8,7 @@ mod announce;
 mod control;
 mod first_start;
 mod memory;
+mod quotas;
 mod reload;
 mod scrub;
 mod upkeep;
@@ -137,6 +138,7 @@ async fn serve(start: Start, services: Arc<Services>) -> Result<(), Failure> {
         reception.tasks.spawn(async move { shutdown.run_until_cancelled(begin).await.unwrap_or_default() });
     }
     reception.tasks.spawn(scrub::run(Arc::clone(&services), scrubbing, reception.shutdown.clone()));
+    reception.tasks.spawn(quotas::run(Arc::clone(&services), reception.shutdown.clone()));
     reception.tasks.spawn(upkeep::run(services, keep, reception.shutdown.clone()));
     reception.tasks.spawn(watchdog::run(store, reception.shutdown.clone()));
     let password = match &first {

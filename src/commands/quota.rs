@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches};
 use directory::DomainName;
-use tools::quota::{QuotaRequest, quota};
+use tools::quota::{QuotaRequest, quota_of_users};
 use tools::{Console, Exit};
 
 use super::{Command, Run, StoreCommand, names};
@@ -22,7 +22,8 @@ fn spec() -> clap::Command {
             "Report the limit, the percentage in use and the use in KiB of every quota root, sorted by name. With -f, first \
              find which root governs each mailbox, add up what each root's mailboxes use, and correct what is wrong; mail \
              may arrive meanwhile, no message counts twice or not at all. Mailboxes are counted by their indexes: run \
-             reconstruct first where one may be wrong, or give --deep. Roots that govern no mailbox are removed.",
+             reconstruct first where one may be wrong, or give --deep. Roots that govern no mailbox are removed. A user's \
+             limit is what the directory says; where the root says another one, it is given that.",
         )
         .after_long_help(
             "EXAMPLES\n  quota\n      every root: limit in KiB, percent used, KiB used, name\n  quota -f\n      put every \
@@ -76,7 +77,8 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
         json: matches.get_flag("json"),
         prefixes,
     };
-    quota(&services.store, &request, console).map_err(|problem| Failure::new(problem.exit(), problem))
+    let done = quota_of_users(&services.store, &services.operator(), &request, console);
+    done.map_err(|problem| Failure::new(problem.exit(), problem))
 }
 
 /// The INBOXes of a domain's users.

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Cursor};
 use std::path::{Path, PathBuf};
 
 use admin::control::Request;
+use mailstore::Store;
 use tempfile::TempDir;
 use tools::{Console, Exit, Progress};
 
@@ -46,6 +47,10 @@ impl Trial {
             trial.must(&format!("user add {user}"), "secret\n");
         }
         trial
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.services.store
     }
 
     pub(super) fn path(&self) -> &Path {

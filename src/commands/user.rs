@@ -7,14 +7,16 @@ pub(super) mod list;
 
 use admin::control::Input;
 use clap::{Arg, ArgAction, ArgMatches};
-use directory::Words;
+use directory::{UserId, Words};
+use mailstore::ErrorKind;
 use tools::logins::list_logins;
+use tools::usage::{UsageRequest, show_usage};
 use tools::user::{read_password, set_password};
 use tools::{CommandError, Console, Exit};
 
 use self::fields::Style;
 use super::listing::{json, revision_arg, text, texts, words};
-use super::{Command, Run, StoreCommand, listing};
+use super::{Command, Run, StoreCommand, listing, names};
 use crate::failure::Failure;
 use crate::services::Services;
 use crate::terminal;
@@ -103,6 +105,38 @@ fn spec() -> clap::Command {
                 .arg(user())
                 .arg(json().help("One JSON object a line")),
         )
+        .subcommand(
+            clap::Command::new("usage")
+                .about("Show why a quota is full: what each folder uses, and what is only kept for a while")
+                .long_about(
+                    "Show what each folder of a user uses, the largest first, in megabytes and octets, with the messages \
+                     that were expunged and are kept until cyr_expire or the server removes them: those are on the disk, but \
+                     nobody is charged for them. The sum is what the quota root counts; where it is not, the last line says \
+                     so. Indexes are read, no messages.",
+                )
+                .arg(user().required(false).required_unless_present("mailbox"))
+                .arg(
+                    Arg::new("mailbox")
+                        .long("mailbox")
+                        .value_name("NAME")
+                        .conflicts_with("USER")
+                        .help("Another quota root: team, user/joe/Work"),
+                )
+                .arg(
+                    Arg::new("largest")
+                        .long("largest")
+                        .value_name("NUMBER")
+                        .default_value("0")
+                        .value_parser(clap::value_parser!(u16).range(0..=1000))
+                        .help("Name so many of the largest messages, too"),
+                )
+                .arg(json())
+                .after_long_help(
+                    "EXAMPLES\n  angarium user usage joe\n  angarium user usage joe --largest 20\n  angarium user usage \
+                     --mailbox team\n\nEXIT STATUS\n  0   shown\n  1   the quota root counts something else: run quota -f\n  \
+                     66  there is no such mailbox\n  67  there is no such user",
+                ),
+        )
         .subcommand(app_password::spec())
         .subcommand(
             clap::Command::new("passwd")
@@ -184,6 +218,7 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
         "delete" => delete(&texts(matches, "USER"), matches, services, console)?,
         "logins" => list_logins(&*services.directory, &user, matches.get_flag("json"), console)?,
         "passwd" => passwd(&user, matches, services, console)?,
+        "usage" => return usage(matches, services, console),
         _ => app_password::run(matches, services, console)?,
     }
     Ok(Exit::Ok)
@@ -199,6 +234,28 @@ pub(super) fn delete(
     match matches.get_flag("dry-run") {
         true => accounts::preview_deletion(names, services, console),
         false => accounts::delete(names, services, console),
+    }
+}
+
+/// What a user's folders use, or those below another quota root.
+fn usage(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
+    let root = match text(matches, "mailbox") {
+        Some(name) => names::mailbox(&name)?,
+        None => {
+            let uid = UserId::parse(&user_of(matches)).map_err(CommandError::from)?;
+            if services.operator().user(&uid).map_err(CommandError::from)?.is_none() {
+                return Err(CommandError::from(directory::Error::NoUser(uid.to_string())).into());
+            }
+            names::mailbox(&names::inbox(uid.as_str())?)?
+        }
+    };
+    let messages = matches.get_one::<u16>("largest").copied().unwrap_or_default();
+    let request = UsageRequest { root, messages: usize::from(messages), json: matches.get_flag("json") };
+    match show_usage(&services.store, &request, console) {
+        Err(CommandError::Store(problem)) if problem.kind() == ErrorKind::NotFound => {
+            Err(Failure::new(Exit::NoInput, format!("there is no mailbox {}", request.root)))
+        }
+        shown => Ok(shown?),
     }
 }
 
@@ -316,6 +373,62 @@ mod tests {
         assert_eq!(trial.must("user list", "").lines().count(), 2);
         let said = trial.run("user add x", "");
         assert_eq!((said.exit.code(), said.err.contains("no password given")), (64, true), "{said:?}");
+    }
+
+    /// [QUO-1] [QUO-3] [QUO-7] [QUO-8]
+    #[test]
+    fn quotas_are_said_in_megabytes() {
+        let trial = Trial::with_users(&["joe", "sue"]);
+        let limits = |kib: Option<u64>| mailstore::QuotaLimits { storage_kib: kib, messages: None };
+        let inbox = mailstore::MailboxName::inbox("joe").unwrap();
+        let root = || trial.store().quota_limits(&inbox).and_then(|limits| limits.storage_kib);
+        let mut expected = None;
+        for (quota, kib, shown) in [
+            ("20", Some(20_480), "       20       0.0      20.0     0"),
+            ("0", Some(0), "        0       0.0       0.0      "),
+            ("none", None, "      OFF                              "),
+            ("5", Some(5120), "        5       0.0       5.0     0"),
+        ] {
+            trial.must(&format!("user modify joe --quota {quota}"), "");
+            assert_eq!(root(), kib, "{quota}");
+            let list = trial.must("user list --quota", "");
+            let row = list.lines().find(|line| line.starts_with("joe@")).unwrap().to_owned();
+            assert_eq!(row.trim_end(), format!("{:40} {shown}", "joe@example.org").trim_end());
+            // What was set beside the directory is put back, and only for whom it was asked.
+            trial.store().change_quota(&inbox, |_| Ok::<_, mailstore::Error>(Some(limits(Some(777))))).unwrap();
+            assert_eq!(trial.must("quota -f -q user/sue", ""), "");
+            let dry = trial.run("quota -f -n -q -u joe", "");
+            let old = kib.map_or_else(|| "NONE".to_owned(), |kib| kib.to_string());
+            let line = format!("user/joe: limit was 777, the directory says {old}");
+            assert_eq!((dry.exit, dry.out.as_str(), root()), (tools::Exit::Found, line.as_str(), Some(777)));
+            assert_eq!(trial.must("quota -f -q", ""), line);
+            assert_eq!((root(), trial.must("quota -f -q", "")), (kib, String::new()));
+            expected = kib;
+        }
+        // A limit that is no whole number of megabytes stays exact while nobody says another number.
+        trial.must("user modify joe --quota 1", "");
+        trial.store().set_quota(&inbox, Some(limits(Some(1000)))).unwrap();
+        trial.must("user modify joe --title Dr", "");
+        assert_eq!((root(), trial.must("quota -f -q", "")), (Some(1000), String::new()));
+        trial.must("user modify joe --quota 5", "");
+        assert_eq!(root(), expected);
+    }
+
+    #[test]
+    fn usage_is_told_folder_by_folder() {
+        let trial = Trial::with_users(&["joe"]);
+        trial.table(&[
+            ("user usage joe", "user/joe: 0.0 MB, 0 messages"),
+            ("user modify joe --quota 1", ""),
+            ("user usage joe", "user/joe: 0.0 MB of 1 MB, 0%, 0 messages"),
+            ("user usage joe --json", "\"folders\":[{\"mailbox\":\"user/joe\""),
+            ("user usage --mailbox user.joe --largest 5", "together"),
+            ("user usage", "!64 USER"),
+            ("user usage joe --mailbox team", "!64 --mailbox"),
+            ("user usage joe --largest 1001", "!64 1001"),
+            ("user usage nobody", "!67 there is no user nobody"),
+            ("user usage --mailbox team", "!66 there is no mailbox team"),
+        ]);
     }
 
     #[test]

@@ -16,12 +16,16 @@
 //!
 //! Nothing is ever undone by deleting a mailbox: where an INBOX was there before, it stays.
 
+mod quota;
+
 use std::panic::resume_unwind;
 use std::thread;
 
 use directory::{Credentials, Directory, DomainName, Privileges, Revision, Secret, Service, User, UserId, UserState};
-use mailstore::{Access, CreateOptions, Error, MailboxName, QuotaLimits, Store};
+use mailstore::{Access, CreateOptions, Error, MailboxName, Store};
 
+use self::quota::limits;
+pub use self::quota::{Followed, follow_row, follow_rows};
 use crate::error::CommandError;
 
 /// Makes a user with everything that belongs to one. Nobody can log in before all is there; after a crash in between, the
@@ -110,8 +114,7 @@ pub fn update_user<D: Directory + ?Sized>(
 ) -> Result<User, CommandError> {
     let now = service.update_user(user)?;
     if now.state != UserState::Pending && service.actor().is_administrator() {
-        let inbox = inbox(&now.uid)?;
-        set_quota(store, &inbox, now.quota_limit_mib).map_err(|problem| mailbox(&now.uid, problem))?;
+        follow_row(store, service, &now.uid)?;
     }
     Ok(User::clone(&now))
 }
@@ -218,11 +221,11 @@ fn finish_deletion<D: Directory + ?Sized>(
 /// INBOX, quota root, subscription, folders; what is there stays.
 fn make_mailboxes(store: &Store, user: &User, folders: &[String]) -> mailstore::Result<()> {
     let (uid, inbox) = (user.uid.as_str(), MailboxName::inbox(user.uid.as_str())?);
-    match store.create_user(uid, limits(user.quota_limit_mib)) {
+    match store.create_user(uid, limits(None, user.quota_limit_mib)) {
         Ok(_) => {}
         // It is there from an attempt that ended early, or from a restore.
         Err(Error::Exists(_)) => {
-            set_quota(store, &inbox, user.quota_limit_mib)?;
+            store.change_quota(&inbox, |now| Ok::<_, Error>(limits(now, user.quota_limit_mib)))?;
             store.subscribe(uid, &inbox)?;
         }
         Err(problem) => return Err(problem),
@@ -235,22 +238,6 @@ fn make_mailboxes(store: &Store, user: &User, folders: &[String]) -> mailstore::
         }
     }
     Ok(())
-}
-
-fn set_quota(store: &Store, inbox: &MailboxName, mib: Option<u64>) -> mailstore::Result<()> {
-    let (now, wanted) = (store.quota_limits(inbox), limits(mib));
-    // A limit of messages is set over IMAP only, and stays.
-    let wanted = match (now, wanted) {
-        (Some(now), Some(wanted)) => Some(QuotaLimits { messages: now.messages, ..wanted }),
-        (Some(now), None) if now.messages.is_some() => Some(QuotaLimits { storage_kib: None, ..now }),
-        (_, wanted) => wanted,
-    };
-    if now == wanted { Ok(()) } else { store.set_quota(inbox, wanted) }
-}
-
-/// Megabytes are what people say, units of 1,024 octets what is kept (QUO-1).
-fn limits(mib: Option<u64>) -> Option<QuotaLimits> {
-    mib.map(|mib| QuotaLimits { storage_kib: Some(mib.saturating_mul(1024)), messages: None })
 }
 
 fn inbox(uid: &UserId) -> Result<MailboxName, CommandError> {

@@ -1,8 +1,12 @@
 //! Quotas: what users may store and do store, and putting right what is counted wrongly.
 
+use std::ops::ControlFlow;
+
+use directory::{Directory, Service, UserId};
 use mailstore::{MailboxName, QuotaFinding, QuotaRepair, QuotaUsage, QuotaUsed, STORAGE_UNIT, Store};
 use serde_json::{Value, json};
 
+use crate::accounts::{Followed, follow_rows};
 use crate::error::CommandError;
 use crate::{Console, Exit, Progress};
 
@@ -37,6 +41,56 @@ pub fn quota(store: &Store, request: &QuotaRequest, console: &mut dyn Console) -
     Ok(exit)
 }
 
+/// The same for users, whose quotas the directory says: with `fix` what it says of those that were asked for is put in place of
+/// what their roots say. Where the directory can't be asked, the rest is done.
+///
+/// # Errors
+/// Those of [`quota`], and in the end the directory's.
+pub fn quota_of_users<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    request: &QuotaRequest,
+    console: &mut dyn Console,
+) -> Result<Exit, CommandError> {
+    let followed = if request.fix { follow(store, service, request, console) } else { Ok(Exit::Ok) };
+    let exit = quota(store, request, console)?;
+    Ok(if followed? == Exit::Ok { exit } else { Exit::Found })
+}
+
+/// Limits that do not say what the directory says.
+fn follow<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    request: &QuotaRequest,
+    console: &mut dyn Console,
+) -> Result<Exit, CommandError> {
+    let (mut left, mut unread) = (false, None);
+    let mut wanted = |uid: &UserId| ControlFlow::Continue(request.covers(&format!("user/{uid}")));
+    let mut tell = |followed: &Followed| {
+        left |= request.dry_run;
+        let line = if request.json { followed_json(followed).to_string() } else { followed.to_string() };
+        match console.out(&line) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(problem) => {
+                unread = Some(problem);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    follow_rows(store, service, request.dry_run, &mut wanted, &mut tell)?;
+    match unread {
+        Some(problem) => Err(problem.into()),
+        None if left => Ok(Exit::Found),
+        None => Ok(Exit::Ok),
+    }
+}
+
+impl QuotaRequest {
+    fn covers(&self, root: &str) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| root.starts_with(prefix.as_str()))
+    }
+}
+
 fn repair(store: &Store, request: &QuotaRequest, console: &mut dyn Console) -> Result<Exit, CommandError> {
     let QuotaRequest { dry_run, deep, .. } = *request;
     let prefixes = request.prefixes.clone();
@@ -69,9 +123,7 @@ fn report(store: &Store, request: &QuotaRequest, console: &mut dyn Console) -> R
         console.out("   Quota  % Used    Used Root")?;
     }
     for (root, _) in store.quota_roots() {
-        let wanted =
-            request.prefixes.is_empty() || request.prefixes.iter().any(|p| root.as_str().starts_with(p.as_str()));
-        if !wanted {
+        if !request.covers(root.as_str()) {
             continue;
         }
         let usage = match store.quota(&root) {
@@ -110,6 +162,11 @@ fn usage_json(usage: &QuotaUsage) -> Value {
         "storage": {"limit_kib": usage.limits.storage_kib, "used_bytes": usage.used.bytes, "percent": usage.percent()},
         "messages": {"limit": usage.limits.messages, "used": usage.used.messages},
     })
+}
+
+fn followed_json(followed: &Followed) -> Value {
+    let Followed { uid, was, now } = followed;
+    json!({"finding": "limit", "root": format!("user/{uid}"), "was_kib": was, "now_kib": now})
 }
 
 fn finding_json(finding: &QuotaFinding) -> Value {

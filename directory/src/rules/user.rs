@@ -149,6 +149,13 @@ pub(crate) fn set_enabled(
     update(view, actor, &User { state, ..User::clone(&old) })
 }
 
+/// Sets what a user may store.
+pub(crate) fn set_quota(view: &dyn View, actor: &Actor, uid: &UserId, mib: Option<u64>) -> Result<Plan> {
+    require_administrator(actor, "set a quota")?;
+    let old = require(view, uid)?;
+    update(view, actor, &User { quota_limit_mib: mib, ..User::clone(&old) })
+}
+
 /// The user is on the way out: nobody can log in, mail is refused, no alias names him any more. What is left is the mailbox,
 /// and a row that keeps user ID and addresses until it is gone.
 pub(crate) fn begin_deletion(view: &dyn View, actor: &Actor, uid: &UserId, expected: Option<Revision>) -> Result<Plan> {

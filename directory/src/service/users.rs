@@ -119,6 +119,15 @@ impl<D: Directory + ?Sized> Service<'_, D> {
         self.look(|view| rules::user::require(view, &user.uid))
     }
 
+    /// Sets what a user may store, in megabytes; `None` is no limit. Whatever else is changed of him meanwhile stays changed.
+    /// This is the row alone: who enforces it must be told ([`crate::User::quota_limit_mib`]).
+    ///
+    /// # Errors
+    /// [`Denied`](crate::Error::Denied), [`NoUser`](crate::Error::NoUser), [`Rule`](crate::Error::Rule), the directory's.
+    pub fn set_user_quota(&self, uid: &UserId, mib: Option<u64>) -> Result<()> {
+        self.change(|view, actor| rules::user::set_quota(view, actor, uid, mib)).map(drop)
+    }
+
     /// Disables a user, or enables one again. A disabled user can't log in, and mail for him is refused.
     ///
     /// # Errors

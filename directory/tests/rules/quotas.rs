@@ -34,3 +34,30 @@ fn the_default_is_for_new_users() {
         refused(service.set_privileges(&wrong), "rule", "default_quota_mib", &u64::MAX.to_string(), "NONE");
     });
 }
+
+/// [QUO-3] [QUO-8] By administrators alone, and beside whatever else is changed.
+#[test]
+fn a_quota_is_set_alone() {
+    on_every_back_end(|directory| {
+        let service = Service::new(directory, Actor::server());
+        people(&service, &[("joe", "joe@example.com"), ("boss", "boss@example.com")]);
+        let stale = directory.user(&uid("joe")).unwrap().unwrap();
+        let boss = Service::new(directory, Actor::user(&uid("boss"), true, "imap", None));
+        for quota in [Some(7), Some(7), Some(0), None, Some(20)] {
+            boss.set_user_quota(&uid("joe"), quota).unwrap();
+            assert_eq!(directory.user(&uid("joe")).unwrap().unwrap().quota_limit_mib, quota);
+        }
+        assert_eq!(service.update_user(&stale).unwrap_err().code(), "conflict", "the row is another one by now");
+        refused(
+            boss.set_user_quota(&uid("joe"), Some(u64::MAX)),
+            "rule",
+            "quota_limit_mib",
+            &u64::MAX.to_string(),
+            "NONE",
+        );
+        let joe = Service::new(directory, Actor::user(&uid("joe"), false, "imap", None));
+        assert_eq!(joe.set_user_quota(&uid("joe"), None).unwrap_err().code(), "denied");
+        assert_eq!(boss.set_user_quota(&uid("nobody"), None).unwrap_err().code(), "no-user");
+        assert_eq!(directory.user(&uid("joe")).unwrap().unwrap().quota_limit_mib, Some(20));
+    });
+}

@@ -3,10 +3,13 @@
 //!
 //! A quota root is named like the mailbox at its top, so clients see it under the name they have for that mailbox.
 
+use std::sync::Arc;
+
+use directory::{Actor, Service, UserId};
 use mailstore::{MailboxName, QuotaLimits, QuotaUsage, STORAGE_UNIT};
 
 use crate::access;
-use crate::context::Context;
+use crate::context::{Context, Imap};
 use crate::outcome::{CommandError, Done, Outcome};
 use crate::reply::{self, Code};
 use crate::session::{Account, Authenticated};
@@ -46,7 +49,8 @@ pub(crate) async fn get_root(context: &mut Context, user: &mut Authenticated, ma
     Ok(Done::ok("GETQUOTAROOT completed"))
 }
 
-/// Only administrators set quotas. The limits replace all others: a resource that is not named is unlimited (4.1.1).
+/// Only administrators set quotas. The limits replace all others: a resource that is not named is unlimited (4.1.1). A limit
+/// is kept to the KiB; the directory, which counts in megabytes, has it rounded up.
 pub(crate) async fn set(
     context: &mut Context,
     user: &mut Authenticated,
@@ -60,13 +64,40 @@ pub(crate) async fn set(
     let limits = parse_limits(&limits)?;
     // RFC 9208, 4.1.1: `()` takes all limits away. The root goes with them, and what it governed counts to the one above.
     let limits = Some(limits).filter(|limits| *limits != QuotaLimits::default());
-    let set = name.clone();
-    context.blocking(move |server| server.store.set_quota(&set, limits)).await?;
+    let (set, account) = (name.clone(), Arc::clone(&user.account));
+    context.blocking(move |server| set_limits(server, &account, &set, limits)).await?;
     if limits.is_some() {
         let usage = usage(context, name).await?;
         tell(context, &user.account, &usage);
     }
     Ok(Done::ok("SETQUOTA completed"))
+}
+
+/// The quota of a user's INBOX is the user's, and the directory has it, in megabytes: it is told of the new one first, so that
+/// after a crash in between the store follows it. Other roots are the store's alone.
+fn set_limits(
+    server: &Imap,
+    account: &Account,
+    root: &MailboxName,
+    limits: Option<QuotaLimits>,
+) -> Result<(), CommandError> {
+    let owner = root.owner().filter(|_| root.is_inbox()).and_then(|owner| UserId::parse(owner).ok());
+    let (Some(uid), Ok(admin)) = (owner, UserId::parse(&account.access.user)) else {
+        return Ok(server.store.set_quota(root, limits)?);
+    };
+    let service = Service::new(&*server.door.directory, Actor::user(&admin, account.access.admin, "imap", None));
+    server.store.change_quota(root, |now| {
+        if now.is_none() && server.store.row(root).is_none() {
+            return Err(no_root());
+        }
+        match service.set_user_quota(&uid, limits.and_then(|limits| limits.storage_mib())) {
+            // A mailbox that nobody logs in to.
+            Ok(()) | Err(directory::Error::NoUser(_)) => Ok(limits),
+            Err(directory::Error::Rule { rule, .. }) => Err(CommandError::refused(Code::Cannot, rule)),
+            Err(directory::Error::Denied { .. }) => Err(CommandError::no_permission()),
+            Err(failed) => Err(failed.into()),
+        }
+    })
 }
 
 fn parse_limits(limits: &[QuotaLimit]) -> Result<QuotaLimits, CommandError> {

@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Server {
     pub(crate) imap: Arc<Imap>,
+    pub(crate) directory: Arc<Embedded>,
     pub(crate) shutdown: CancellationToken,
     _home: TempDir,
 }
@@ -46,8 +47,9 @@ impl Server {
             add_user(&directory, &store, name);
         }
         let shutdown = CancellationToken::new();
-        let imap = Imap::new(store, Arc::new(directory), None, options, shutdown.clone());
-        Server { imap, shutdown, _home: home }
+        let directory = Arc::new(directory);
+        let imap = Imap::new(store, directory.clone(), None, options, shutdown.clone());
+        Server { imap, directory, shutdown, _home: home }
     }
 
     /// A connection that has read its greeting.

@@ -1,5 +1,7 @@
 //! Rights and quotas as clients see them: what may not be done, and what may not even be known.
 
+use directory::{Directory, UserId};
+
 use crate::harness::Server;
 
 /// RFC 4314, 6: for a mailbox without the right to look it up, every command answers as for one that does not exist.
@@ -91,6 +93,44 @@ async fn quotas_are_set_by_administrators_and_told_to_users() {
     sue.no("GETQUOTA \"Other Users/joe\"").await;
     admin.ok("SETQUOTA user/joe ()").await;
     assert_eq!(joe.ok("GETQUOTAROOT Work").await.untagged, ["* QUOTAROOT Work"]);
+}
+
+/// [QUO-1] [QUO-8] A user's quota is one, whoever sets it: the directory has it in megabytes, rounded up.
+#[tokio::test]
+async fn a_quota_that_is_set_is_the_users() {
+    let server = Server::new();
+    let mut admin = server.login("admin").await;
+    let of_joe = || server.directory.user(&UserId::parse("joe").unwrap()).unwrap().unwrap().quota_limit_mib;
+    for (limits, told, expected) in [
+        ("STORAGE 20480", "STORAGE 0 20480", Some(20)),
+        ("STORAGE 10000 MESSAGE 100", "STORAGE 0 10000 MESSAGE 0 100", Some(10)),
+        ("STORAGE 1", "STORAGE 0 1", Some(1)),
+        ("MESSAGE 5", "MESSAGE 0 5", None),
+        ("STORAGE 0", "STORAGE 0 0", Some(0)),
+    ] {
+        let set = admin.ok(&format!("SETQUOTA user/joe ({limits})")).await;
+        assert_eq!(set.untagged, [format!("* QUOTA user/joe ({told})")]);
+        assert_eq!(of_joe(), expected, "{limits}");
+    }
+    // More than the directory takes for a quota changes neither.
+    let refused = admin.no("SETQUOTA user/joe (STORAGE 9223372036854775807)").await;
+    assert!(refused.starts_with("NO [CANNOT]"), "{refused}");
+    assert_eq!(admin.ok("GETQUOTA user/joe").await.untagged, ["* QUOTA user/joe (STORAGE 0 0)"]);
+    assert_eq!(of_joe(), Some(0));
+    admin.ok("SETQUOTA user/joe ()").await;
+    assert_eq!(of_joe(), None);
+    admin.no("GETQUOTA user/joe").await;
+    // Roots of folders, of mailboxes that are shared and of those without a user are the store's alone.
+    admin.ok("CREATE user/joe/Work").await;
+    admin.ok("CREATE team").await;
+    server.imap.store.create_user("left", None).unwrap();
+    for root in ["user/joe/Work", "team", "user/left"] {
+        let set = admin.ok(&format!("SETQUOTA {root} (STORAGE 7)")).await;
+        assert_eq!(set.untagged, [format!("* QUOTA {root} (STORAGE 0 7)")]);
+    }
+    assert_eq!(of_joe(), None);
+    admin.no("SETQUOTA user/nobody (STORAGE 7)").await;
+    admin.no("SETQUOTA user/nobody ()").await;
 }
 
 #[tokio::test]

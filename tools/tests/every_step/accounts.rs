@@ -2,6 +2,7 @@
 //! was before, or as it is when nothing comes between. Never half of a user.
 
 use std::fmt::Debug;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -34,6 +35,8 @@ const DEEDS: &[Deed] = &[
         name: "a user is deleted",
         run: |site, service| accounts::delete_user(&site.store, service, &uid("joe"), None),
     },
+    Deed { name: "a quota is changed", run: |site, service| set_quota(site, service, Some(25)) },
+    Deed { name: "a quota is taken away", run: |site, service| set_quota(site, service, None) },
     Deed { name: "a user is disabled", run: |_, service| Ok(service.set_user_enabled(&uid("joe"), false, None)?) },
     Deed {
         name: "a domain is renamed",
@@ -55,6 +58,12 @@ const DEEDS: &[Deed] = &[
         run: |_, service| Ok(service.delete_alias(&at("inner@example.org"), None)?),
     },
 ];
+
+fn set_quota(site: &Site, service: &Service<'_, Embedded>, mib: Option<u64>) -> Result<(), CommandError> {
+    let mut joe = User::clone(&service.user(&uid("joe"))?.unwrap());
+    joe.quota_limit_mib = mib;
+    accounts::update_user(&site.store, service, &joe).map(drop)
+}
 
 /// What there is: domains, users and aliases without revisions, and all of the store.
 #[derive(PartialEq, Clone, Debug)]
@@ -97,6 +106,9 @@ fn picture(path: &Path, context: &str) -> Picture {
     let site = open_good(path).unwrap_or_else(|problem| panic!("{context}: {problem}"));
     let service = Service::new(&site.directory, Actor::server());
     accounts::resume(&site.store, &service).unwrap_or_else(|problem| panic!("{context}: {problem}"));
+    let (mut all, mut go_on) = (|_: &_| ControlFlow::Continue(true), |_: &_| ControlFlow::Continue(()));
+    let followed = accounts::follow_rows(&site.store, &service, false, &mut all, &mut go_on);
+    followed.unwrap_or_else(|problem| panic!("{context}: {problem}"));
     let mut directory: Vec<String> = Vec::new();
     let mut say = |row: &dyn Debug| directory.push(format!("{row:?}"));
     for row in site.directory.domains().unwrap() {
