@@ -7,38 +7,11 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
+use harness::page::{Step, steps};
 use harness::{ADMIN, Home};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_angarium");
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/administration.md");
-
-/// A command of the page, and what it says.
-#[derive(Debug, PartialEq, Eq)]
-struct Step {
-    line: usize,
-    command: String,
-    said: Vec<String>,
-}
-
-/// The commands of all ```` ```console ```` blocks: `$ ` and a line for the shell, then what it writes.
-fn steps(page: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut is_inside = false;
-    for (line, text) in page.lines().enumerate() {
-        match (is_inside, text.strip_prefix("$ ")) {
-            (false, _) => is_inside = text == "```console",
-            (true, _) if text == "```" => is_inside = false,
-            (true, Some(command)) => {
-                steps.push(Step { line: line + 1, command: command.to_owned(), said: Vec::new() });
-            }
-            (true, None) => {
-                let step = steps.last_mut().unwrap_or_else(|| panic!("line {}: no command has said this", line + 1));
-                step.said.push(text.to_owned());
-            }
-        }
-    }
-    steps
-}
 
 /// Runs the page's commands in `home`, one after the other.
 fn play(home: &Home) {
@@ -103,14 +76,7 @@ fn the_page_is_so_with_a_server() {
 }
 
 #[test]
-fn steps_of_a_page() {
-    let page = "text\n$ no command\n```console\n$ one\nsaid\n\nmore\n$ two\n```\n$ no\n";
-    let step = |line, command: &str, said: &[&str]| Step {
-        line,
-        command: command.to_owned(),
-        said: said.iter().map(|&text| text.to_owned()).collect(),
-    };
-    assert_eq!(steps(page), [step(4, "one", &["said", "", "more"]), step(8, "two", &[])]);
+fn files_of_a_page() {
     assert_eq!(
         files("```toml\n# a.toml\nx = 1\n```\n```toml\ny = 2\n```\n"),
         [("a.toml".to_owned(), "# a.toml\nx = 1\n".to_owned())]

@@ -296,6 +296,6 @@ fn problems(list: &[(u16, &str)]) -> BTreeMap<String, RefOr<utoipa::openapi::Res
 #[expect(dead_code, reason = "it documents what extract::IfMatch takes")]
 pub(crate) struct Precondition {
     /// The ETag of what is to be changed, as it was read; or `*` for whatever is there.
-    #[param(rename = "If-Match", required = true)]
+    #[param(rename = "If-Match", required = true, example = "*")]
     if_match: String,
 }

@@ -4,6 +4,8 @@
 
 mod audit;
 mod client;
+mod contract;
 mod hostile;
 mod limits;
+mod page;
 mod served;

@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::fields::given;
+use super::fields::{Line, at_most, given, some_at_most};
 use super::{Answer, NotChanged, NotDone, Part, Precondition, Refused, page};
 use crate::caller::Caller;
 use crate::extract::{Body, IfMatch, Name, Query};
@@ -100,6 +100,7 @@ impl Given {
     fn parse(&self, service: &Service<'_>) -> Result<Vec<Member>, Problem> {
         const FIELD: &str = "members";
         let MemberView { kind, name } = match self {
+            Given::Text(text) if text.trim().is_empty() => return Err(Problem::rule(FIELD, text, "it names nobody")),
             Given::Text(text) => return Ok(service.parse_members(text)?),
             Given::Shown(view) => view,
         };
@@ -121,14 +122,14 @@ pub(super) struct NewAlias {
     #[schema(example = "staff@example.com", min_length = 1)]
     address: String,
     #[serde(default)]
-    #[schema(max_length = 256)]
+    #[schema(value_type = Line)]
     description: String,
     /// User IDs or addresses of users. A user who makes an alias is its owner if there is no other.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<10000, _, _>")]
     #[schema(max_items = 10000)]
     owners: Vec<String>,
     /// A user who makes an alias is a member if there is no other.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<10000, _, _>")]
     #[schema(max_items = 10000)]
     members: Vec<Given>,
     /// An absolute path. Administrators only.
@@ -143,12 +144,14 @@ pub(super) struct NewAlias {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AliasChange {
-    #[schema(max_length = 256)]
+    #[schema(value_type = Option<Line>)]
     description: Option<String>,
     /// All of them.
+    #[serde(default, deserialize_with = "some_at_most::<10000, _, _>")]
     #[schema(max_items = 10000)]
     owners: Option<Vec<String>>,
     /// All of them.
+    #[serde(default, deserialize_with = "some_at_most::<10000, _, _>")]
     #[schema(max_items = 10000)]
     members: Option<Vec<Given>>,
     /// null: none.
@@ -166,10 +169,10 @@ pub(super) struct AliasChange {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MemberChange {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<10000, _, _>")]
     #[schema(max_items = 10000)]
     add: Vec<Given>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<10000, _, _>")]
     #[schema(max_items = 10000)]
     remove: Vec<Given>,
 }
@@ -178,10 +181,10 @@ pub(super) struct MemberChange {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OwnerChange {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<10000, _, _>")]
     #[schema(max_items = 10000)]
     add: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<10000, _, _>")]
     #[schema(max_items = 10000)]
     remove: Vec<String>,
 }
@@ -242,7 +245,7 @@ pub(super) async fn create(caller: Caller, Body(new): Body<NewAlias>) -> Result<
 
 /// An alias.
 #[utoipa::path(
-    get, path = "/api/v1/aliases/{address}", tag = "aliases", operation_id = "get_alias", params(("address" = String, Path)),
+    get, path = "/api/v1/aliases/{address}", tag = "aliases", operation_id = "get_alias", params(("address" = String, Path, example = "staff@example.org")),
     responses((status = 200, description = "The alias", body = AliasView, headers(("ETag" = String))), Refused),
 )]
 pub(super) async fn show(caller: Caller, Name(address): Name) -> Result<Answer<AliasView>, Problem> {
@@ -253,7 +256,7 @@ pub(super) async fn show(caller: Caller, Name(address): Name) -> Result<Answer<A
 /// Changes what is given.
 #[utoipa::path(
     patch, path = "/api/v1/aliases/{address}", tag = "aliases", operation_id = "change_alias",
-    params(("address" = String, Path), Precondition), request_body = AliasChange,
+    params(("address" = String, Path, example = "staff@example.org"), Precondition), request_body = AliasChange,
     responses((status = 200, description = "The alias as it is now", body = AliasView, headers(("ETag" = String))), NotChanged),
 )]
 pub(super) async fn change(
@@ -308,7 +311,7 @@ impl AliasChange {
 /// Deletes an alias, and those that are left without a member by that.
 #[utoipa::path(
     delete, path = "/api/v1/aliases/{address}", tag = "aliases", operation_id = "delete_alias",
-    params(("address" = String, Path), Precondition),
+    params(("address" = String, Path, example = "staff@example.org"), Precondition),
     responses((status = 204, description = "It is gone"), NotChanged),
 )]
 pub(super) async fn delete(caller: Caller, Name(address): Name, expected: IfMatch) -> Result<StatusCode, Problem> {
@@ -323,7 +326,7 @@ pub(super) async fn delete(caller: Caller, Name(address): Name, expected: IfMatc
 /// Adds and removes members.
 #[utoipa::path(
     post, path = "/api/v1/aliases/{address}/members", tag = "aliases", operation_id = "change_members",
-    params(("address" = String, Path)), request_body = MemberChange,
+    params(("address" = String, Path, example = "staff@example.org")), request_body = MemberChange,
     responses((status = 200, description = "The alias as it is now", body = AliasView, headers(("ETag" = String))), NotDone),
 )]
 pub(super) async fn members_of(
@@ -345,7 +348,7 @@ pub(super) async fn members_of(
 /// Adds and removes owners.
 #[utoipa::path(
     post, path = "/api/v1/aliases/{address}/owners", tag = "aliases", operation_id = "change_owners",
-    params(("address" = String, Path)), request_body = OwnerChange,
+    params(("address" = String, Path, example = "staff@example.org")), request_body = OwnerChange,
     responses((status = 200, description = "The alias as it is now", body = AliasView, headers(("ETag" = String))), NotDone),
 )]
 pub(super) async fn owners_of(
@@ -367,7 +370,7 @@ pub(super) async fn owners_of(
 /// Makes whoever asks a member.
 #[utoipa::path(
     put, path = "/api/v1/aliases/{address}/membership", tag = "aliases", operation_id = "join_alias",
-    params(("address" = String, Path)), responses((status = 204, description = "A member"), NotDone),
+    params(("address" = String, Path, example = "staff@example.org")), responses((status = 204, description = "A member"), NotDone),
 )]
 pub(super) async fn join(caller: Caller, Name(address): Name) -> Result<StatusCode, Problem> {
     let joined = caller.run(move |_, service| Ok(service.join_alias(&find(service, &address)?.address)?));
@@ -377,7 +380,7 @@ pub(super) async fn join(caller: Caller, Name(address): Name) -> Result<StatusCo
 /// Takes whoever asks out.
 #[utoipa::path(
     delete, path = "/api/v1/aliases/{address}/membership", tag = "aliases", operation_id = "leave_alias",
-    params(("address" = String, Path)), responses((status = 204, description = "No member any more"), NotDone),
+    params(("address" = String, Path, example = "staff@example.org")), responses((status = 204, description = "No member any more"), NotDone),
 )]
 pub(super) async fn leave(caller: Caller, Name(address): Name) -> Result<StatusCode, Problem> {
     let left = caller.run(move |_, service| Ok(service.leave_alias(&find(service, &address)?.address)?));

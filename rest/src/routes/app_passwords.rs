@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::fields::at_most;
 use super::users::own_or_found;
 use super::{Answer, NotDone, Refused};
 use crate::caller::Caller;
@@ -57,7 +58,7 @@ pub(super) struct NewApp {
     #[schema(example = json!(["imap"]), min_items = 1)]
     protocols: Vec<String>,
     /// Networks that it is good from, as `192.0.2.0/24`; none: everywhere.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<16, _, _>")]
     #[schema(max_items = 16)]
     networks: Vec<String>,
     /// When it ends, in Unix seconds.
@@ -75,7 +76,7 @@ pub(super) struct MadeApp {
 /// A user's app passwords.
 #[utoipa::path(
     get, path = "/api/v1/users/{uid}/app-passwords", tag = "app passwords", operation_id = "list_app_passwords",
-    params(("uid" = String, Path)), responses((status = 200, description = "All of them", body = AppViews), Refused),
+    params(("uid" = String, Path, example = "joe", description = "User ID")), responses((status = 200, description = "All of them", body = AppViews), Refused),
 )]
 pub(super) async fn list(caller: Caller, Name(uid): Name) -> Result<Answer<AppViews>, Problem> {
     let found = caller.run(move |_, service| {
@@ -88,7 +89,7 @@ pub(super) async fn list(caller: Caller, Name(uid): Name) -> Result<Answer<AppVi
 /// Makes an app password.
 #[utoipa::path(
     post, path = "/api/v1/users/{uid}/app-passwords", tag = "app passwords", operation_id = "create_app_password",
-    params(("uid" = String, Path)), request_body = NewApp,
+    params(("uid" = String, Path, example = "joe", description = "User ID")), request_body = NewApp,
     responses((status = 201, description = "The password", body = MadeApp, headers(("Location" = String))), NotDone),
 )]
 pub(super) async fn create(
@@ -112,7 +113,7 @@ pub(super) async fn create(
 /// Takes all app passwords of a user back.
 #[utoipa::path(
     delete, path = "/api/v1/users/{uid}/app-passwords", tag = "app passwords", operation_id = "delete_app_passwords",
-    params(("uid" = String, Path)), responses((status = 204, description = "There is none any more"), NotDone),
+    params(("uid" = String, Path, example = "joe", description = "User ID")), responses((status = 204, description = "There is none any more"), NotDone),
 )]
 pub(super) async fn delete_all(caller: Caller, Name(uid): Name) -> Result<StatusCode, Problem> {
     let removed = caller.run(move |_, service| {
@@ -125,7 +126,7 @@ pub(super) async fn delete_all(caller: Caller, Name(uid): Name) -> Result<Status
 /// Takes an app password back.
 #[utoipa::path(
     delete, path = "/api/v1/users/{uid}/app-passwords/{name}", tag = "app passwords", operation_id = "delete_app_password",
-    params(("uid" = String, Path), ("name" = String, Path)),
+    params(("uid" = String, Path, example = "joe", description = "User ID"), ("name" = String, Path, example = "phone")),
     responses((status = 204, description = "It is gone"), NotDone),
 )]
 pub(super) async fn delete(caller: Caller, Names(uid, name): Names) -> Result<StatusCode, Problem> {

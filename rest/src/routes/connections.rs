@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use wire::sessions::SessionView;
 
+use super::fields::at_most;
 use super::{Answer, NotDone, Paging, Part, Refused};
 use crate::caller::Caller;
 use crate::extract::{Body, Name, Query};
@@ -82,11 +83,11 @@ pub(super) struct Whose {
 #[serde(deny_unknown_fields)]
 pub(super) struct Ending {
     /// User IDs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<1000, _, _>")]
     #[schema(max_items = 1000)]
     users: Vec<String>,
     /// Addresses, or networks as `192.0.2.0/24`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<1000, _, _>")]
     #[schema(max_items = 1000)]
     networks: Vec<String>,
     /// All connections of mail clients and MTAs.
@@ -120,7 +121,7 @@ pub(super) async fn list(caller: Caller, Query(whose): Query<Whose>) -> Result<A
 /// Ends a connection: what is under way is done first. The client may come again.
 #[utoipa::path(
     delete, path = "/api/v1/connections/{id}", tag = "connections", operation_id = "end_connection",
-    params(("id" = String, Path)), responses((status = 204, description = "It is told to end"), NotDone),
+    params(("id" = String, Path, description = "As the list shows it")), responses((status = 204, description = "It is told to end"), NotDone),
 )]
 pub(super) async fn end(caller: Caller, Name(id): Name) -> Result<StatusCode, Problem> {
     caller.require_admin("end a connection")?;

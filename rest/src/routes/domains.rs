@@ -7,6 +7,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::fields::{Line, NameOfDomain, at_most};
 use super::{Answer, NotChanged, NotDone, Paging, Part, Precondition, Refused};
 use crate::Shared;
 use crate::caller::Caller;
@@ -45,10 +46,10 @@ impl From<&Domain> for DomainView {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDomain {
-    #[schema(example = "example.com", min_length = 1, max_length = 253)]
+    #[schema(value_type = NameOfDomain, example = "example.com")]
     name: String,
     #[serde(default)]
-    #[schema(max_length = 256)]
+    #[schema(value_type = Line)]
     description: String,
 }
 
@@ -56,7 +57,7 @@ pub(super) struct NewDomain {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DomainChange {
-    #[schema(max_length = 256)]
+    #[schema(value_type = Line)]
     description: String,
 }
 
@@ -64,7 +65,7 @@ pub(super) struct DomainChange {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Renaming {
-    #[schema(example = "example.net", min_length = 1, max_length = 253)]
+    #[schema(value_type = NameOfDomain, example = "example.net")]
     name: String,
 }
 
@@ -88,6 +89,7 @@ pub(super) struct Cascade {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Deletion {
+    #[serde(deserialize_with = "at_most::<1000, _, _>")]
     #[schema(min_items = 1, max_items = 1000)]
     domains: Vec<Going>,
     /// Delete their users with all their mail, and their aliases. Without it they must be empty.
@@ -99,7 +101,7 @@ pub(super) struct Deletion {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Going {
-    #[schema(example = "example.com", min_length = 1, max_length = 253)]
+    #[schema(value_type = NameOfDomain, example = "example.com")]
     name: String,
     /// Which state of the domain is to go, as it was read; whichever there is if it is left out.
     revision: Option<String>,
@@ -159,7 +161,7 @@ pub(super) async fn create(caller: Caller, Body(new): Body<NewDomain>) -> Result
 
 /// A domain.
 #[utoipa::path(
-    get, path = "/api/v1/domains/{domain}", tag = "domains", operation_id = "get_domain", params(("domain" = String, Path)),
+    get, path = "/api/v1/domains/{domain}", tag = "domains", operation_id = "get_domain", params(("domain" = String, Path, example = "example.org")),
     responses((status = 200, description = "The domain", body = DomainView, headers(("ETag" = String))), Refused),
 )]
 pub(super) async fn show(caller: Caller, Name(name): Name) -> Result<Answer<DomainView>, Problem> {
@@ -170,7 +172,7 @@ pub(super) async fn show(caller: Caller, Name(name): Name) -> Result<Answer<Doma
 /// Changes the description.
 #[utoipa::path(
     patch, path = "/api/v1/domains/{domain}", tag = "domains", operation_id = "change_domain",
-    params(("domain" = String, Path), Precondition), request_body = DomainChange,
+    params(("domain" = String, Path, example = "example.org"), Precondition), request_body = DomainChange,
     responses((status = 200, description = "The domain as it is now", body = DomainView, headers(("ETag" = String))), NotChanged),
 )]
 pub(super) async fn change(
@@ -193,7 +195,7 @@ pub(super) async fn change(
 /// Deletes a domain.
 #[utoipa::path(
     delete, path = "/api/v1/domains/{domain}", tag = "domains", operation_id = "delete_domain",
-    params(("domain" = String, Path), Cascade, Precondition),
+    params(("domain" = String, Path, example = "example.org"), Cascade, Precondition),
     responses((status = 204, description = "It is gone"), NotChanged),
 )]
 pub(super) async fn delete(
@@ -255,7 +257,7 @@ fn delete_all(
 /// How many users and aliases a domain has.
 #[utoipa::path(
     get, path = "/api/v1/domains/{domain}/counts", tag = "domains", operation_id = "count_domain",
-    params(("domain" = String, Path)), responses((status = 200, description = "The numbers", body = Counts), Refused),
+    params(("domain" = String, Path, example = "example.org")), responses((status = 200, description = "The numbers", body = Counts), Refused),
 )]
 pub(super) async fn counts(caller: Caller, Name(name): Name) -> Result<Answer<Counts>, Problem> {
     let counts = caller
@@ -270,7 +272,7 @@ pub(super) async fn counts(caller: Caller, Name(name): Name) -> Result<Answer<Co
 /// Gives a domain another name, and all addresses in it.
 #[utoipa::path(
     post, path = "/api/v1/domains/{domain}/rename", tag = "domains", operation_id = "rename_domain",
-    params(("domain" = String, Path), Precondition), request_body = Renaming,
+    params(("domain" = String, Path, example = "example.org"), Precondition), request_body = Renaming,
     responses((status = 200, description = "The domain under its new name", body = DomainView, headers(("ETag" = String))), NotChanged),
 )]
 pub(super) async fn rename(

@@ -1,6 +1,7 @@
 //! Values that several bodies have, and how they come out of JSON.
 
 use directory::Secret;
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -8,6 +9,27 @@ use crate::problem::Problem;
 
 /// Longest password in octets: what a SASL exchange can carry.
 const MAX_PASSWORD: usize = 1020;
+
+/// A user ID: the login name.
+#[derive(ToSchema)]
+#[schema(as = UserId, value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
+pub(crate) struct Uid(#[expect(dead_code, reason = "it documents a field")] String);
+
+/// A domain; other scripts as `xn--...`.
+#[derive(ToSchema)]
+#[schema(
+    as = DomainName,
+    value_type = String,
+    min_length = 1,
+    max_length = 253,
+    pattern = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$"
+)]
+pub(crate) struct NameOfDomain(#[expect(dead_code, reason = "it documents a field")] String);
+
+/// A text without control characters and line breaks.
+#[derive(ToSchema)]
+#[schema(value_type = String, max_length = 256, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$")]
+pub(crate) struct Line(#[expect(dead_code, reason = "it documents a field")] String);
 
 /// A password.
 #[derive(Clone, ToSchema)]
@@ -56,9 +78,33 @@ impl GivenPassword {
     pub(crate) fn either(password: Option<Password>, hash: Option<Password>) -> Result<GivenPassword, Problem> {
         match (password, hash) {
             (Some(password), None) => password.check().map(GivenPassword::Clear),
-            (None, Some(hash)) => Ok(GivenPassword::Hash(hash.into_secret())),
+            (None, Some(hash)) if hash.0.expose().len() <= MAX_PASSWORD => Ok(GivenPassword::Hash(hash.into_secret())),
+            (None, Some(_)) => Err(Problem::rule("hash", "", "a hash has at most 1020 octets")),
             _ => Err(Problem::rule("password", "", "give either a password or a hash")),
         }
+    }
+}
+
+/// A list of so many at most.
+pub(crate) fn at_most<'de, const MOST: usize, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let list = Vec::deserialize(deserializer)?;
+    if list.len() <= MOST { Ok(list) } else { Err(Error::custom(format_args!("there are more than {MOST}"))) }
+}
+
+/// The same, which may be left out.
+pub(crate) fn some_at_most<'de, const MOST: usize, T, D>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let list: Option<Vec<T>> = Option::deserialize(deserializer)?;
+    match &list {
+        Some(list) if list.len() > MOST => Err(Error::custom(format_args!("there are more than {MOST}"))),
+        _ => Ok(list),
     }
 }
 

@@ -5,6 +5,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::fields::at_most;
 use super::{Answer, NotDone, Paging, Part, Refused};
 use crate::caller::Caller;
 use crate::extract::{Body, Name, Query};
@@ -31,11 +32,11 @@ pub(super) struct UserOf {
 #[serde(deny_unknown_fields)]
 pub(super) struct GroupChange {
     /// User IDs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<1000, _, _>")]
     #[schema(max_items = 1000)]
     add: Vec<String>,
     /// User IDs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<1000, _, _>")]
     #[schema(max_items = 1000)]
     remove: Vec<String>,
 }
@@ -53,7 +54,7 @@ pub(super) async fn list(caller: Caller, Query(paging): Query<Paging>) -> Result
 
 /// The users of a group, by user ID.
 #[utoipa::path(
-    get, path = "/api/v1/groups/{name}", tag = "groups", operation_id = "get_group", params(("name" = String, Path), Paging),
+    get, path = "/api/v1/groups/{name}", tag = "groups", operation_id = "get_group", params(("name" = String, Path, example = "staff"), Paging),
     responses((status = 200, description = "A page of users", body = Part<UserOf>), Refused),
 )]
 pub(super) async fn show(
@@ -75,7 +76,7 @@ pub(super) async fn show(
 /// Puts users into a group, and takes others out. All must be there, or nothing is changed.
 #[utoipa::path(
     post, path = "/api/v1/groups/{name}/users", tag = "groups", operation_id = "change_group",
-    params(("name" = String, Path)), request_body = GroupChange,
+    params(("name" = String, Path, example = "staff")), request_body = GroupChange,
     responses((status = 204, description = "They are in it, or not"), NotDone),
 )]
 pub(super) async fn change(

@@ -74,7 +74,7 @@ pub(super) struct LoginViews {
 
 /// Who has logged in as a user lately, and who has tried; the latest first.
 #[utoipa::path(
-    get, path = "/api/v1/users/{uid}/logins", tag = "users", operation_id = "list_logins", params(("uid" = String, Path)),
+    get, path = "/api/v1/users/{uid}/logins", tag = "users", operation_id = "list_logins", params(("uid" = String, Path, example = "joe", description = "User ID")),
     responses((status = 200, description = "What is kept of them", body = LoginViews), Refused),
 )]
 pub(super) async fn list(caller: Caller, Name(uid): Name) -> Result<Answer<LoginViews>, Problem> {

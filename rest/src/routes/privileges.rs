@@ -4,7 +4,7 @@ use directory::{Privilege, Privileges};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::fields::given;
+use super::fields::{given, some_at_most};
 use super::{Answer, NotChanged, Precondition, Refused};
 use crate::caller::Caller;
 use crate::extract::{Body, IfMatch};
@@ -57,6 +57,7 @@ pub(super) struct PrivilegesChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u64>)]
     default_quota_mib: Option<Option<u64>>,
+    #[serde(default, deserialize_with = "some_at_most::<20, _, _>")]
     #[schema(max_items = 20)]
     default_folders: Option<Vec<String>>,
     allow_profile_edit: Option<bool>,

@@ -111,7 +111,7 @@ pub(super) async fn list(caller: Caller, Query(which): Query<Which>) -> Result<A
 
 /// A user's quota.
 #[utoipa::path(
-    get, path = "/api/v1/users/{uid}/quota", tag = "quotas", operation_id = "get_quota", params(("uid" = String, Path)),
+    get, path = "/api/v1/users/{uid}/quota", tag = "quotas", operation_id = "get_quota", params(("uid" = String, Path, example = "joe", description = "User ID")),
     responses((status = 200, description = "The quota", body = QuotaView, headers(("ETag" = String))), Refused),
 )]
 pub(super) async fn show(caller: Caller, Name(uid): Name) -> Result<Answer<QuotaView>, Problem> {
@@ -127,7 +127,7 @@ pub(super) async fn show(caller: Caller, Name(uid): Name) -> Result<Answer<Quota
 /// Sets a user's quota.
 #[utoipa::path(
     put, path = "/api/v1/users/{uid}/quota", tag = "quotas", operation_id = "set_quota",
-    params(("uid" = String, Path), Precondition), request_body = NewLimit,
+    params(("uid" = String, Path, example = "joe", description = "User ID"), Precondition), request_body = NewLimit,
     responses((status = 200, description = "The quota as it is now", body = QuotaView, headers(("ETag" = String))), NotChanged),
 )]
 pub(super) async fn set(

@@ -86,7 +86,7 @@ pub(super) async fn create(caller: Caller, Body(new): Body<TokenRequest>) -> Res
 
 /// Takes a token back.
 #[utoipa::path(
-    delete, path = "/api/v1/tokens/{id}", tag = "tokens", operation_id = "delete_token", params(("id" = String, Path)),
+    delete, path = "/api/v1/tokens/{id}", tag = "tokens", operation_id = "delete_token", params(("id" = String, Path, description = "As the list shows it")),
     responses((status = 204, description = "It is good no more"), NotDone),
 )]
 pub(super) async fn delete(caller: Caller, Name(id): Name) -> Result<StatusCode, Problem> {

@@ -132,7 +132,7 @@ pub(super) async fn create(caller: Caller, Body(new): Body<NewUser>) -> Result<A
 
 /// A user. Who is neither the user nor an administrator sees no more than name, address and telephone numbers.
 #[utoipa::path(
-    get, path = "/api/v1/users/{uid}", tag = "users", operation_id = "get_user", params(("uid" = String, Path)),
+    get, path = "/api/v1/users/{uid}", tag = "users", operation_id = "get_user", params(("uid" = String, Path, example = "joe", description = "User ID")),
     responses((status = 200, description = "The user", body = UserView, headers(("ETag" = String))), Refused),
 )]
 pub(super) async fn show(caller: Caller, Name(uid): Name) -> Result<Answer<UserView>, Problem> {
@@ -143,7 +143,7 @@ pub(super) async fn show(caller: Caller, Name(uid): Name) -> Result<Answer<UserV
 /// Changes what is given. Users may change what the privileges allow of their own.
 #[utoipa::path(
     patch, path = "/api/v1/users/{uid}", tag = "users", operation_id = "change_user",
-    params(("uid" = String, Path), Precondition), request_body = UserChange,
+    params(("uid" = String, Path, example = "joe", description = "User ID"), Precondition), request_body = UserChange,
     responses((status = 200, description = "The user as it is now", body = UserView, headers(("ETag" = String))), NotChanged),
 )]
 pub(super) async fn change(
@@ -167,7 +167,7 @@ pub(super) async fn change(
 /// Deletes a user with all mail, and takes the user out of aliases; those that are left empty go too.
 #[utoipa::path(
     delete, path = "/api/v1/users/{uid}", tag = "users", operation_id = "delete_user",
-    params(("uid" = String, Path), Precondition),
+    params(("uid" = String, Path, example = "joe", description = "User ID"), Precondition),
     responses((status = 200, description = "The user is gone", body = Deleted), NotChanged),
 )]
 pub(super) async fn delete(caller: Caller, Name(uid): Name, expected: IfMatch) -> Result<Answer<Deleted>, Problem> {
@@ -190,7 +190,7 @@ pub(super) async fn delete(caller: Caller, Name(uid): Name, expected: IfMatch) -
 /// Lets a user log in and get mail, or not.
 #[utoipa::path(
     put, path = "/api/v1/users/{uid}/enabled", tag = "users", operation_id = "enable_user",
-    params(("uid" = String, Path), Precondition), request_body = Enabled,
+    params(("uid" = String, Path, example = "joe", description = "User ID"), Precondition), request_body = Enabled,
     responses((status = 200, description = "The user as it is now", body = UserView, headers(("ETag" = String))), NotChanged),
 )]
 pub(super) async fn set_enabled(
@@ -216,7 +216,7 @@ pub(super) async fn set_enabled(
 /// Changes a password. All sessions of the user end.
 #[utoipa::path(
     put, path = "/api/v1/users/{uid}/password", tag = "users", operation_id = "set_password",
-    params(("uid" = String, Path)), request_body = NewPassword,
+    params(("uid" = String, Path, example = "joe", description = "User ID")), request_body = NewPassword,
     responses((status = 204, description = "It is another one now"), NotDone),
 )]
 pub(super) async fn set_password(
@@ -239,7 +239,7 @@ pub(super) async fn set_password(
 /// The aliases that a user owns or is a member of.
 #[utoipa::path(
     get, path = "/api/v1/users/{uid}/aliases", tag = "users", operation_id = "list_aliases_of_user",
-    params(("uid" = String, Path)),
+    params(("uid" = String, Path, example = "joe", description = "User ID")),
     responses((status = 200, description = "Their addresses", body = Addresses), Refused),
 )]
 pub(super) async fn aliases(caller: Caller, Name(uid): Name) -> Result<Answer<Addresses>, Problem> {
@@ -255,7 +255,7 @@ pub(super) async fn aliases(caller: Caller, Name(uid): Name) -> Result<Answer<Ad
 /// The aliases that would go with a user.
 #[utoipa::path(
     get, path = "/api/v1/users/{uid}/vanishing", tag = "users", operation_id = "list_vanishing_with_user",
-    params(("uid" = String, Path)),
+    params(("uid" = String, Path, example = "joe", description = "User ID")),
     responses((status = 200, description = "Their addresses", body = Addresses), Refused),
 )]
 pub(super) async fn vanishing(caller: Caller, Name(uid): Name) -> Result<Answer<Addresses>, Problem> {

@@ -7,6 +7,30 @@ use crate::harness::Site;
 /// SHA-512 of the password of all users, in base64.
 const SHA512: &str = "WQww68hpOlPAldoAC1ohVGPJvFpZ2VTrBFSBLD3v7R+EgMY+Ku05aEtl2Wd74Y89lMDxhPMPEAJuVRfvY1yR6A==";
 
+/// Lists have the length that the document says.
+#[tokio::test]
+async fn lists_are_bounded() {
+    let site = Site::new();
+    let mut admin = site.client("admin");
+    let many = |most: usize| vec!["joe"; most + 1];
+    for (method, path, field, most) in [
+        ("POST", "/api/v1/aliases/postmaster@example.org/members", "remove", 10_000),
+        ("POST", "/api/v1/aliases/postmaster@example.org/owners", "add", 10_000),
+        ("PATCH", "/api/v1/aliases/postmaster@example.org", "owners", 10_000),
+        ("PATCH", "/api/v1/users/joe", "groups", 100),
+        ("PATCH", "/api/v1/users/joe", "alternates", 16),
+        ("PATCH", "/api/v1/privileges", "default_folders", 20),
+        ("POST", "/api/v1/groups/staff/users", "add", 1000),
+        ("POST", "/api/v1/connections/end", "users", 1000),
+    ] {
+        let refused = admin.change(method, path, "*", Some(json!({field: many(most)}))).await;
+        refused.problem(422, "body", Some(field));
+        assert!(refused.text.contains(&format!("more than {most}")), "{refused:?}");
+    }
+    let path = "/api/v1/aliases/postmaster@example.org/members";
+    admin.post(path, json!({"remove": [""]})).await.problem(422, "rule", Some("members"));
+}
+
 #[tokio::test]
 async fn groups() {
     let site = Site::new();

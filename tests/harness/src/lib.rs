@@ -26,6 +26,7 @@ mod web;
 
 pub mod corpus;
 pub mod load;
+pub mod page;
 pub mod transcript;
 pub mod trial;
 

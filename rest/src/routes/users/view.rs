@@ -4,7 +4,7 @@ use directory::{Account, Address, Contact, ContactField, Forwarding, RemoteAddre
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::fields::{GivenPassword, Password, given, text};
+use super::super::fields::{GivenPassword, Line, Password, Uid, at_most, given, some_at_most, text};
 use super::mail_of;
 use crate::problem::Problem;
 
@@ -143,6 +143,7 @@ impl ContactChange {
 #[schema(as = Forwarding)]
 pub(super) struct ForwardingView {
     /// Addresses, here or elsewhere.
+    #[serde(deserialize_with = "at_most::<10, _, _>")]
     #[schema(min_items = 1, max_items = 10)]
     to: Vec<String>,
     /// Whether the INBOX gets it too.
@@ -192,7 +193,7 @@ impl UserView {
 #[serde(deny_unknown_fields)]
 pub(in crate::routes) struct NewUser {
     /// The login name; can't be changed.
-    #[schema(example = "joe", min_length = 1, max_length = 64)]
+    #[schema(value_type = Uid, example = "ann")]
     uid: String,
     /// The password.
     password: Option<Password>,
@@ -202,14 +203,14 @@ pub(in crate::routes) struct NewUser {
     /// The user ID in the primary domain if it is left out.
     #[schema(example = "joe.smith@example.com")]
     mail: Option<String>,
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(value_type = Line)]
     given_name: String,
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(value_type = Line)]
     surname: String,
     /// First and last name if it is left out.
-    #[schema(max_length = 256)]
+    #[schema(value_type = Option<Line>)]
     display_name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<16, _, _>")]
     #[schema(max_items = 16)]
     alternates: Vec<String>,
     #[serde(default)]
@@ -217,7 +218,7 @@ pub(in crate::routes) struct NewUser {
     forwarding: Option<ForwardingView>,
     #[serde(default)]
     admin: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<100, _, _>")]
     #[schema(max_items = 100)]
     groups: Vec<String>,
     /// The quota in MiB; null: none; that of new users if it is left out.
@@ -259,12 +260,13 @@ impl NewUser {
 #[serde(deny_unknown_fields)]
 pub(in crate::routes) struct UserChange {
     mail: Option<String>,
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(value_type = Option<Line>)]
     given_name: Option<String>,
-    #[schema(min_length = 1, max_length = 256)]
+    #[schema(value_type = Option<Line>)]
     surname: Option<String>,
-    #[schema(max_length = 256)]
+    #[schema(value_type = Option<Line>)]
     display_name: Option<String>,
+    #[serde(default, deserialize_with = "some_at_most::<16, _, _>")]
     #[schema(max_items = 16)]
     alternates: Option<Vec<String>>,
     contact: Option<ContactChange>,
@@ -273,6 +275,7 @@ pub(in crate::routes) struct UserChange {
     #[schema(value_type = Option<ForwardingView>)]
     forwarding: Option<Option<ForwardingView>>,
     admin: Option<bool>,
+    #[serde(default, deserialize_with = "some_at_most::<100, _, _>")]
     #[schema(max_items = 100)]
     groups: Option<Vec<String>>,
     /// The quota in MiB; null: none; 0: no mail at all.
