@@ -50,7 +50,7 @@ pub use append::{AppendOptions, NewMessage};
 pub use backup::{MailboxCopy, MailboxFiles};
 pub(crate) use context::{Identity, Marks, Surroundings};
 pub use copy::CopyOptions;
-pub(crate) use create::create_files;
+pub(crate) use create::{create_files, create_files_unsynced, make_file};
 pub use expunge::Expunged;
 pub(crate) use files::{EXPUNGED_DIR, message_files, message_path, message_uid};
 pub use history::Changes;

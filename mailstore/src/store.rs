@@ -13,6 +13,7 @@
 mod access;
 mod background;
 mod create;
+mod create_many;
 mod delete;
 mod directories;
 mod duplicates;

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use crate::{
     error::{Error, Result},
     layout::Layout,
+    mailbox::make_file,
     name::MailboxName,
 };
 
@@ -81,6 +82,21 @@ impl Subscriptions {
         Ok(true)
     }
 
+    /// The first names of a user who is being made: not durable before the file system is synced, unless there is a file.
+    pub(crate) fn begin(&self, user: &str, names: impl Iterator<Item = MailboxName>) -> Result<()> {
+        let _writing = self.stripe(user).lock();
+        let mut all = self.load(user)?.names;
+        let is_new = all.is_empty();
+        all.extend(names);
+        if !is_new {
+            return self.write(user, &all);
+        }
+        let path = self.layout.subscriptions(user);
+        let made = make_file(&*self.disk, &path, encode(&all).as_bytes());
+        // Its directory may be missing, or there is a file without a name in it.
+        if made.is_err() { self.write(user, &all) } else { Ok(()) }
+    }
+
     /// Whose files there are.
     pub(crate) fn users(&self) -> Result<Vec<String>> {
         let top = self.layout.config().join("user");
@@ -138,9 +154,8 @@ impl Subscriptions {
 
     fn write(&self, user: &str, names: &BTreeSet<MailboxName>) -> Result<()> {
         let path = self.layout.subscriptions(user);
-        let text: String = names.iter().map(|name| format!("{name}\t\n")).collect();
         self.disk.create_dir_all(disk::parent(&path))?;
-        self.disk.replace_file(&path, text.as_bytes())?;
+        self.disk.replace_file(&path, encode(names).as_bytes())?;
         // Else the old content would come back with the removal of the last hashed file.
         match self.disk.unlink(&self.layout.subscriptions_unhashed(user)) {
             Err(error) if !error.is_not_found() => Err(error.into()),
@@ -157,6 +172,10 @@ impl Subscriptions {
 fn check_user(user: &str) -> Result<()> {
     MailboxName::inbox(user)?;
     Ok(())
+}
+
+fn encode(names: &BTreeSet<MailboxName>) -> String {
+    names.iter().map(|name| format!("{name}\t\n")).collect()
 }
 
 /// ```abnf

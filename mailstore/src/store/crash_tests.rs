@@ -42,6 +42,29 @@ const CASES: &[Case] = &[
         repeatable: false,
     },
     Case {
+        name: "create users",
+        run: |store| {
+            let limits = Some(QuotaLimits { storage_kib: Some(7), messages: None });
+            let users = [("sue", limits), ("joe", None), ("tom", None)];
+            let left = store.create_users(&users, &["Sent".to_owned(), "Old/2026".to_owned()])?;
+            assert_eq!(left, [1], "joe is there");
+            Ok(())
+        },
+        done: |store| {
+            let there = store.mailbox(&name("user/sue")).is_ok();
+            assert_eq!(store.quota(&name("user/sue")).is_ok(), there, "a quota root with its mailbox");
+            for other in ["user/tom", "user/tom/Sent", "user/sue/Sent", "user/sue/Old/2026"] {
+                assert_eq!(store.mailbox(&name(other)).is_ok(), there, "{other}");
+            }
+            if there {
+                assert_eq!(store.row(&name("user/sue/Sent")).unwrap().quota_root, Some(name("user/sue")));
+                assert_eq!(store.subscriptions("tom").unwrap().len(), 3);
+            }
+            there
+        },
+        repeatable: false,
+    },
+    Case {
         name: "delete with children",
         run: |store| store.delete(&Access::user("joe"), &name("user/joe/a")),
         done: |store| store.row(&name("user/joe/a")).is_none(),

@@ -98,7 +98,7 @@ impl Store {
             let what = format!("{} holds the files of an unlisted mailbox: run reconstruct", dir.display());
             return Err(Error::Invalid(what));
         }
-        self.commit(vec![Change::Put(row.clone()), Change::Marks(row.unique_id.clone(), FIRST_MARKS)])?;
+        self.commit(Self::begun(&row).into())?;
         let active = Row { state: RowState::Active, ..row };
         // The limits become durable with the mailbox, so that no crash leaves a quota root without one.
         let mut changes = vec![Change::Put(active.clone())];
@@ -112,6 +112,11 @@ impl Store {
         self.row(name).ok_or_else(|| not_found(name))
     }
 
+    /// The row of a mailbox that is being made, and its marks.
+    pub(super) fn begun(row: &Row) -> [Change; 2] {
+        [Change::Put(row.clone()), Change::Marks(row.unique_id.clone(), FIRST_MARKS)]
+    }
+
     fn make_files(&self, row: &Row, limits: Option<QuotaLimits>) -> Result<()> {
         let mut identity = self.identity(row)?;
         if let Some(limits) = limits {
@@ -121,7 +126,13 @@ impl Store {
         create_files(&around, &identity)
     }
 
-    fn new_row(&self, name: &MailboxName, options: &CreateOptions, limits: Option<QuotaLimits>) -> Result<Row> {
+    /// The row of a mailbox that is to be made; with `limits` it becomes a quota root.
+    pub(super) fn new_row(
+        &self,
+        name: &MailboxName,
+        options: &CreateOptions,
+        limits: Option<QuotaLimits>,
+    ) -> Result<Row> {
         let above = self.list.ancestor(name);
         let acl = match (&options.acl, &above, name.owner()) {
             (Some(acl), ..) => acl.clone(),
@@ -159,7 +170,7 @@ impl Store {
     }
 
     /// The disk failed: what was begun is taken back; what can't be, the next start takes back.
-    fn undo_create(&self, row: &Row, with_limits: bool) {
+    pub(super) fn undo_create(&self, row: &Row, with_limits: bool) {
         let gone = Change::Drop { name: row.name.clone(), id: row.unique_id.clone(), last: true };
         let undone = self.directories.wipe(&row.partition, &row.name).and_then(|()| self.commit(vec![gone]));
         if with_limits {
