@@ -7,12 +7,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app_password::{AppPassword, AppRow, StoredApp, Written};
+use crate::app_password::{AppPassword, AppRow, MAX_APP_PASSWORDS, StoredApp, Written};
 use crate::error::{Error, Result};
 use crate::foreign::Stored;
-use crate::password::Hasher;
+use crate::password::{Hasher, is_checkable};
 use crate::scram::{ScramCost, ScramHash, Verifier};
 use crate::secret::Secret;
+
+/// A hash that no password has.
+const NO_PASSWORD: &str = "*";
 
 /// What is kept of a user's passwords. It can't be printed.
 #[derive(Clone)]
@@ -59,6 +62,46 @@ impl<'de> Deserialize<'de> for Credentials {
 }
 
 impl Credentials {
+    /// Those of somebody who has no password yet, and can't log in with any.
+    #[must_use]
+    pub fn none() -> Credentials {
+        Credentials { hash: NO_PASSWORD.to_owned(), scram: Vec::new(), apps: Vec::new() }
+    }
+
+    /// Reads what a server of ours has exported: the JSON object that a row is, where whatever could not be used is an error.
+    ///
+    /// # Errors
+    /// [`Error::Rule`], which tells nothing of what was read.
+    pub fn from_export(json: &str) -> Result<Credentials> {
+        let wrong = |rule: &'static str| Error::rule("credentials", "", rule);
+        let row: Row = serde_json::from_str(json).map_err(|_| {
+            wrong("an object with hash, and scram and apps if there are any (docs/formats/directory.md)")
+        })?;
+        let mut read = match row.hash.as_str() {
+            NO_PASSWORD => Credentials::none(),
+            hash => Credentials::from_hash(&Secret::new(hash)).map_err(|error| error.of_field("credentials"))?,
+        };
+        read.scram = row
+            .scram
+            .iter()
+            .map(|text| text.parse())
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|_| wrong("what it has for SCRAM is damaged, or of a kind that is not known here"))?;
+        for app in row.apps {
+            let app = StoredApp::try_from(app).map_err(wrong)?;
+            app.app.check()?;
+            let is_twice = |known: &StoredApp| known.app.name == app.app.name || known.selector == app.selector;
+            if read.apps.iter().any(is_twice) {
+                return Err(wrong("two of its app passwords have the same name or selector"));
+            }
+            if read.apps.len() >= MAX_APP_PASSWORDS || !is_checkable(&app.hash) {
+                return Err(wrong("it has too many app passwords, or one whose hash is damaged"));
+            }
+            read.apps.push(app);
+        }
+        Ok(read)
+    }
+
     /// The hash of the user's own password: a PHC string, or what another server has made. For back ends that keep it where
     /// others look for it (`userPassword`).
     #[must_use]

@@ -31,6 +31,8 @@ const MAX_ROUNDS: u32 = 10_000_000;
 /// Characters that SHA-crypt makes of 256 bits, and of 512.
 const SHA256_CRYPT: usize = 43;
 const SHA512_CRYPT: usize = 86;
+/// Characters of salt and hash in one of bcrypt.
+const BCRYPT: usize = 22 + 31;
 /// Cost of bcrypt that is paid at most: 2^16 rounds, some four seconds.
 const MAX_BCRYPT_COST: u32 = 16;
 
@@ -128,7 +130,7 @@ impl<'a> Stored<'a> {
     pub(crate) fn is_usable(&self) -> bool {
         match self {
             Stored::Ours(text) => password::is_checkable(text),
-            Stored::Foreign(foreign) => foreign.check(b"").is_some(),
+            Stored::Foreign(foreign) => foreign.check(None).is_some(),
             Stored::Unknown(_) => false,
         }
     }
@@ -163,11 +165,12 @@ impl<'a> Stored<'a> {
 impl Foreign<'_> {
     /// Whether it is the hash of this password.
     pub(crate) fn is_of(&self, password: &Secret) -> bool {
-        self.check(password.expose()).unwrap_or(false)
+        self.check(Some(password.expose())).unwrap_or(false)
     }
 
-    /// The same; nothing if the hash is damaged, or costs too much to check.
-    fn check(&self, password: &[u8]) -> Option<bool> {
+    /// The same; nothing if the hash is damaged, or costs too much to check. Without a password only that is looked at: a
+    /// hundred thousand hashes come in at once, and each takes its time on purpose.
+    fn check(&self, password: Option<&[u8]>) -> Option<bool> {
         match self.scheme {
             Scheme::Digest(algorithm) => digested(algorithm, self.name.starts_with("SS"), self.text, password),
             Scheme::Crypt => crypt(self.text, password),
@@ -175,8 +178,14 @@ impl Foreign<'_> {
                 Some(text) => passlib(text, password),
                 None => dovecot_pbkdf2(self.text, password),
             },
-            Scheme::Scram => Some(self.verifier()?.is_of(&Secret::new(password))),
-            Scheme::Plain => (!self.text.is_empty()).then(|| self.text.as_bytes().ct_eq(password).into()),
+            Scheme::Scram => {
+                let verifier = self.verifier()?;
+                Some(password.is_some_and(|password| verifier.is_of(&Secret::new(password))))
+            }
+            Scheme::Plain => {
+                let is_it = |password| self.text.as_bytes().ct_eq(password).into();
+                (!self.text.is_empty()).then(|| password.is_some_and(is_it))
+            }
             Scheme::Argon2 => None,
         }
     }
@@ -193,19 +202,20 @@ impl Foreign<'_> {
     }
 }
 
-fn digested(algorithm: &'static digest::Algorithm, salted: bool, text: &str, password: &[u8]) -> Option<bool> {
+fn digested(algorithm: &'static digest::Algorithm, salted: bool, text: &str, password: Option<&[u8]>) -> Option<bool> {
     let octets = STANDARD.decode(text).ok()?;
     let (expected, salt) = octets.split_at_checked(algorithm.output_len())?;
     if salted == salt.is_empty() {
         return None;
     }
+    let Some(password) = password else { return Some(false) };
     let mut state = digest::Context::new(algorithm);
     state.update(password);
     state.update(salt);
     Some(state.finish().as_ref().ct_eq(expected).into())
 }
 
-fn crypt(text: &str, password: &[u8]) -> Option<bool> {
+fn crypt(text: &str, password: Option<&[u8]>) -> Option<bool> {
     if text.starts_with("$5$") || text.starts_with("$6$") {
         let rounds = text[3..].strip_prefix("rounds=").and_then(|rest| rest.split_once('$'));
         if rounds.is_some_and(|(rounds, _)| rounds.parse::<u32>().map_or(true, |rounds| rounds > MAX_ROUNDS)) {
@@ -214,22 +224,30 @@ fn crypt(text: &str, password: &[u8]) -> Option<bool> {
         // A hash that is cut fits no password, and nobody would know why.
         let digits = text.rsplit('$').next().unwrap_or_default();
         let length = if text.starts_with("$5$") { SHA256_CRYPT } else { SHA512_CRYPT };
-        if digits.len() != length
-            || !digits.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"./".contains(&octet))
-        {
+        if digits.len() != length || !are_digits(digits) {
             return None;
         }
-        return Some(ShaCrypt::default().verify_password(password, text).is_ok());
+        return Some(password.is_some_and(|password| ShaCrypt::default().verify_password(password, text).is_ok()));
     }
     if ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix)) {
         let cost: u32 = text.get(4..6)?.parse().ok()?;
-        return if cost > MAX_BCRYPT_COST { None } else { bcrypt::verify(password, text).ok() };
+        let digits = text.get(7..).unwrap_or_default();
+        let is_whole = digits.len() == BCRYPT && text.as_bytes().get(6) == Some(&b'$') && are_digits(digits);
+        if cost > MAX_BCRYPT_COST || !is_whole {
+            return None;
+        }
+        return password.map_or(Some(false), |password| bcrypt::verify(password, text).ok());
     }
     None
 }
 
+/// Whether a text is of the 64 characters that crypt(3) writes numbers with.
+fn are_digits(text: &str) -> bool {
+    text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"./".contains(&octet))
+}
+
 /// Dovecot's `$1$salt$rounds$hex`.
-fn dovecot_pbkdf2(text: &str, password: &[u8]) -> Option<bool> {
+fn dovecot_pbkdf2(text: &str, password: Option<&[u8]>) -> Option<bool> {
     let [salt, rounds, hex] = text.strip_prefix("$1$")?.split('$').collect::<Vec<_>>()[..] else { return None };
     let expected = (0..hex.len() / 2).map(|at| u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok());
     let expected: Vec<u8> = expected.collect::<Option<_>>()?;
@@ -238,7 +256,7 @@ fn dovecot_pbkdf2(text: &str, password: &[u8]) -> Option<bool> {
 }
 
 /// passlib's `sha256$rounds$salt$hash`.
-fn passlib(text: &str, password: &[u8]) -> Option<bool> {
+fn passlib(text: &str, password: Option<&[u8]>) -> Option<bool> {
     let [name, rounds, salt, hash] = text.split('$').collect::<Vec<_>>()[..] else { return None };
     let (algorithm, length) = match name {
         "sha256" => (pbkdf2::PBKDF2_HMAC_SHA256, 32),
@@ -257,11 +275,11 @@ fn stretched(
     rounds: &str,
     salt: &[u8],
     expected: &[u8],
-    password: &[u8],
+    password: Option<&[u8]>,
 ) -> Option<bool> {
     let rounds = rounds.parse().ok().filter(|rounds| *rounds <= MAX_ROUNDS).and_then(NonZeroU32::new)?;
     // Compares in constant time.
-    Some(pbkdf2::verify(algorithm, rounds, salt, password, expected).is_ok())
+    Some(password.is_some_and(|password| pbkdf2::verify(algorithm, rounds, salt, password, expected).is_ok()))
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ pub use privileges::{MAX_QUOTA_MIB, Privilege, Privileges};
 pub use query::{AliasQuery, DEFAULT_PAGE, Listing, MAX_PAGE, Page, UserOrder, UserQuery, Words};
 pub use remote::RemoteAddress;
 pub use revision::Revision;
+pub use rules::domain::postmaster as first_postmaster;
 pub use rules::rename::Renaming;
 pub use scram::{ScramCost, ScramHash, ScramKeys};
 pub use secret::Secret;

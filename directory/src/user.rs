@@ -146,6 +146,9 @@ pub struct User {
     /// Whether logins and mail are welcome.
     #[serde(default)]
     pub state: UserState,
+    /// A pending user is disabled, and not active, once the mailbox is there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub then_disabled: bool,
     /// The quota in MiB: `None` is none, 0 takes no mail at all.
     #[serde(default)]
     pub quota_limit_mib: Option<u64>,
@@ -202,6 +205,7 @@ impl User {
             admin: false,
             groups: Vec::new(),
             state: UserState::Pending,
+            then_disabled: false,
             quota_limit_mib: None,
             revision: Revision::NONE,
             unknown: BTreeMap::new(),
@@ -242,7 +246,7 @@ impl User {
             if !self.admin {
                 return Err(Error::protected("admin", ADMIN, "the user admin stays an administrator"));
             }
-            if self.state == UserState::Disabled {
+            if self.state == UserState::Disabled || self.then_disabled {
                 return Err(Error::protected("state", ADMIN, "the user admin can't be disabled"));
             }
         }

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::privileges::Privilege;
 use crate::revision::Revision;
 use crate::rules::cascade::Cascade;
+use crate::rules::user::MOST_AT_ONCE;
 use crate::rules::{Field, member, require_domain, require_free, require_privilege};
 use crate::surroundings::{Surroundings, check_program};
 use crate::text;
@@ -42,6 +43,23 @@ pub(crate) fn create(view: &dyn View, actor: &Actor, around: &Surroundings, new:
     check(view, actor, around, &row, None)?;
     let event = describe(Event::new("alias.create", &row.address), None, &row);
     Ok(Plan::default().with(Change::Alias(row), event))
+}
+
+/// Makes several, all of them or none. None is a member of another one of them.
+pub(crate) fn create_all(view: &dyn View, actor: &Actor, around: &Surroundings, new: &[Alias]) -> Result<Plan> {
+    if new.len() > MOST_AT_ONCE {
+        return Err(Error::rule("aliases", new.len().to_string(), "at most 10000 aliases are made at once"));
+    }
+    let (mut plan, mut addresses) = (Plan::default(), HashSet::new());
+    for alias in new {
+        if !addresses.insert(&alias.address) {
+            return Err(Error::exists("alias", &alias.address, "another alias of the same list"));
+        }
+        let one = create(view, actor, around, alias)?;
+        plan.changes.extend(one.changes);
+        plan.events.extend(one.events);
+    }
+    Ok(plan)
 }
 
 /// Stores a changed alias. Owners may change everything but file and program, which are for administrators; on an open alias

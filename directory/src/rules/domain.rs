@@ -29,8 +29,11 @@ pub(crate) fn create(view: &dyn View, actor: &Actor, domain: &Domain) -> Result<
     Ok(plan.with(Change::Alias(postmaster), event))
 }
 
-/// The alias that a domain must have (RFC 5321, 4.5.1).
-pub(crate) fn postmaster(domain: &DomainName) -> Result<Alias> {
+/// The alias that a domain must have (RFC 5321, 4.5.1), as it comes with the domain.
+///
+/// # Errors
+/// None for a domain that can be there.
+pub fn postmaster(domain: &DomainName) -> Result<Alias> {
     let admin = UserId::admin();
     let mut alias = Alias::new(Address::new(POSTMASTER, domain.clone())?);
     alias.description = "required of every mail domain".into();

@@ -19,6 +19,13 @@ pub(crate) fn replace(view: &dyn View, actor: &Actor, uid: &UserId, new: Credent
     Ok(Plan::default().with(change, Event::new("user.password", uid)))
 }
 
+/// Replaces all that is kept of a user's passwords, app passwords too: they come from another server.
+pub(crate) fn take_over(view: &dyn View, actor: &Actor, uid: &UserId, new: Credentials) -> Result<Plan> {
+    require_administrator(actor, "replace what is kept of a password")?;
+    crate::rules::user::require(view, uid)?;
+    Ok(Plan::default().with(Change::Credentials(uid.clone(), new), Event::new("user.password", uid)))
+}
+
 /// Adds an app password that was made.
 pub(crate) fn add_app(view: &dyn View, actor: &Actor, uid: &UserId, made: StoredApp) -> Result<Plan> {
     check_may(view, actor, uid)?;

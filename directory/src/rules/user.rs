@@ -19,7 +19,8 @@ use crate::surroundings::Surroundings;
 use crate::user::{ADMIN, User, UserId, UserState};
 use crate::view::{Named, View};
 
-/// Makes a user who is pending until the mailbox is there. One who is pending already is made again: a crash came between.
+/// Makes a user who is pending until the mailbox is there, and then active, or disabled if that is what is asked for. One who
+/// is pending already is made again: a crash came between.
 pub(crate) fn create(
     view: &dyn View,
     actor: &Actor,
@@ -27,8 +28,25 @@ pub(crate) fn create(
     new: &User,
     credentials: Credentials,
 ) -> Result<Plan> {
+    create_among(view, actor, around, new, credentials, &HashSet::new())
+}
+
+/// The same for one of many: `coming` are addresses that somebody will have when all is done.
+fn create_among(
+    view: &dyn View,
+    actor: &Actor,
+    around: &Surroundings,
+    new: &User,
+    credentials: Credentials,
+    coming: &HashSet<Address>,
+) -> Result<Plan> {
     require_administrator(actor, "make a user")?;
-    let row = User { state: UserState::Pending, ..new.clone() };
+    let then_disabled = match new.state {
+        UserState::Disabled => true,
+        UserState::Pending => new.then_disabled,
+        UserState::Active | UserState::Deleting => false,
+    };
+    let row = User { state: UserState::Pending, then_disabled, ..new.clone() };
     row.check(None)?;
     if let Some(old) = view.user(&row.uid)?.filter(|old| old.state != UserState::Pending) {
         return Err(Error::exists("uid", &row.uid, taken_by(&old)));
@@ -37,19 +55,21 @@ pub(crate) fn create(
         around.check_user(&row.uid)?;
     }
     check_own_addresses(view, &row, None)?;
-    check_forwarding(view, &row, None)?;
+    check_forwarding(view, &row, None, coming)?;
     let event = describe(Event::new("user.create", &row.uid), None, &row);
     let mut plan = Plan::default().with(Change::User(row.clone()), event);
     plan.push(Change::Credentials(row.uid, credentials));
     Ok(plan)
 }
 
-/// Makes several, all of them or none: many users are as many syncs otherwise.
+/// Makes several, all of them or none: many users are as many syncs otherwise. Mail may be forwarded to addresses that are
+/// `coming`.
 pub(crate) fn create_all(
     view: &dyn View,
     actor: &Actor,
     around: &Surroundings,
     new: &[(User, Credentials)],
+    coming: &HashSet<Address>,
 ) -> Result<Plan> {
     if new.len() > MOST_AT_ONCE {
         return Err(Error::rule("users", new.len().to_string(), "at most 10000 users are made at once"));
@@ -63,7 +83,7 @@ pub(crate) fn create_all(
         if let Some(twice) = user.addresses().find(|address| !addresses.insert(*address)) {
             return Err(Error::exists("mail", twice, "another user of the same list"));
         }
-        let one = create(view, actor, around, user, credentials.clone())?;
+        let one = create_among(view, actor, around, user, credentials.clone(), coming)?;
         plan.changes.extend(one.changes);
         plan.events.extend(one.events);
     }
@@ -87,7 +107,8 @@ pub(crate) fn activate(view: &dyn View, actor: &Actor, uid: &UserId) -> Result<P
     if old.state != UserState::Pending {
         return Ok(Plan::default());
     }
-    let row = User { state: UserState::Active, ..User::clone(&old) };
+    let state = if old.then_disabled { UserState::Disabled } else { UserState::Active };
+    let row = User { state, then_disabled: false, ..User::clone(&old) };
     Ok(Plan::default().with(Change::User(row), Event::new("user.activate", uid)))
 }
 
@@ -122,7 +143,7 @@ pub(crate) fn update(view: &dyn View, actor: &Actor, new: &User) -> Result<Plan>
     }
     row.check(Some(&old))?;
     check_own_addresses(view, &row, Some(&old))?;
-    check_forwarding(view, &row, Some(&old))?;
+    check_forwarding(view, &row, Some(&old), &HashSet::new())?;
     check_groups_left(view, &old, &row)?;
     let event = describe(Event::new("user.update", &row.uid), Some(&old), &row);
     if event.fields.is_empty() && row == *old {
@@ -247,7 +268,7 @@ fn check_own_addresses(view: &dyn View, row: &User, old: Option<&User>) -> Resul
 const FIELDS: [&str; 2] = ["mail", "alternates"];
 
 /// Forwarding leads somewhere, and not to where it comes from.
-fn check_forwarding(view: &dyn View, row: &User, old: Option<&User>) -> Result<()> {
+fn check_forwarding(view: &dyn View, row: &User, old: Option<&User>, coming: &HashSet<Address>) -> Result<()> {
     let Some(forwarding) = row.forwarding.as_ref().filter(|now| old.is_none_or(|o| o.forwarding.as_ref() != Some(now)))
     else {
         return Ok(());
@@ -268,7 +289,7 @@ fn check_forwarding(view: &dyn View, row: &User, old: Option<&User>) -> Result<(
         if row.addresses().any(|own| *own == here) {
             return wrong("it is the user's own address: to keep a copy there is a switch");
         }
-        if view.owner(here.local(), here.domain())?.is_none() {
+        if !coming.contains(&here) && view.owner(here.local(), here.domain())?.is_none() {
             return wrong("nobody has that address on this server");
         }
     }

@@ -69,6 +69,16 @@ impl<D: Directory + ?Sized> Service<'_, D> {
         self.look(|view| rules::alias::require(view, &alias.address))
     }
 
+    /// Makes up to 10,000 aliases at once, all of them or none, in one change. None is a member of another one of them: who has
+    /// nested ones makes the inner ones first.
+    ///
+    /// # Errors
+    /// As [`create_alias`](Service::create_alias); the first that is refused.
+    pub fn create_aliases(&self, aliases: &[Alias]) -> Result<()> {
+        let around = self.directory.surroundings();
+        self.change(|view, actor| rules::alias::create_all(view, actor, around, aliases)).map(drop)
+    }
+
     /// Stores a changed alias, if nobody else has changed it since the row was read. Returns it as it is now.
     ///
     /// # Errors

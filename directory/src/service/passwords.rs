@@ -3,6 +3,7 @@
 use super::Service;
 use crate::Directory;
 use crate::app_password::AppPassword;
+use crate::credentials::Credentials;
 use crate::error::Result;
 use crate::rules;
 use crate::secret::Secret;
@@ -27,8 +28,16 @@ impl<D: Directory + ?Sized> Service<'_, D> {
     /// directory's.
     pub fn set_password_hash(&self, uid: &UserId, hash: &Secret) -> Result<()> {
         rules::require_administrator(&self.actor, "give a password's hash")?;
-        let made = crate::Credentials::from_hash(hash)?;
+        let made = Credentials::from_hash(hash)?;
         self.change(|view, actor| rules::password::replace(view, actor, uid, made)).map(drop)
+    }
+
+    /// Replaces all that is kept of a user's passwords, app passwords too, with what another server kept.
+    ///
+    /// # Errors
+    /// [`Denied`](crate::Error::Denied), [`NoUser`](crate::Error::NoUser), the directory's.
+    pub fn set_credentials(&self, uid: &UserId, credentials: Credentials) -> Result<()> {
+        self.change(|view, actor| rules::password::take_over(view, actor, uid, credentials)).map(drop)
     }
 
     /// A user's app passwords, in the order in which they were made.
@@ -42,7 +51,7 @@ impl<D: Directory + ?Sized> Service<'_, D> {
         self.look(|view| {
             rules::user::require(view, uid)?;
             let kept = view.credentials(uid)?;
-            Ok(kept.iter().flat_map(crate::Credentials::app_passwords).cloned().collect())
+            Ok(kept.iter().flat_map(Credentials::app_passwords).cloned().collect())
         })
     }
 

@@ -1,5 +1,6 @@
 //! Users: list, search, make, change, disable, delete.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Service;
@@ -88,8 +89,18 @@ impl<D: Directory + ?Sized> Service<'_, D> {
     /// # Errors
     /// As [`create_user`](Service::create_user); the first that is refused.
     pub fn create_users(&self, users: &[(User, Credentials)]) -> Result<()> {
+        self.create_users_among(users, &HashSet::new())
+    }
+
+    /// The same for a part of many users and aliases that come together: mail may be forwarded to addresses that are
+    /// `coming`, and nobody's yet. Whoever makes these users makes the others before they are
+    /// [activated](Service::activate_users).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create_users_among(&self, users: &[(User, Credentials)], coming: &HashSet<Address>) -> Result<()> {
         let around = self.directory.surroundings();
-        self.change(|view, actor| rules::user::create_all(view, actor, around, users)).map(drop)
+        self.change(|view, actor| rules::user::create_all(view, actor, around, users, coming)).map(drop)
     }
 
     /// [`activate_user`](Service::activate_user) for several, in one change.
@@ -100,7 +111,7 @@ impl<D: Directory + ?Sized> Service<'_, D> {
         self.change(|view, actor| rules::user::activate_all(view, actor, ids)).map(drop)
     }
 
-    /// The user's mailbox exists: logins and mail are welcome.
+    /// The user's mailbox exists: logins and mail are welcome, unless the user was made to be disabled.
     ///
     /// # Errors
     /// [`Denied`](crate::Error::Denied), [`NoUser`](crate::Error::NoUser), or the directory's.
