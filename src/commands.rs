@@ -17,6 +17,7 @@ mod cyr_expire;
 mod cyr_info;
 mod cyradm;
 mod deliver;
+mod directory;
 mod domain;
 mod group;
 mod ipurge;
@@ -74,7 +75,9 @@ pub(crate) enum Run {
     Here(fn(&ArgMatches, &Caller) -> Result<Exit, Failure>),
     /// Where the store is owned: in the server, or here if there is none.
     Store(StoreCommand),
-    /// The same; but without a server it opens the store by itself, which may be in no state to be opened as usual.
+    /// The same; what it writes goes into a file that is made where it was called, if the function names one.
+    Export(StoreCommand, fn(&ArgMatches) -> Option<PathBuf>),
+    /// As `Store`; but without a server it opens the store by itself, which may be in no state to be opened as usual.
     Repair(StoreCommand, Alone),
 }
 
@@ -123,6 +126,7 @@ pub(crate) const TABLE: &[Command] = &[
     privileges::COMMAND,
     apply::COMMAND,
     api_token::COMMAND,
+    directory::COMMAND,
     deliver::COMMAND,
     check::COMMAND,
     backup::COMMAND,
@@ -223,8 +227,9 @@ pub(crate) fn run(args: Vec<OsString>) -> Result<u8, Failure> {
     let (name, matches) = matches.subcommand().unwrap_or(("", &matches));
     match &find(name)?.run {
         Run::Here(run) => run(matches, &caller).map(Exit::code),
-        Run::Store(command) => owner::run(name, command, None, matches, &caller),
-        Run::Repair(command, alone) => owner::run(name, command, Some(*alone), matches, &caller),
+        Run::Store(command) => owner::run(name, command, None, None, matches, &caller),
+        Run::Export(command, to) => owner::run(name, command, None, to(matches), matches, &caller),
+        Run::Repair(command, alone) => owner::run(name, command, Some(*alone), None, matches, &caller),
     }
 }
 
@@ -234,7 +239,9 @@ pub(crate) fn run_in_server(request: &Request, services: &Services, console: &mu
     let done = match &line {
         Ok(matches) => match matches.subcommand() {
             Some((name, matches)) => find(name).and_then(|command| match &command.run {
-                Run::Store(command) | Run::Repair(command, _) => (command.run)(matches, services, console),
+                Run::Store(command) | Run::Export(command, _) | Run::Repair(command, _) => {
+                    (command.run)(matches, services, console)
+                }
                 Run::Here(_) => Err(Failure::new(Exit::Usage, format!("{name} does not run in the server"))),
             }),
             None => Err(Failure::new(Exit::Usage, "no command")),

@@ -13,6 +13,7 @@ mod logging;
 mod metrics;
 mod notices;
 mod notify;
+mod output;
 mod owner;
 mod privileges;
 mod server;

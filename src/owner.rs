@@ -2,6 +2,7 @@
 //! is the same function; only where its words go differs.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use admin::control::{Called, Client, Request};
 use clap::ArgMatches;
@@ -11,16 +12,19 @@ use crate::commands::{Alone, Caller, StoreCommand};
 use crate::config::{Config, Log};
 use crate::failure::Failure;
 use crate::logging::Logging;
+use crate::output::Output;
 use crate::privileges;
 use crate::server::raise_descriptor_limit;
 use crate::services::{Services, leave};
 use crate::terminal::Terminal;
 
-/// Runs `command`, whose command line is `args`, in whichever process owns the store. Returns its exit code.
+/// Runs `command`, whose command line is `args`, in whichever process owns the store. What it writes goes into the file `to`,
+/// if there is one. Returns its exit code.
 pub(crate) fn run(
     name: &str,
     command: &StoreCommand,
     alone: Option<Alone>,
+    to: Option<PathBuf>,
     matches: &ArgMatches,
     caller: &Caller,
 ) -> Result<u8, Failure> {
@@ -30,16 +34,22 @@ pub(crate) fn run(
     let called = Client::call(&socket).map_err(|problem| {
         Failure::new(Exit::NoPermission, format!("cannot call the server at {}: {problem}", socket.display()))
     })?;
-    match called {
+    // As whoever called: the service user may not write there.
+    let output = to.map(Output::create).transpose()?;
+    let terminal = |input| match &output {
+        Some(output) => output.terminal(input),
+        None => Ok(Terminal::new(input)),
+    };
+    let exit = match called {
         Called::Server(client) => {
             let directory = std::env::current_dir().unwrap_or_else(|_| "/".into());
             let request = Request::new(name, text_of(&caller.args)?, directory);
-            let mut console = Terminal::new(admin::control::Input::None);
+            let mut console = terminal(admin::control::Input::None)?;
             let exit = client.run(&request, input, &mut console);
             let said = console.finish();
             let exit = exit.map_err(|problem| Failure::new(Exit::TempFail, problem))?;
             said.map_err(unsaid)?;
-            Ok(exit)
+            exit
         }
         Called::Nobody => {
             let uid = rustix::process::geteuid().as_raw();
@@ -48,18 +58,22 @@ pub(crate) fn run(
             raise_descriptor_limit();
             // On a terminal what goes well is not worth a line.
             Logging::start(&Log { level: "warn".to_owned(), ..config.log.clone() })?;
-            let mut console = Terminal::new(input);
+            let mut console = terminal(input)?;
             match alone {
                 Some(alone) => {
                     let exit = alone(matches, &config, &mut console);
                     let said = console.finish();
                     let exit = exit?;
                     said.map_err(unsaid)?;
-                    Ok(exit.code())
+                    exit.code()
                 }
-                None => run_here(&config, uid, command, matches, console),
+                None => run_here(&config, uid, command, matches, console)?,
             }
         }
+    };
+    match output {
+        Some(output) => output.finish(exit),
+        None => Ok(exit),
     }
 }
 

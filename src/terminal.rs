@@ -1,5 +1,6 @@
 //! The terminal, or whatever stands in for it: the console of commands that run here, and passwords without echo.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufWriter, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// A console over this process's standard streams.
 pub(crate) struct Terminal {
     stdin: Box<dyn BufRead>,
-    stdout: BufWriter<io::Stdout>,
+    stdout: BufWriter<Box<dyn Write>>,
     flushed: Instant,
     /// A person reads it.
     watched: bool,
@@ -36,14 +37,22 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Commands that run here read `input`.
     pub(crate) fn new(input: Input) -> Self {
+        Self::over(input, Box::new(io::stdout()), io::stdout().is_terminal())
+    }
+
+    /// The same, but standard output is a file.
+    pub(crate) fn into_file(input: Input, file: File) -> Self {
+        Self::over(input, Box::new(file), false)
+    }
+
+    fn over(input: Input, stdout: Box<dyn Write>, watched: bool) -> Self {
         let stdin: Box<dyn BufRead> = match input {
             Input::None => Box::new(io::empty()),
             Input::Octets(octets) => Box::new(io::Cursor::new(octets)),
             Input::Stream(stream) => Box::new(io::BufReader::new(stream)),
         };
         let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let stdout = BufWriter::with_capacity(OUTPUT, io::stdout());
-        let watched = io::stdout().is_terminal();
+        let stdout = BufWriter::with_capacity(OUTPUT, stdout);
         Self { stdin, stdout, flushed: Instant::now(), watched, directory, drawn: None, standing: false }
     }
 
@@ -172,7 +181,7 @@ pub(crate) fn ask_password(whose: &str) -> io::Result<String> {
     if io::stdin().is_terminal() {
         return ask(&prompt);
     }
-    let terminal = std::fs::File::options().read(true).write(true).open("/dev/tty")?;
+    let terminal = File::options().read(true).write(true).open("/dev/tty")?;
     (&terminal).write_all(prompt.as_bytes())?;
     let quiet = Quiet::new(&terminal)?;
     let mut line = String::new();

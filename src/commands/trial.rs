@@ -28,6 +28,13 @@ pub(super) struct Said {
 
 impl Trial {
     pub(super) fn new() -> Self {
+        let trial = Self::empty();
+        trial.must("user add admin", "admin's\n");
+        trial
+    }
+
+    /// The same without the user admin.
+    pub(super) fn empty() -> Self {
         let home = TempDir::with_prefix("angarium-").unwrap();
         let file = home.path().join("angarium.toml");
         std::fs::write(&file, "server.hostname = \"mail.example.org\"\nserver.domain = \"example.org\"\n").unwrap();
@@ -35,9 +42,7 @@ impl Trial {
         std::fs::create_dir_all(config.config_dir()).unwrap();
         std::fs::create_dir_all(config.spool()).unwrap();
         let services = Services::open(&config, None).unwrap();
-        let trial = Self { services, home };
-        trial.must("user add admin", "admin's\n");
-        trial
+        Self { services, home }
     }
 
     /// The same with users, whose password is `secret`.

@@ -18,12 +18,10 @@
 
 mod quota;
 
-use std::panic::resume_unwind;
-use std::thread;
-
 use directory::{Credentials, Directory, DomainName, Privileges, Revision, Secret, Service, User, UserId, UserState};
 use mailstore::{Access, CreateOptions, Error, MailboxName, Store};
 
+pub(crate) use self::quota::is_followed;
 use self::quota::limits;
 pub use self::quota::{Followed, follow_row, follow_rows};
 use crate::error::CommandError;
@@ -42,13 +40,12 @@ pub fn create_user<D: Directory + ?Sized>(
     let mut made = service.create_user(user, password)?;
     let privileges = service.privileges()?;
     finish_creation(store, service, &made, &privileges)?;
-    made.state = UserState::Active;
+    made.state = if made.then_disabled { UserState::Disabled } else { UserState::Active };
     Ok(made)
 }
 
-/// Makes many users ([`create_user`] makes one): the directory is changed twice for all of them, and their mailboxes are made
-/// side by side, so that they share the syncs of the mailboxes database. Up to 10,000 at once; a crash in between is ended by
-/// the next start.
+/// Makes many users ([`create_user`] makes one): the directory is changed twice for all of them, and so is the mailboxes
+/// database. Up to 10,000 at once; a crash in between is ended by the next start.
 ///
 /// # Errors
 /// [`CommandError`]: none was made if the directory refuses one. Where a mailbox can't be made, that user stays pending.
@@ -58,38 +55,33 @@ pub fn create_users<D: Directory + ?Sized>(
     users: &[(User, Credentials)],
 ) -> Result<(), CommandError> {
     service.create_users(users)?;
-    let folders = &service.privileges()?.default_folders;
-    let share = users.len().div_ceil(SIDE_BY_SIDE).max(1);
-    let made: Vec<(Vec<UserId>, Result<(), CommandError>)> = thread::scope(|scope| {
-        let running: Vec<_> =
-            users.chunks(share).map(|users| scope.spawn(move || make_some(store, users, folders))).collect();
-        let joined = running.into_iter().map(thread::ScopedJoinHandle::join);
-        joined.map(|made| made.unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    });
-    // Those who are whole can be used, whatever became of the others.
-    let whole: Vec<UserId> = made.iter().flat_map(|(whole, _)| whole).cloned().collect();
-    service.activate_users(&whole)?;
-    made.into_iter().try_for_each(|(_, done)| done)
+    finish_users(store, service, &users.iter().map(|(user, _)| user).collect::<Vec<_>>())
 }
 
-/// Mailboxes of some users, up to the first that can't be made; and who has them.
-fn make_some(
+/// Makes the mailboxes of users who are pending, a thousand at a time, and then lets them in.
+///
+/// # Errors
+/// [`CommandError`]: users whose mailboxes can't be made stay pending, and those that come after them.
+pub fn finish_users<D: Directory + ?Sized>(
     store: &Store,
-    users: &[(User, Credentials)],
-    folders: &[String],
-) -> (Vec<UserId>, Result<(), CommandError>) {
-    let mut whole = Vec::new();
-    for (user, _) in users {
-        if let Err(problem) = make_mailboxes(store, user, folders) {
-            return (whole, Err(mailbox(&user.uid, problem)));
+    service: &Service<'_, D>,
+    users: &[&User],
+) -> Result<(), CommandError> {
+    let folders = &service.privileges()?.default_folders;
+    for users in users.chunks(AT_ONCE) {
+        let wanted: Vec<_> = users.iter().map(|user| (user.uid.as_str(), limits(None, user.quota_limit_mib))).collect();
+        for position in store.create_users(&wanted, folders)? {
+            // Of whom there is something from an attempt that ended early, or from a restore.
+            let user = users[position];
+            make_mailboxes(store, user, folders).map_err(|problem| mailbox(&user.uid, problem))?;
         }
-        whole.push(user.uid.clone());
+        service.activate_users(&users.iter().map(|user| user.uid.clone()).collect::<Vec<_>>())?;
     }
-    (whole, Ok(()))
+    Ok(())
 }
 
-/// Threads that make mailboxes: what they wait for is the disk.
-const SIDE_BY_SIDE: usize = 16;
+/// Users whose mailboxes share their syncs: some thousand files each time, which no disk waits for long.
+pub(crate) const AT_ONCE: usize = 1000;
 
 /// A user with the quota that new users get (`DefaultQuotaLimit`).
 ///
@@ -184,13 +176,20 @@ pub fn resume<D: Directory + ?Sized>(store: &Store, service: &Service<'_, D>) ->
         Err(error) => tracing::error!(event = "account.unfinished", what, name, %error),
     };
     let privileges = service.privileges()?;
-    for user in service.look(|view| view.unfinished())? {
-        let done = match user.state {
-            UserState::Deleting => finish_deletion(store, service, &user.uid),
-            UserState::Pending if user.uid != UserId::admin() => finish_creation(store, service, &user, &privileges),
-            UserState::Pending | UserState::Active | UserState::Disabled => continue,
-        };
-        note("user", user.uid.as_str(), done);
+    let unfinished = service.look(|view| view.unfinished())?;
+    let is_pending = |user: &&User| user.state == UserState::Pending && user.uid != UserId::admin();
+    let pending: Vec<&User> = unfinished.iter().map(|user| &**user).filter(is_pending).collect();
+    for users in pending.chunks(AT_ONCE) {
+        let together = finish_users(store, service, users);
+        for user in users {
+            // One that can't be made must not keep the others waiting.
+            let done =
+                together.as_ref().map_or_else(|_| finish_creation(store, service, user, &privileges), |()| Ok(()));
+            note("user", user.uid.as_str(), done);
+        }
+    }
+    for user in unfinished.iter().filter(|user| user.state == UserState::Deleting) {
+        note("user", user.uid.as_str(), finish_deletion(store, service, &user.uid));
     }
     for domain in service.domains()?.iter().filter(|domain| domain.deleting) {
         let done = delete_domains(store, service, std::slice::from_ref(&domain.name), true, &mut |_| {});

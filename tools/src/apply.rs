@@ -8,11 +8,11 @@
 //!    changes the same row; the same file again goes on from there.
 
 mod carry_out;
-mod differences;
+pub(crate) mod differences;
 mod document;
 mod node;
 mod plan;
-mod rehearsal;
+pub(crate) mod rehearsal;
 
 use std::io::Read;
 

@@ -96,6 +96,11 @@ pub(super) fn limits(now: Option<QuotaLimits>, mib: Option<u64>) -> Option<Quota
     Some(wanted).filter(|wanted| *wanted != QuotaLimits::default())
 }
 
+/// Whether a user's quota root says what the directory says.
+pub(crate) fn is_followed(store: &Store, user: &User) -> bool {
+    difference(store, user).is_none()
+}
+
 fn difference(store: &Store, user: &User) -> Option<Followed> {
     if !matches!(user.state, UserState::Active | UserState::Disabled) {
         return None;

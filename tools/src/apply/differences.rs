@@ -10,7 +10,7 @@ use serde_json::Value;
 const LEFT_OUT: &[&str] = &["revision", "state"];
 
 /// `field: before -> after` for every field that is other; empty if none is.
-pub(super) fn between<T: Serialize>(old: &T, new: &T) -> String {
+pub(crate) fn between<T: Serialize>(old: &T, new: &T) -> String {
     let fields = |row: &T| match serde_json::to_value(row) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
@@ -26,7 +26,7 @@ pub(super) fn between<T: Serialize>(old: &T, new: &T) -> String {
 }
 
 /// Makes a list what it should be, unless only the order is another one.
-pub(super) fn replace<T: Clone + Eq + Hash>(list: &mut Vec<T>, wanted: &[T]) {
+pub(crate) fn replace<T: Clone + Eq + Hash>(list: &mut Vec<T>, wanted: &[T]) {
     let set = |list: &[T]| list.iter().cloned().collect::<std::collections::HashSet<T>>();
     if list.len() != wanted.len() || set(list) != set(wanted) {
         *list = wanted.to_vec();

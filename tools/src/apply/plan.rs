@@ -1,7 +1,7 @@
 //! From what a file says, and what there is, to the changes between them, in an order that works: domains, users, aliases (the
 //! inner ones first), forwardings, which may lead to aliases, and deletions, aliases first.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use directory::{
     ADMIN, Address, Alias, AliasQuery, Directory, Error, Member, NewUser, Service, User, UserId, UserQuery, UserState,
@@ -13,6 +13,7 @@ use super::document::{AliasEntry, Document, DomainEntry, UserEntry};
 use super::rehearsal::{Rehearsal, every};
 use super::{ApplyRequest, Problem};
 use crate::accounts::with_default_quota;
+use crate::nesting::{Nesting, nesting};
 
 /// The changes that make `directory` what `document` says, all of them rehearsed; or what is wrong.
 ///
@@ -314,25 +315,9 @@ fn inner_first<'e>(
 ) -> (Vec<&'e AliasEntry>, Vec<&'e AliasEntry>) {
     let positions: HashMap<&Address, usize> =
         entries.iter().enumerate().map(|(at, entry)| (&entry.address, at)).collect();
-    let mut outer: Vec<Vec<usize>> = vec![Vec::new(); entries.len()];
-    let mut waits: Vec<usize> = vec![0; entries.len()];
-    for (at, named) in named.iter().enumerate() {
-        let inner: HashSet<usize> =
-            named.iter().flatten().filter_map(|address| positions.get(address).copied()).collect();
-        waits[at] = inner.len();
-        inner.into_iter().for_each(|inner| outer[inner].push(at));
-    }
-    let mut ready: VecDeque<usize> = (0..entries.len()).filter(|at| waits[*at] == 0).collect();
-    let mut order = Vec::new();
-    while let Some(at) = ready.pop_front() {
-        order.push(entries[at]);
-        for &next in &outer[at] {
-            waits[next] -= 1;
-            if waits[next] == 0 {
-                ready.push_back(next);
-            }
-        }
-    }
-    let round = (0..entries.len()).filter(|at| waits[*at] > 0).map(|at| entries[at]).collect();
-    (order, round)
+    let positions_of =
+        |named: &Vec<Option<Address>>| named.iter().flatten().filter_map(|name| positions.get(name).copied()).collect();
+    let Nesting { levels, round } = nesting(&named.iter().map(positions_of).collect::<Vec<_>>());
+    let entries_at = |positions: Vec<usize>| positions.into_iter().map(|at| entries[at]).collect();
+    (entries_at(levels.concat()), entries_at(round))
 }

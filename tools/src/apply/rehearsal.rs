@@ -1,7 +1,7 @@
 //! A directory that is tried out: what is changed in it is kept beside the real one, which stays as it is. The rules see the
 //! changes, so that a whole file can be tried before anything is written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use directory::{
@@ -19,7 +19,7 @@ const FIRST_REVISION: u64 = 1 << 63;
 
 /// The copy.
 #[derive(Debug)]
-pub(super) struct Rehearsal<'d> {
+pub(crate) struct Rehearsal<'d> {
     real: &'d dyn Directory,
     changed: Mutex<Changed>,
     passwords: Passwords,
@@ -32,11 +32,14 @@ struct Changed {
     users: HashMap<UserId, Option<Arc<User>>>,
     aliases: HashMap<Address, Option<Arc<Alias>>>,
     owners: HashMap<Address, Option<Owner>>,
+    /// Who is in a group, or was: their rows tell.
+    groups: HashMap<String, HashSet<UserId>>,
+    privileges: Option<Privileges>,
     changes: u64,
 }
 
 impl<'d> Rehearsal<'d> {
-    pub(super) fn new(real: &'d dyn Directory) -> Result<Self> {
+    pub(crate) fn new(real: &'d dyn Directory) -> Result<Self> {
         let passwords = Passwords::new(COST, ScramCost::default())?;
         Ok(Self { real, changed: Mutex::default(), passwords })
     }
@@ -118,6 +121,9 @@ impl Changed {
                 for address in row.addresses() {
                     self.owners.insert(address.clone(), Some(Owner::User(row.uid.clone())));
                 }
+                for group in &row.groups {
+                    self.groups.entry(group.clone()).or_default().insert(row.uid.clone());
+                }
                 self.users.insert(row.uid.clone(), Some(Arc::new(row)));
             }
             Change::DeleteUser(uid) => {
@@ -134,7 +140,11 @@ impl Changed {
             }
             // Nothing here asks for passwords.
             Change::Credentials(..) => {}
-            Change::RenameDomain { .. } | Change::Privileges(_) => return Err(no_directory()),
+            Change::Privileges(mut row) => {
+                row.revision = revision;
+                self.privileges = Some(row);
+            }
+            Change::RenameDomain { .. } => return Err(no_directory()),
         }
         Ok(())
     }
@@ -168,7 +178,7 @@ impl Both<'_> {
 }
 
 /// All rows, page by page.
-pub(super) fn every<T>(mut page_of: impl FnMut(&Page) -> Result<Listing<T>>) -> Result<Vec<T>> {
+pub(crate) fn every<T>(mut page_of: impl FnMut(&Page) -> Result<Listing<T>>) -> Result<Vec<T>> {
     let (mut rows, mut page) = (Vec::new(), Page::first(MAX_PAGE));
     loop {
         let listing = page_of(&page)?;
@@ -252,8 +262,10 @@ impl View for Both<'_> {
     fn group(&self, name: &str) -> Result<Vec<UserId>> {
         let mut users = self.real.group(name)?;
         users.retain(|uid| !self.changed.users.contains_key(uid));
-        let is_in = |user: &&Arc<User>| user.groups.iter().any(|group| group == name);
-        users.extend(self.changed.users.values().flatten().filter(is_in).map(|user| user.uid.clone()));
+        let is_in = |user: &Arc<User>| user.groups.iter().any(|group| group == name);
+        let mut changed = self.changed.groups.get(name).into_iter().flatten().cloned().collect::<Vec<_>>();
+        changed.retain(|uid| self.changed.users.get(uid).and_then(Option::as_ref).is_some_and(is_in));
+        users.append(&mut changed);
         users.sort();
         Ok(users)
     }
@@ -263,6 +275,6 @@ impl View for Both<'_> {
     }
 
     fn privileges(&self) -> Result<Privileges> {
-        self.real.privileges()
+        self.changed.privileges.clone().map_or_else(|| self.real.privileges(), Ok)
     }
 }

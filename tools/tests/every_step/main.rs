@@ -6,6 +6,7 @@ mod accounts;
 mod cases;
 mod outside;
 mod site;
+mod transfer;
 
 use std::sync::OnceLock;
 

@@ -1,0 +1,136 @@
+//! Reads rows, rehearses them, and makes them so.
+
+use std::collections::HashSet;
+
+use directory::{Actor, Directory, UserId};
+use mailstore::Store;
+use serde_json::json;
+
+use super::lines::Lines;
+use super::plan::{Plan, rehearse};
+use super::problem::Problem;
+use super::{carry_out, json};
+use crate::{CommandError, Console, Exit, console};
+
+/// How often wrong rows are left out and the rest is rehearsed again, each time without those that lead to what was left out.
+const ROUNDS: usize = 20;
+
+/// What to do with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRequest {
+    /// What the file is called, in messages.
+    pub name: String,
+    /// Only say what would be changed.
+    pub dry_run: bool,
+    /// Rows that are there and differ become what the file says.
+    pub replace: bool,
+    /// Wrong rows are left out, and the others are taken.
+    pub keep_going: bool,
+    /// The server's own domain stays what it is; that of the file is a domain like others.
+    pub keep_primary: bool,
+    /// Results as JSON.
+    pub json: bool,
+    /// Who asks.
+    pub actor: Actor,
+}
+
+/// Makes the directory what the rows on standard input say. Returns how it ended, and who is not welcome any more.
+///
+/// # Errors
+/// [`CommandError`]; what is wrong with rows is listed on the console, and ends with [`Exit::Data`].
+pub fn import(
+    store: &Store,
+    directory: &dyn Directory,
+    request: &ImportRequest,
+    console: &mut dyn Console,
+) -> Result<(Exit, Vec<UserId>), CommandError> {
+    let (rows, mut problems) = json::read(&mut Lines::new(console.stdin()))?;
+    let mut wrong: HashSet<usize> = HashSet::new();
+    let mut plan = Plan::default();
+    for round in 1.. {
+        wrong.extend(problems.iter().map(|problem| problem.line));
+        let (planned, found) = rehearse(store, directory, &rows, &wrong, request, console)?;
+        let is_done = found.is_empty() || !request.keep_going;
+        problems.extend(found);
+        plan = planned;
+        if is_done {
+            break;
+        }
+        if round == ROUNDS {
+            return Err(CommandError::Usage("too many rows lead to rows that are wrong: mend some first".to_owned()));
+        }
+    }
+    drop(rows);
+    problems.sort();
+    problems.dedup();
+    list(&problems, request, console)?;
+    if !problems.is_empty() && !request.keep_going {
+        if !request.json {
+            console.err(&format!("{}: {} problems; nothing was changed", request.name, problems.len()))?;
+        }
+        return Ok((Exit::Data, Vec::new()));
+    }
+    let summary = plan.summary();
+    let mut unwelcome = Vec::new();
+    if request.dry_run {
+        let mut lines = console::Lines::new(console);
+        if !request.json {
+            plan.lines().try_for_each(|line| lines.line(|text| text.push_str(&line)))?;
+        }
+        lines.flush()?;
+    } else {
+        unwelcome = carry_out::carry_out(store, directory, plan, request, console)?;
+    }
+    if request.json {
+        let [domains, users, aliases] = summary.made;
+        let said = json!({
+            "made": {"domains": domains, "users": users, "aliases": aliases}, "changed": summary.changed,
+            "equal": summary.equal, "wrong": wrong.len(), "dry_run": request.dry_run,
+        });
+        console.out(&said.to_string())?;
+    } else {
+        console.out(&summary.say(request.dry_run))?;
+    }
+    let exit = match (problems.is_empty(), request.dry_run && summary.is_work()) {
+        (false, _) => Exit::Data,
+        (true, true) => Exit::Found,
+        (true, false) => Exit::Ok,
+    };
+    Ok((exit, unwelcome))
+}
+
+/// How much there is of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Summary {
+    /// Domains, users, aliases.
+    pub(super) made: [usize; 3],
+    pub(super) changed: usize,
+    pub(super) equal: usize,
+}
+
+impl Summary {
+    fn is_work(self) -> bool {
+        self.changed > 0 || self.made != [0; 3]
+    }
+
+    fn say(self, dry_run: bool) -> String {
+        let Self { made: [domains, users, aliases], changed, equal } = self;
+        let would = if dry_run { "would be " } else { "" };
+        format!(
+            "{domains} domains, {users} users and {aliases} aliases {would}made, {changed} rows {would}changed; {equal} \
+             are as they should be"
+        )
+    }
+}
+
+/// Says what is wrong, all of it.
+fn list(problems: &[Problem], request: &ImportRequest, console: &mut dyn Console) -> Result<(), CommandError> {
+    for problem in problems {
+        if request.json {
+            console.out(&serde_json::to_string(problem).map_err(std::io::Error::other)?)?;
+        } else {
+            console.err(&format!("{}:{}: {}", request.name, problem.line, problem.text))?;
+        }
+    }
+    Ok(())
+}

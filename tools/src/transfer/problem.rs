@@ -1,0 +1,44 @@
+//! What is wrong with a row: where, in which field, with which value, by which rule.
+
+use directory::Error;
+use serde::Serialize;
+
+/// Something wrong in a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Problem {
+    /// Its line, from 1.
+    pub(super) line: usize,
+    pub(super) field: String,
+    /// What was given; empty for whatever may be a secret.
+    pub(super) value: String,
+    pub(super) rule: String,
+    /// All of it, for people.
+    #[serde(skip)]
+    pub(super) text: String,
+}
+
+impl Problem {
+    /// A rule of the file itself.
+    pub(super) fn new(line: usize, field: &str, rule: impl ToString) -> Self {
+        let rule = rule.to_string();
+        let text = if field.is_empty() { rule.clone() } else { format!("{field}: {rule}") };
+        Self { line, field: field.to_owned(), value: String::new(), rule, text }
+    }
+
+    /// A rule of the directory.
+    pub(super) fn of(line: usize, error: &Error) -> Self {
+        let text = error.to_string();
+        let rule = match error {
+            Error::Rule { rule, .. } | Error::Protected { rule, .. } => rule.to_string(),
+            Error::Exists { by, .. } => format!("it is taken by {by}"),
+            _ => text.clone(),
+        };
+        let part = |part: Option<&str>| part.unwrap_or_default().to_owned();
+        Self { line, field: part(error.field()), value: part(error.value()), rule, text }
+    }
+}
+
+/// Whether an error is about a row, and not about a directory that can't answer.
+pub(super) fn is_of_a_row(error: &Error) -> bool {
+    !matches!(error, Error::Unavailable(_) | Error::Corrupt { .. })
+}
