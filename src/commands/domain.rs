@@ -1,12 +1,12 @@
 //! `angarium domain`: domains that mail is accepted for.
 
 use clap::{Arg, ArgAction, ArgMatches};
-use directory::{Domain, DomainName, Words};
-use tools::domain::{add_domain, delete_domains, list_domains, rename_domain};
+use directory::{Domain, DomainName, Listing, Page, Words};
+use tools::domain::{add_domain, delete_domains, rename_domain};
 use tools::{CommandError, Console, Exit};
 
-use super::listing::{json, object, print_fields, revision, revision_arg, text, texts, value, words};
-use super::{Command, Run, StoreCommand};
+use super::listing::{json, print, print_fields, revision, revision_arg, text, texts, value, words};
+use super::{Command, Run, StoreCommand, listing};
 use crate::failure::Failure;
 use crate::services::Services;
 
@@ -30,12 +30,12 @@ fn spec() -> clap::Command {
                 .arg(name())
                 .arg(description().default_value("")),
         )
-        .subcommand(clap::Command::new("list").about("List domains").arg(json().help("One JSON object a line")))
+        .subcommand(clap::Command::new("list").about("List domains").args(listing::args("DOMAIN")))
         .subcommand(
             clap::Command::new("search")
                 .about("List the domains whose name or description has all these words in it")
                 .arg(Arg::new("WORD").required(true).num_args(1..))
-                .arg(json().help("One JSON object a line")),
+                .args(listing::args("DOMAIN")),
         )
         .subcommand(
             clap::Command::new("show")
@@ -89,8 +89,8 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
     let Some((word, matches)) = matches.subcommand() else { return Ok(Exit::Ok) };
     match word {
         "add" => add(&required(matches, "DOMAIN"), matches, services)?,
-        "list" => list_domains(&*services.directory, matches.get_flag("json"), console)?,
-        "search" => search(&words(matches, "WORD"), matches, services, console)?,
+        "list" => list(&Words::default(), matches, services, console)?,
+        "search" => list(&words(matches, "WORD"), matches, services, console)?,
         "show" => show(matches, services, console)?,
         "modify" => modify(matches, services)?,
         "rename" => rename_domain(&services.operator(), &required(matches, "OLD"), &required(matches, "NEW"), console)?,
@@ -124,18 +124,24 @@ pub(super) fn delete(
     Ok(())
 }
 
-fn search(
+/// Lists the domains that have `words` in their names or descriptions.
+pub(super) fn list(
     words: &Words,
     matches: &ArgMatches,
     services: &Services,
     console: &mut dyn Console,
 ) -> Result<(), CommandError> {
-    for domain in services.operator().domains()? {
-        if words.match_folded(&format!("{} {}", domain.name, domain.description).to_lowercase()) {
-            console.out(&if matches.get_flag("json") { object(&*domain)? } else { line(&domain) })?;
-        }
-    }
-    Ok(())
+    let mut domains = services.operator().domains()?;
+    domains.retain(|domain| words.match_folded(&format!("{} {}", domain.name, domain.description).to_lowercase()));
+    let mut page_of = |page: &Page| {
+        let after = page.after.as_deref().map(DomainName::parse).transpose()?;
+        let begin = after.map_or(0, |after| domains.partition_point(|domain| domain.name <= after));
+        let rows = &domains[begin..domains.len().min(begin + page.size())];
+        let is_last = begin + rows.len() == domains.len();
+        let next = rows.last().filter(|_| !is_last).map(|domain| domain.name.to_string());
+        Ok(Listing { rows: rows.to_vec(), next })
+    };
+    print(matches, console, &mut page_of, &mut line)
 }
 
 fn line(domain: &Domain) -> String {
@@ -188,6 +194,10 @@ mod tests {
             ("domain create Third.example", ""),
             ("domain list", "example.net                              The other one"),
             ("domain list --json", r#""name":"example.net""#),
+            ("domain list --limit 9 --after example.net", "example.org"),
+            ("domain list --after third.example", ""),
+            ("domain list --after 'a b'", "!64 domain: \"a b\""),
+            ("domain search EXAMPLE --after example.org", "third.example"),
             ("domain search OTHER net", "example.net"),
             ("domain search nothing", ""),
             ("domain search other --json", r#""description":"The other one""#),
@@ -217,6 +227,23 @@ mod tests {
             ("domain add", "!64 DOMAIN"),
             ("domain frobnicate", "!64 frobnicate"),
         ]);
+    }
+
+    #[test]
+    fn lists_go_page_by_page() {
+        let trial = Trial::new();
+        (1..=4).for_each(|n| drop(trial.must(&format!("domain add d{n}.example"), "")));
+        let (mut after, mut seen) = (String::new(), Vec::new());
+        loop {
+            let said = trial.run(&format!("domain list --limit 2{after}"), "");
+            seen.push(
+                said.out.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect::<Vec<_>>(),
+            );
+            let Some(next) = said.err.strip_prefix("there are more: --after ") else { break };
+            after = format!(" --after {next}");
+        }
+        assert_eq!(seen.concat(), ["d1.example", "d2.example", "d3.example", "d4.example", "example.org"]);
+        assert_eq!(seen.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
     }
 
     #[test]

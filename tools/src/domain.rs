@@ -1,8 +1,7 @@
 //! Mail domains.
 
-use directory::{Directory, DomainName, Service};
+use directory::{DomainName, Service};
 use mailstore::Store;
-use serde_json::json;
 
 use crate::error::CommandError;
 use crate::{Console, accounts};
@@ -52,24 +51,6 @@ pub fn delete_domains(
     }
     if users > 0 {
         console.out(&format!("{users} users deleted"))?;
-    }
-    Ok(())
-}
-
-/// Lists all domains, a line for each.
-///
-/// # Errors
-/// [`CommandError`].
-pub fn list_domains(directory: &dyn Directory, as_json: bool, console: &mut dyn Console) -> Result<(), CommandError> {
-    for domain in directory.domains()? {
-        let (name, primary) = (domain.name.as_str(), domain.primary);
-        let line = if as_json {
-            json!({"name": name, "primary": primary, "description": domain.description}).to_string()
-        } else {
-            let primary = if primary { "(primary)" } else { "" };
-            format!("{name:30} {primary:9} {}", domain.description).trim_end().to_owned()
-        };
-        console.out(&line)?;
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! `msgdomaincreate`, `msgdomaindelete`, `msgdomainlist`, `msgdomainmove`.
 
 use clap::{Arg, ArgAction, ArgMatches};
-use tools::domain::{list_domains, rename_domain};
+use directory::Words;
+use tools::domain::rename_domain;
 use tools::{Console, Exit};
 
-use crate::commands::domain::{add, delete, delete_spec};
-use crate::commands::listing::{json, text, texts};
+use crate::commands::domain::{add, delete, delete_spec, list};
+use crate::commands::listing::{self, text, texts};
 use crate::commands::{Command, Run, StoreCommand, no_input};
 use crate::failure::Failure;
 use crate::services::Services;
@@ -18,9 +19,9 @@ pub(crate) const DELETE: Command = Command {
     run: Run::Store(StoreCommand { input: no_input, run: run_delete }),
 };
 pub(crate) const LIST: Command = Command {
-    spec: || clap::Command::new("msgdomainlist").about("List domains").arg(json().help("One JSON object a line")),
+    spec: || clap::Command::new("msgdomainlist").about("List domains").args(listing::args("DOMAIN")),
     links: &[],
-    run: Run::Store(StoreCommand { input: no_input, run: list }),
+    run: Run::Store(StoreCommand { input: no_input, run: run_list }),
 };
 pub(crate) const MOVE: Command =
     Command { spec: move_spec, links: &[], run: Run::Store(StoreCommand { input: no_input, run: run_move }) };
@@ -52,8 +53,8 @@ fn run_delete(matches: &ArgMatches, services: &Services, console: &mut dyn Conso
     Ok(Exit::Ok)
 }
 
-fn list(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
-    list_domains(&*services.directory, matches.get_flag("json"), console)?;
+fn run_list(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
+    list(&Words::default(), matches, services, console)?;
     Ok(Exit::Ok)
 }
 
