@@ -149,6 +149,11 @@ pub(crate) fn err(line: &str) -> io::Result<()> {
     stderr.write_all(b"\n")
 }
 
+/// Whether a person sits there who can be asked something.
+pub(crate) fn is_attended() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Asks for a new password twice, without echo. `None` when standard input is not a terminal: the command then reads one
 /// line of it.
 ///

@@ -1,5 +1,7 @@
 //! `angarium user`: people with a mailbox.
 
+use std::io::{BufRead, Read};
+
 pub(super) mod accounts;
 mod app_password;
 pub(super) mod fields;
@@ -154,7 +156,8 @@ pub(super) fn delete_spec(name: &'static str) -> clap::Command {
         .long_about(
             "Delete users: accounts, passwords, mailboxes, subscriptions, quotas, rights on other mailboxes, and what \
              aliases say of them. An alias that is left without an owner or a member is deleted too, and is named. Deleted \
-             mailboxes are kept as long as store.delete_mode and cyr_expire say. The user admin stays.",
+             mailboxes are kept as long as store.delete_mode and cyr_expire say. The user admin stays. On a terminal it says \
+             first what goes, and asks.",
         )
         .arg(
             Arg::new("dry-run")
@@ -162,6 +165,13 @@ pub(super) fn delete_spec(name: &'static str) -> clap::Command {
                 .short('n')
                 .action(ArgAction::SetTrue)
                 .help("Only say what would be deleted, and which aliases would go along"),
+        )
+        .arg(
+            Arg::new("yes")
+                .long("yes")
+                .short('y')
+                .action(ArgAction::SetTrue)
+                .help("Do not ask on a terminal; elsewhere nobody is asked"),
         )
 }
 
@@ -189,6 +199,9 @@ fn user() -> Arg {
 fn input(matches: &ArgMatches) -> Result<Input, Failure> {
     match matches.subcommand() {
         Some(("add" | "passwd", matches)) => password_input(&user_of(matches), matches),
+        Some(("delete", matches)) if terminal::is_attended() && asks(matches) => {
+            Ok(Input::Stream(Box::new(ASK.chain(std::io::stdin()))))
+        }
         _ => Ok(Input::None),
     }
 }
@@ -231,10 +244,34 @@ pub(super) fn delete(
     services: &Services,
     console: &mut dyn Console,
 ) -> Result<(), CommandError> {
-    match matches.get_flag("dry-run") {
-        true => accounts::preview_deletion(names, services, console),
-        false => accounts::delete(names, services, console),
+    if matches.get_flag("dry-run") {
+        return accounts::preview_deletion(names, services, &mut |line| console.out(line));
     }
+    if asks(matches) && read_line(console)? == ASK {
+        accounts::preview_deletion(names, services, &mut |line| console.err(line))?;
+        console.err("All mail goes along. Delete? [y/N]")?;
+        if !matches!(read_line(console)?.to_ascii_lowercase().trim_ascii(), b"y" | b"yes") {
+            return Err(CommandError::Usage("nothing was deleted".to_owned()));
+        }
+    }
+    accounts::delete(names, services, console)
+}
+
+/// What standard input begins with if somebody sits there who can be asked: the server does not see the terminal.
+const ASK: &[u8] = b"ask\n";
+
+/// Whether whoever deletes wants to be asked, if there is a terminal.
+fn asks(matches: &ArgMatches) -> bool {
+    !matches.get_flag("dry-run") && !matches.get_flag("yes")
+}
+
+/// Longest answer.
+const MAX_ANSWER: u64 = 80;
+
+fn read_line(console: &mut dyn Console) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    console.stdin().take(MAX_ANSWER).read_until(b'\n', &mut line)?;
+    Ok(line)
 }
 
 /// What a user's folders use, or those below another quota root.
@@ -460,6 +497,25 @@ mod tests {
         ]);
         let shown = trial.must("user list --json", "");
         assert!(shown.contains("admin") && !shown.contains("joe") && !shown.contains("sue"), "{shown}");
+    }
+
+    #[test]
+    fn who_sits_at_a_terminal_is_asked() {
+        let trial = Trial::with_users(&["joe", "sue"]);
+        trial.must("alias create alone --owner joe --member joe", "");
+        for answer in ["", "\n", "n\n", "yesno\n"] {
+            let said = trial.run("user delete joe", &format!("ask\n{answer}"));
+            assert_eq!((said.exit.code(), said.out.as_str()), (64, ""), "{answer:?}: {said:?}");
+            assert!(said.err.contains("alias alone@example.org would be deleted"), "{said:?}");
+            assert!(said.err.ends_with("Delete? [y/N]\nangarium: nothing was deleted"), "{said:?}");
+        }
+        let said = trial.run("user delete joe", "ask\n Y\n");
+        assert!(said.out.contains("joe deleted") && said.err.contains("[y/N]"), "{said:?}");
+        // Elsewhere nobody is, whatever there is to read.
+        let said = trial.run("user delete --yes sue", "ask\nn\n");
+        assert_eq!((said.out.as_str(), said.err.as_str()), ("sue deleted", ""));
+        let again = Trial::with_users(&["joe"]);
+        assert_eq!(again.must("msguserdelete --uid=joe", ""), "joe deleted");
     }
 
     #[test]

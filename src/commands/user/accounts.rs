@@ -91,20 +91,20 @@ pub(in crate::commands) fn delete(
 pub(in crate::commands) fn preview_deletion(
     names: &[String],
     services: &Services,
-    console: &mut dyn Console,
+    say: &mut dyn FnMut(&str) -> std::io::Result<()>,
 ) -> Result<(), CommandError> {
     let service = services.operator();
     for name in names {
         let uid = require_deletable(&service, name)?;
-        console.out(&format!("{uid} would be deleted"))?;
+        say(&format!("{uid} would be deleted"))?;
         let vanishing = service.vanishing_with(&uid)?;
         for alias in service.aliases_of(&uid)? {
             if !vanishing.contains(&alias.address) {
-                console.out(&format!("alias {} would be without {uid}", alias.address))?;
+                say(&format!("alias {} would be without {uid}", alias.address))?;
             }
         }
         for alias in vanishing {
-            console.out(&format!("alias {alias} would be deleted: it would have no owner or no member left"))?;
+            say(&format!("alias {alias} would be deleted: it would have no owner or no member left"))?;
         }
     }
     Ok(())
