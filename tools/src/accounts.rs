@@ -111,6 +111,37 @@ pub fn update_user<D: Directory + ?Sized>(
     Ok(User::clone(&now))
 }
 
+/// Changes some fields of a user ([`update_user`]): `edit` makes the change to the row as it is now. If somebody else changes it
+/// between the reading and the writing it is made again, to what is there by then; unless it must be the row with the revision
+/// `expected`.
+///
+/// # Errors
+/// [`CommandError`]; [`Conflict`](directory::Error::Conflict) if others were first twenty times.
+pub fn edit_user<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    uid: &UserId,
+    expected: Option<Revision>,
+    edit: &mut dyn FnMut(&mut User) -> Result<(), CommandError>,
+) -> Result<User, CommandError> {
+    let mut tries = TRIES;
+    loop {
+        let now = service.user(uid)?.ok_or_else(|| directory::Error::NoUser(uid.to_string()))?;
+        let mut user = User::clone(&now);
+        user.revision = expected.unwrap_or(user.revision);
+        edit(&mut user)?;
+        match update_user(store, service, &user) {
+            Err(CommandError::Directory(directory::Error::Conflict { .. })) if expected.is_none() && tries > 0 => {
+                tries -= 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// How often a change is made again when somebody else's came first.
+const TRIES: usize = 20;
+
 /// Deletes a user and everything of the user's: the account, passwords, ownership and membership of aliases, mailboxes, seen
 /// state, subscriptions, quota roots, rights on other mailboxes. Aliases that are left without an owner or a member go too
 /// ([`Service::vanishing_with`] tells which). After a crash in between the same again ends it.

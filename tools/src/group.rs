@@ -6,9 +6,6 @@ use mailstore::Store;
 use crate::accounts;
 use crate::error::CommandError;
 
-/// How often a change is tried again when somebody else's came first.
-const TRIES: usize = 20;
-
 /// Puts users into a group, and takes others out. All must be there, and those who go must be in it, or nothing is changed.
 ///
 /// # Errors
@@ -37,16 +34,12 @@ fn change_one<D: Directory + ?Sized>(
     group: &str,
     add: bool,
 ) -> Result<(), CommandError> {
-    let mut tries = TRIES;
-    loop {
-        let mut user = User::clone(&*service.user(uid)?.ok_or_else(|| Error::NoUser(uid.to_string()))?);
+    let mut edit = |user: &mut User| {
         user.groups.retain(|known| known != group);
         if add {
             user.groups.push(group.to_owned());
         }
-        match accounts::update_user(store, service, &user) {
-            Err(CommandError::Directory(Error::Conflict { .. })) if tries > 0 => tries -= 1,
-            done => return done.map(drop),
-        }
-    }
+        Ok(())
+    };
+    accounts::edit_user(store, service, uid, None, &mut edit).map(drop)
 }

@@ -47,16 +47,12 @@ fn new_user(name: &str, matches: &ArgMatches, service: &Service<'_>) -> Result<U
 pub(in crate::commands) fn modify(name: &str, matches: &ArgMatches, services: &Services) -> Result<(), CommandError> {
     let service = services.operator();
     let uid = UserId::parse(name)?;
-    let found = service.user(&uid)?.ok_or_else(|| directory::Error::NoUser(uid.to_string()))?;
+    service.user(&uid)?.ok_or_else(|| directory::Error::NoUser(uid.to_string()))?;
     if !fields::any(matches) {
         return Err(CommandError::Usage("nothing to change: say what".to_owned()));
     }
-    let mut user = User::clone(&found);
-    if let Some(expected) = revision(matches)? {
-        user.revision = expected;
-    }
-    fields::edit(matches, &mut user)?;
-    accounts::update_user(&services.store, &service, &user)?;
+    let expected = revision(matches)?;
+    accounts::edit_user(&services.store, &service, &uid, expected, &mut |user| fields::edit(matches, user))?;
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use crashes::{End, Ends, World};
 use directory::{
-    Actor, Address, Alias, AliasQuery, Directory, DomainName, Embedded, Error, Page, Secret, Service, User, UserId,
-    UserState,
+    Actor, Address, Alias, AliasQuery, Directory, DomainName, Embedded, Error, Page, Revision, Secret, Service, User,
+    UserId, UserState,
 };
 use rustix::io::Errno;
 use tools::{CommandError, accounts};
@@ -176,6 +176,35 @@ fn many_users_are_made_at_once() {
     }
     site.close().unwrap();
     picture(dir.path(), "afterwards");
+}
+
+/// Two administrators change a user at the same time: each changes what he was asked to.
+#[test]
+fn a_change_is_made_to_what_is_there_by_then() {
+    let dir = crashes::directory();
+    people(dir.path());
+    let site = open_good(dir.path()).unwrap();
+    let service = Service::new(&site.directory, Actor::operator(0));
+    let mut others = 0;
+    let mut change = |most: u32, expected: Option<Revision>| {
+        accounts::edit_user(&site.store, &service, &uid("joe"), expected, &mut |user| {
+            user.surname = "Changed".into();
+            if others < most {
+                others += 1;
+                let mut other = User::clone(&service.user(&user.uid)?.unwrap());
+                other.given_name = format!("Other{others}");
+                service.update_user(&other)?;
+            }
+            Ok(())
+        })
+    };
+    let now = change(3, None).unwrap();
+    assert_eq!((now.given_name.as_str(), now.surname.as_str()), ("Other3", "Changed"));
+    let conflict = |done| matches!(done, Err(CommandError::Directory(Error::Conflict { .. })));
+    assert!(conflict(change(4, Some(now.revision))), "who wants that very row is told");
+    assert!(conflict(change(u32::MAX, None)), "it ends");
+    assert_eq!(others, 4 + 21);
+    site.close().unwrap();
 }
 
 #[test]
