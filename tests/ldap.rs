@@ -12,7 +12,9 @@
 mod slapd;
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use harness::transcript::Protocol;
 use harness::{ADMIN, DOMAIN, Home, Imap, PASSWORD, Pop3, Server, await_until};
@@ -178,6 +180,63 @@ fn a_server_that_moves_into_an_empty_directory() {
     assert!(deliver(&server, "joe").starts_with("250") && imap(&server, "joe", PASSWORD).starts_with("OK"));
     server.stop(&[]);
     moved.check_store();
+}
+
+/// What `directory export` writes is what this back end would have written, and what slapcat writes can be imported.
+#[test]
+fn an_export_moves_in_and_out() {
+    if slapd::is_left_out() {
+        return;
+    }
+    let slapd = Slapd::start("");
+    let first = Home::new(PROGRAM, &[]);
+    for command in [
+        "user add admin",
+        "domain add example.net --description Zwölf",
+        "user add joe --domain example.net --alternate j.s --group staff --quota 7 --business-phone 1 --fax lots",
+        "user add sue --forward joe@example.net,X@else.example --keep-copy --title Ü",
+        "user disable sue",
+        "alias create inner --owner joe@example.net --member joe@example.net --domain example.net",
+        "alias create outer --owner sue --member inner@example.net,sue,group:staff,Y@else.example",
+        "privileges set --default-folder Sent --deny AllowForwarding",
+    ] {
+        first.must_run(&command.split(' ').collect::<Vec<_>>(), format!("{PASSWORD}\n").as_bytes());
+    }
+    let export = ["directory", "export", "--format", "ldif", "--base", BASE, "-"];
+    let ldif = first.must_run(&export, b"");
+    let add = |ldif: &str| {
+        let url = slapd.url();
+        let mut ldapadd = Command::new("ldapadd");
+        ldapadd.args(["-x", "-H", &url, "-D", MANAGER, "-w", slapd::PASSWORD]);
+        let (ended, said) = feed(&mut ldapadd, ldif);
+        assert!(ended, "{said}");
+    };
+    add(&format!("dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: example\n"));
+    add(&ldif);
+    let second = home(&slapd, &slapd.url(), &[]);
+    assert_eq!(second.must_run(&export, b""), ldif);
+    let conf = slapd.home.path().join("slapd.conf");
+    let (ended, saved) = feed(Command::new("/usr/sbin/slapcat").arg("-f").arg(conf), "");
+    assert!(ended && saved.contains("entryUUID"), "{saved}");
+    let third = Home::new(PROGRAM, &[]);
+    third.must_run(&["directory", "import", "-"], saved.as_bytes());
+    assert_eq!(third.must_run(&export, b""), ldif);
+    let server = third.start();
+    let mut client = Imap::open(server.address(Protocol::Imap)).expect("a greeting");
+    client.must(&format!("LOGIN joe \"{PASSWORD}\"")).expect("the password came along");
+    client.must("SELECT Sent").expect("the mailboxes are there");
+}
+
+/// Runs a command with something on standard input: whether it ended well, and what it said.
+fn feed(command: &mut Command, input: &str) -> (bool, String) {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a command");
+    let mut stdin = child.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input.as_bytes()));
+        child.wait_with_output().unwrap()
+    });
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[test]

@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imapd", &["mailstore", "directory", "login", "wire", "message"]),
     ("pop3d", &["mailstore", "directory", "login", "wire"]),
     ("lmtpd", &["mailstore", "directory", "login", "wire", "message"]),
-    ("tools", &["mailstore", "directory", "message"]),
+    ("tools", &["mailstore", "directory", "ldap", "message"]),
     ("admin", &["tools", "mailstore", "directory", "wire"]),
     ("rest", &["tools", "mailstore", "directory", "durable", "login", "wire"]),
     // It does everything over the wire.

@@ -51,6 +51,11 @@ pub fn is_name(dn: &str) -> bool {
     true
 }
 
+/// The name of the entry above.
+pub(crate) fn parent(dn: &str) -> Option<&str> {
+    split(dn).1.map(str::trim_start)
+}
+
 /// A value as it stands in a name (RFC 4514, 2.4). Every octet that is no letter, no digit and no hyphen is written as
 /// `\xx`: more than need be, and nothing to get wrong.
 fn escape(value: &str) -> String {

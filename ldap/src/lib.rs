@@ -13,6 +13,7 @@
 mod cache;
 mod change;
 mod dn;
+pub mod entries;
 mod filter;
 mod founding;
 mod link;

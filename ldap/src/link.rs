@@ -50,6 +50,15 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// An entry that came from somewhere else.
+    pub(crate) fn new(dn: String, attributes: impl IntoIterator<Item = (String, String)>) -> Entry {
+        let mut all: HashMap<String, Vec<String>> = HashMap::new();
+        for (name, value) in attributes {
+            all.entry(name.to_ascii_lowercase()).or_default().push(value);
+        }
+        Entry { dn, attributes: all }
+    }
+
     /// The values of an attribute, sorted: LDAP gives them in no order. Empty if it is not there, or not text.
     pub(crate) fn all(&self, attribute: &str) -> Vec<&str> {
         let values = self.attributes.get(&attribute.to_ascii_lowercase());

@@ -15,7 +15,7 @@ use crate::link::{Attributes, Entry};
 use crate::schema;
 
 pub(crate) use alias::{alias_attributes, alias_from, member_keys};
-pub(crate) use password::{credentials_attributes, credentials_from};
+pub(crate) use password::{credentials_attributes, credentials_from, credentials_strictly};
 pub(crate) use user::{address_from, user_attributes, user_from};
 
 /// Writes a domain.

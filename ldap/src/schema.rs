@@ -9,6 +9,8 @@ pub(crate) mod class {
     pub(crate) const ALIAS: &str = "angariumAlias";
     pub(crate) const DOMAIN: &str = "angariumDomain";
     pub(crate) const RECORD: &str = "angariumRecord";
+    /// All of a user.
+    pub(crate) const PERSON: &[&str] = &["person", "organizationalPerson", "inetOrgPerson", USER];
 }
 
 pub(crate) const UID: &str = "uid";
@@ -73,6 +75,10 @@ pub(crate) const USER: &[&str] = &[
     "facsimileTelephoneNumber",
     "mailCalendarNode",
 ];
+
+/// What other rows are made of.
+pub(crate) const OTHERS: &[&str] =
+    &[CN, DESCRIPTION, REMOTE, MEMBER, OWNER, MEMBER_GROUP, FILE, PROGRAM, JOINABLE, KEY, PRIMARY, SETTINGS, INTENT];
 
 /// What users are found by.
 pub(crate) const USER_NAME: &[&str] = &[UID, GIVEN_NAME, SURNAME, DISPLAY_NAME, MAIL, MAIL_UTF8, ALTERNATE];

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use admin::control::Input;
 use clap::{Arg, ArgAction, ArgMatches};
 use directory::Actor;
-use tools::transfer::{ExportRequest, ImportRequest, export, import};
+use tools::transfer::{ExportRequest, Format, ImportRequest, export, import};
 use tools::{Console, Exit};
 
 use super::listing::text;
@@ -30,7 +30,7 @@ fn export_spec() -> clap::Command {
         .about("Write the whole directory into a file")
         .long_about(
             "Write domains, users, aliases and privileges into a new file, as they are at one moment, a line of JSON for each \
-             (docs/directory-transfer.md). The file is for its owner alone, and has to stay so: it has the password hashes \
+             or as LDIF for an LDAP server (docs/directory-transfer.md). The file is for its owner alone, and has to stay so: it has the password hashes \
              in it, from which passwords can be guessed. Mail is not in it: that is what `angarium backup` is for.",
         )
         .arg(Arg::new("FILE").required(true).help("The file, which is made; - is standard output"))
@@ -40,10 +40,17 @@ fn export_spec() -> clap::Command {
                 .action(ArgAction::SetTrue)
                 .help("Leave out what is kept of passwords, and app passwords"),
         )
+        .arg(format_arg().help("How it is written [default: json, or ldif for a FILE that is called so]"))
+        .arg(
+            Arg::new("base")
+                .long("base")
+                .value_name("DN")
+                .help("The entry above all others, of LDIF [default: dc=example,dc=org for the server's own domain example.org]"),
+        )
         .after_long_help(
             "EXIT STATUS\n  0   done\n  73  the file is there, or can't be made\n  75  the directory can't answer now\n\n\
              EXAMPLES\n  angarium directory export accounts.jsonl\n  angarium directory export - | ssh new angarium \
-             directory import -",
+             directory import -\n  angarium directory export --base dc=mail,dc=example accounts.ldif",
         )
 }
 
@@ -53,12 +60,13 @@ fn import_spec() -> clap::Command {
         .about("Make domains, users, aliases and privileges from a file")
         .long_about(
             "Make domains, users with their mailboxes, aliases and privileges from a file that `directory export` has written, \
-             or something else that writes such lines (docs/directory-transfer.md). First the whole file is tried by all rules, \
+             slapcat of such a directory, or something else that writes such rows (docs/directory-transfer.md). First the whole file is tried by all rules, \
              and if anything in it is wrong all of that is listed, with lines, and nothing is changed. Rows that are there \
              already and the same are passed over, so that the same file again changes nothing, and goes on where a stop has \
              cut it short. A row that is there and other is an error, unless --replace is given. Nothing is deleted.",
         )
         .arg(Arg::new("FILE").required(true).help("The file; - is standard input"))
+        .arg(format_arg().help("How it is written [default: what it begins like]"))
         .arg(flag("dry-run").short('n').help("Only try, and say what would be made and changed"))
         .arg(flag("replace").help("Make rows that are there what the file says"))
         .arg(flag("keep-going").help("Leave out what is wrong, and take the rest"))
@@ -92,12 +100,18 @@ fn input(matches: &ArgMatches) -> Result<Input, Failure> {
 fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
     match matches.subcommand() {
         Some(("export", matches)) => {
-            let request = ExportRequest { passwords: !matches.get_flag("without-passwords") };
+            let by_name = Format::of_name(&name(matches)).unwrap_or(Format::Json);
+            let request = ExportRequest {
+                passwords: !matches.get_flag("without-passwords"),
+                format: format_of(matches).unwrap_or(by_name),
+                base: text(matches, "base"),
+            };
             Ok(export(&*services.directory, &request, console)?)
         }
         Some((_, matches)) => {
             let request = ImportRequest {
                 name: name(matches),
+                format: format_of(matches),
                 dry_run: matches.get_flag("dry-run"),
                 replace: matches.get_flag("replace"),
                 keep_going: matches.get_flag("keep-going"),
@@ -111,6 +125,14 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
         }
         None => Ok(Exit::Ok),
     }
+}
+
+fn format_arg() -> Arg {
+    Arg::new("format").long("format").value_name("FORMAT").value_parser(["json", "ldif"])
+}
+
+fn format_of(matches: &ArgMatches) -> Option<Format> {
+    text(matches, "format").map(|format| if format == "ldif" { Format::Ldif } else { Format::Json })
 }
 
 fn name(matches: &ArgMatches) -> String {

@@ -199,8 +199,7 @@ impl Ldap {
         match (look.user_entry(uid)?, row) {
             (Some(entry), _) => Ok(self.links.replace(&entry.dn, &attributes)?),
             (None, Some(_)) => {
-                let classes = ["person", "organizationalPerson", "inetOrgPerson", class::USER];
-                self.add(&self.places.user(uid.as_str()), &classes, (schema::UID, uid.to_string()), attributes)
+                self.add(&self.places.user(uid.as_str()), class::PERSON, (schema::UID, uid.to_string()), attributes)
             }
             // A password of somebody who was deleted meanwhile.
             (None, None) => Ok(()),

@@ -38,6 +38,27 @@ pub(crate) fn credentials_from(entry: &Entry) -> Result<Option<Credentials>> {
     with_hash(entry, passwords.first().copied().unwrap_or(NONE), Some(&kept)).map(Some)
 }
 
+/// The same, where whatever could not be used is an error that tells nothing of it.
+///
+/// # Errors
+/// [`Error::Rule`].
+pub(crate) fn credentials_strictly(entry: &Entry) -> Result<Option<Credentials>> {
+    let passwords = entry.all(schema::PASSWORD);
+    let kept = entry.one(schema::CREDENTIALS).map(Credentials::from_export).transpose()?;
+    if let Some(kept) = &kept
+        && (passwords.is_empty() || passwords.contains(&written(kept.hash()).as_str()))
+    {
+        return Ok(Some(kept.clone()));
+    }
+    let Some(text) = passwords.first().copied() else { return Ok(None) };
+    let text = text.strip_prefix(ARGON2).unwrap_or(text);
+    let given = match text.strip_prefix(CRYPT) {
+        Some(NONE) => Credentials::none(),
+        _ => Credentials::from_hash(&Secret::new(text)).map_err(|error| error.of_field("userPassword"))?,
+    };
+    Ok(Some(kept.map_or_else(|| given.clone(), |kept| given.keeping_apps_of(&kept))))
+}
+
 /// As `userPassword` has it: with the name of its scheme (RFC 2307, 5.3).
 fn written(hash: &str) -> String {
     match hash {

@@ -343,3 +343,38 @@ fn an_export_is_of_one_moment() {
         is_over.store(true, Ordering::Release);
     });
 }
+
+/// Lists of an entry are in no order, so LDIF has them sorted; what else there is comes through.
+#[test]
+fn as_entries_of_an_ldap_server() {
+    let trial = full();
+    let ldif = trial.must("directory export --format ldif --base 'o=Acme\\2c Inc' -", "");
+    assert!(ldif.starts_with("version: 1\n# "), "{ldif}");
+    for line in [
+        "dn: uid=joe,ou=people,o=Acme\\2c Inc\n",
+        "angariumMemberGroup: staff\n",
+        "description:: WnfDtmxmOiDCqyDCuw==\n",
+        "givenName:: IEFubg==\n",
+        "angariumState: disabled\n",
+        "userPassword: {ARGON2}$argon2id$",
+    ] {
+        assert!(ldif.contains(line), "{ldif} lacks {line}");
+    }
+    assert!(ldif.lines().all(|line| line.len() <= 76 && line.is_ascii()) && !ldif.contains("angariumRevision"));
+    let other = Trial::empty();
+    assert_eq!(
+        must(&other, "", &ldif),
+        "1 domains, 5 users and 2 aliases made, 3 rows changed; 1 are as they should be"
+    );
+    assert_eq!(other.must("directory export --format ldif --base 'o=Acme\\2c Inc' -", ""), ldif);
+    // To whoever has it already it says nothing new, in this form or the other.
+    assert!(must(&trial, "", &ldif).ends_with("12 are as they should be"));
+    assert!(must(&other, "--format json", &export(&trial)).ends_with("12 are as they should be"));
+    let by_domain = trial.must("directory export --format ldif --without-passwords -", "");
+    assert!(by_domain.contains("cn=example.net,ou=domains,dc=example,dc=org") && !by_domain.contains("argon2"));
+    let change = "dn: uid=joe,ou=people,o=x\nchangetype: delete\n";
+    let said = import(&trial, "", change);
+    assert!(said.exit == Exit::Data && said.err.contains("-:2: that is a change, not an entry"), "{said:?}");
+    trial
+        .table(&[("directory export --format ldif --base nonsense -", "!64 base: \"nonsense\": a distinguished name")]);
+}

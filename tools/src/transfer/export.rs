@@ -7,7 +7,7 @@ use directory::{
     View, look,
 };
 
-use super::json;
+use super::{Format, entries, json};
 use crate::apply::rehearsal::every;
 use crate::{CommandError, Console, Exit, Progress};
 
@@ -19,6 +19,10 @@ const PIECE: usize = 256 << 10;
 pub struct ExportRequest {
     /// What is kept of passwords, too.
     pub passwords: bool,
+    /// How it is written.
+    pub format: Format,
+    /// The entry above all others, of LDIF; by default made from the server's own domain.
+    pub base: Option<String>,
 }
 
 /// What there is at one moment.
@@ -43,26 +47,41 @@ pub fn export(
         let what = format!("the domain {} is being deleted: delete it again to end that, then export", domain.name);
         return Err(Error::Unavailable(what).into());
     }
-    let mut piece = String::new();
-    let mut lines = Written { console, piece: &mut piece };
-    lines.add(&json::first_line(request.passwords))?;
-    lines.add(&json::privileges_line(&snapshot.privileges)?)?;
-    for domain in &snapshot.domains {
-        lines.add(&json::domain_line(domain)?)?;
+    let mut written = Pieces { console, piece: String::new(), done: 0, total: snapshot.rows() };
+    match request.format {
+        Format::Json => json_lines(&snapshot, request.passwords, &mut |line| written.add(&[line, "\n"]))?,
+        Format::Ldif => {
+            let own = snapshot.domains.iter().find(|domain| domain.primary);
+            let base = || entries::base_of(own.map_or("localdomain", |domain| domain.name.as_str()));
+            entries::write(&snapshot, &request.base.clone().unwrap_or_else(base), &mut |entry| written.add(&[entry]))?;
+        }
     }
-    let total = snapshot.users.len() as u64;
-    for (done, (user, credentials)) in (1..).zip(&snapshot.users) {
-        lines.add(&json::user_line(user, credentials.as_ref())?)?;
-        lines.console.progress(&Progress { what: user.uid.to_string(), done, total: Some(total) })?;
-    }
-    for alias in &snapshot.aliases {
-        lines.add(&json::alias_line(alias)?)?;
-    }
-    lines.flush()?;
+    written.flush()?;
     Ok(Exit::Ok)
 }
 
+fn json_lines(
+    snapshot: &Snapshot,
+    passwords: bool,
+    add: &mut dyn FnMut(&str) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    add(&json::first_line(passwords))?;
+    add(&json::privileges_line(&snapshot.privileges)?)?;
+    for domain in &snapshot.domains {
+        add(&json::domain_line(domain)?)?;
+    }
+    for (user, credentials) in &snapshot.users {
+        add(&json::user_line(user, credentials.as_ref())?)?;
+    }
+    snapshot.aliases.iter().try_for_each(|alias| add(&json::alias_line(alias)?))
+}
+
 impl Snapshot {
+    /// About as many as are written.
+    fn rows(&self) -> u64 {
+        (self.domains.len() + self.users.len() + self.aliases.len()) as u64
+    }
+
     /// Takes rows, and nothing else: while it looks nobody can change anything.
     fn of(view: &dyn View, passwords: bool) -> directory::Result<Snapshot> {
         let mut users = Vec::new();
@@ -81,17 +100,25 @@ impl Snapshot {
     }
 }
 
-/// Lines on their way out.
-struct Written<'a> {
+/// Rows on their way out.
+struct Pieces<'a> {
     console: &'a mut dyn Console,
-    piece: &'a mut String,
+    piece: String,
+    done: u64,
+    total: u64,
 }
 
-impl Written<'_> {
-    fn add(&mut self, line: &str) -> Result<(), CommandError> {
-        self.piece.push_str(line);
-        self.piece.push('\n');
-        if self.piece.len() < PIECE { Ok(()) } else { self.flush() }
+impl Pieces<'_> {
+    /// Adds a row.
+    fn add(&mut self, texts: &[&str]) -> Result<(), CommandError> {
+        texts.iter().for_each(|text| self.piece.push_str(text));
+        self.done += 1;
+        if self.piece.len() < PIECE {
+            return Ok(());
+        }
+        self.flush()?;
+        let done = self.done.min(self.total);
+        Ok(self.console.progress(&Progress { what: "rows".to_owned(), done, total: Some(self.total) })?)
     }
 
     fn flush(&mut self) -> Result<(), CommandError> {

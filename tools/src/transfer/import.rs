@@ -9,7 +9,7 @@ use serde_json::json;
 use super::lines::Lines;
 use super::plan::{Plan, rehearse};
 use super::problem::Problem;
-use super::{carry_out, json};
+use super::{Format, carry_out, entries, json};
 use crate::{CommandError, Console, Exit, console};
 
 /// How often wrong rows are left out and the rest is rehearsed again, each time without those that lead to what was left out.
@@ -20,6 +20,8 @@ const ROUNDS: usize = 20;
 pub struct ImportRequest {
     /// What the file is called, in messages.
     pub name: String,
+    /// How the file is written; by default what it begins like.
+    pub format: Option<Format>,
     /// Only say what would be changed.
     pub dry_run: bool,
     /// Rows that are there and differ become what the file says.
@@ -44,7 +46,12 @@ pub fn import(
     request: &ImportRequest,
     console: &mut dyn Console,
 ) -> Result<(Exit, Vec<UserId>), CommandError> {
-    let (rows, mut problems) = json::read(&mut Lines::new(console.stdin()))?;
+    let format = request.format.map_or_else(|| Format::of_content(console.stdin()), Ok)?;
+    let lines = &mut Lines::new(console.stdin());
+    let (rows, mut problems) = match format {
+        Format::Json => json::read(lines),
+        Format::Ldif => entries::read(lines),
+    }?;
     let mut wrong: HashSet<usize> = HashSet::new();
     let mut plan = Plan::default();
     for round in 1.. {

@@ -10,7 +10,6 @@
 //!
 //! A row has the fields of the directory's own rows (docs/formats/directory.md) but for the revision.
 
-use std::collections::HashMap;
 use std::io;
 
 use directory::{
@@ -22,14 +21,14 @@ use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
 use super::lines::{Lines, MAX_LINE, Next};
-use super::problem::Problem;
+use super::problem::{Problem, Seen};
 use super::rows::{AliasRow, DomainRow, PrivilegesRow, Rows, SWITCHES, UserRow, contact};
 
 /// The version that is written, and the last one that is read.
 const VERSION: u64 = 1;
 
 /// Fields that are known; whatever else a row has comes from a newer version.
-const USER: &[&str] = &[
+pub(super) const USER: &[&str] = &[
     "uid",
     "mail",
     "given_name",
@@ -43,7 +42,7 @@ const USER: &[&str] = &[
     "state",
     "quota_limit_mib",
 ];
-const ALIAS: &[&str] =
+pub(super) const ALIAS: &[&str] =
     &["address", "description", "owners", "users", "aliases", "remote", "groups", "file", "program", "joinable"];
 
 /// Fields that are the directory's own business.
@@ -82,9 +81,20 @@ pub(super) fn alias_line(alias: &Alias) -> io::Result<String> {
 }
 
 pub(super) fn privileges_line(privileges: &Privileges) -> io::Result<String> {
+    line("privileges", privileges, &privileges_fields(), None)
+}
+
+/// Fields of the global record.
+pub(super) fn privileges_fields() -> Vec<&'static str> {
     let switches = SWITCHES.iter().map(|(name, _)| *name);
-    let known: Vec<_> = ["default_quota_mib", "default_folders"].into_iter().chain(switches).collect();
-    line("privileges", privileges, &known, None)
+    ["default_quota_mib", "default_folders"].into_iter().chain(switches).collect()
+}
+
+/// What a newer version has written into a row.
+pub(super) fn other_of(row: &impl Serialize, known: &[&str]) -> Map<String, Value> {
+    let Ok(Value::Object(mut fields)) = serde_json::to_value(row) else { return Map::new() };
+    fields.retain(|name, _| !known.contains(&name.as_str()) && !LEFT_OUT.contains(&name.as_str()));
+    fields
 }
 
 fn line(kind: &str, row: &impl Serialize, known: &[&str], credentials: Option<Value>) -> io::Result<String> {
@@ -132,8 +142,7 @@ pub(super) fn read(lines: &mut Lines<'_>) -> io::Result<(Rows, Vec<Problem>)> {
 struct Reading {
     rows: Rows,
     problems: Vec<Problem>,
-    /// Where everything was named first.
-    seen: HashMap<String, usize>,
+    seen: Seen,
 }
 
 impl Reading {
@@ -190,13 +199,7 @@ impl Reading {
         };
         fields.finish(&format!("the row of a {kind}"));
         let Some(name) = name else { return };
-        let name = format!("{kind} {name}").trim_end().to_owned();
-        if let Some(first) = self.seen.get(&name) {
-            let rule = format!("{name} is there twice: line {first} has it, too");
-            self.problems.push(Problem::new(line, "", rule));
-        } else {
-            self.seen.insert(name, line);
-        }
+        self.seen.note(line, format!("{kind} {name}").trim_end().to_owned(), &mut self.problems);
     }
 }
 

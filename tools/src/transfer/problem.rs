@@ -1,5 +1,7 @@
 //! What is wrong with a row: where, in which field, with which value, by which rule.
 
+use std::collections::HashMap;
+
 use directory::Error;
 use serde::Serialize;
 
@@ -35,6 +37,22 @@ impl Problem {
         };
         let part = |part: Option<&str>| part.unwrap_or_default().to_owned();
         Self { line, field: part(error.field()), value: part(error.value()), rule, text }
+    }
+}
+
+/// What was named so far, and in which line.
+#[derive(Default)]
+pub(super) struct Seen(HashMap<String, usize>);
+
+impl Seen {
+    /// Notes a row; one that is there twice is a problem.
+    pub(super) fn note(&mut self, line: usize, name: String, problems: &mut Vec<Problem>) {
+        if let Some(first) = self.0.get(&name) {
+            let rule = format!("{name} is there twice: line {first} has it, too");
+            problems.push(Problem::new(line, "", rule));
+        } else {
+            self.0.insert(name, line);
+        }
     }
 }
 

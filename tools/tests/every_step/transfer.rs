@@ -7,7 +7,7 @@ use std::path::Path;
 use crashes::{End, Ends, World};
 use directory::{Actor, Directory, Service, UserId, UserState};
 use rustix::io::Errno;
-use tools::transfer::{ExportRequest, ImportRequest, export, import};
+use tools::transfer::{ExportRequest, Format, ImportRequest, export, import};
 use tools::{CommandError, Console, Exit, accounts};
 
 use crate::site::{Site, Voice, name, open_good};
@@ -65,6 +65,7 @@ fn an_import_that_was_cut_short_goes_on() {
 fn bring(site: &Site) -> Result<Exit, CommandError> {
     let request = ImportRequest {
         name: "rows".into(),
+        format: None,
         dry_run: false,
         replace: true,
         keep_going: false,
@@ -101,7 +102,11 @@ fn rows(path: &Path, context: &str, whole: bool) -> String {
         assert_eq!(site.store.subscriptions(user.uid.as_str()).unwrap(), subscribed, "{context}");
     }
     let mut told = Told { voice: Voice::at(path), text: Vec::new() };
-    assert_eq!(export(&site.directory, &ExportRequest { passwords: true }, &mut told).unwrap(), Exit::Ok);
+    assert_eq!(
+        export(&site.directory, &ExportRequest { passwords: true, format: Format::Json, base: None }, &mut told)
+            .unwrap(),
+        Exit::Ok
+    );
     site.store.settle();
     let damage = site.store.check_contents(&mut |_| {}).unwrap().findings;
     let damage: Vec<_> = damage.iter().filter(|found| found.severity == mailstore::Severity::Damage).collect();
