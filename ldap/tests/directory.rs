@@ -44,34 +44,23 @@ fn slapd(check: Check, case: fn(&dyn Directory, &Path)) {
 }
 
 macro_rules! on_every_back_end {
-    ($($case:ident)*) => {
+    ($($subject:ident: $($case:ident)*;)*) => {
         mod on_embedded {
-            $(#[test] fn $case() { super::embedded(super::suite::$case); })*
+            $($(#[test] fn $case() { super::embedded(super::suite::$subject::$case); })*)*
         }
         mod on_slapd {
-            $(#[test] fn $case() { super::slapd(super::Check::Hash, super::suite::$case); })*
+            $($(#[test] fn $case() { super::slapd(super::Check::Hash, super::suite::$subject::$case); })*)*
         }
     };
 }
 
 on_every_back_end! {
-    a_new_directory
-    users_live
-    what_is_taken_is_refused
-    every_field_comes_back
-    aliases_name_everybody
-    deletions_cascade
-    domains_are_renamed
-    domains_are_deleted
-    users_are_listed
-    aliases_are_listed
-    nothing_that_is_asked_for_is_a_pattern
-    edits_conflict
-    passwords_change
-    app_passwords
-    groups_and_privileges
-    mail_goes_where_it_should
-    changes_are_noted
+    aliases: aliases_name_everybody deletions_cascade aliases_are_listed;
+    domains: a_new_directory domains_are_renamed domains_are_deleted;
+    mail: mail_goes_where_it_should nothing_that_is_asked_for_is_a_pattern;
+    passwords: passwords_change app_passwords;
+    rights: groups_and_privileges changes_are_noted;
+    users: users_live what_is_taken_is_refused every_field_comes_back edits_conflict users_are_listed;
 }
 
 mod by_bind {
@@ -79,16 +68,16 @@ mod by_bind {
 
     #[test]
     fn users_live() {
-        slapd(Check::Bind, suite::users_live);
+        slapd(Check::Bind, suite::users::users_live);
     }
 
     #[test]
     fn passwords_change() {
-        slapd(Check::Bind, suite::passwords_change);
+        slapd(Check::Bind, suite::passwords::passwords_change);
     }
 
     #[test]
     fn app_passwords() {
-        slapd(Check::Bind, suite::app_passwords);
+        slapd(Check::Bind, suite::passwords::app_passwords);
     }
 }
