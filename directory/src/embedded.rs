@@ -27,14 +27,14 @@ use crate::domain::DomainName;
 use crate::error::{Error, Result};
 use crate::expansion;
 use crate::founding;
-use crate::logins::{Attempt, Login, Logins};
+use crate::logins::Logins;
 use crate::origin::{Accepted, Origin, Refusal, Verdict};
 use crate::password::HashCost;
 use crate::passwords::{Checked, Passwords};
 use crate::scram::{self, ScramCost, ScramHash, ScramKeys, Verifier};
 use crate::secret::Secret;
 use crate::surroundings::Surroundings;
-use crate::token::{self, TokenCheck, TokenHint, TokenProblem};
+use crate::token::TokenCheck;
 use crate::user::{UserId, UserState};
 use crate::view::View;
 use crate::{Account, Directory, Plan, Resolution, Revision};
@@ -233,37 +233,16 @@ impl Directory for Embedded {
         }
     }
 
-    fn takes_tokens(&self) -> Option<TokenHint> {
-        self.tokens.as_ref().and_then(|check| check.hint())
+    fn token_check(&self) -> Option<&dyn TokenCheck> {
+        self.tokens.as_deref()
     }
 
-    fn is_asked_about(&self, token: &Secret) -> bool {
-        self.tokens.as_ref().is_some_and(|check| check.is_asked_about(token))
+    fn history(&self) -> Option<&Logins> {
+        self.logins.as_ref()
     }
 
-    fn authenticate_token(&self, token: &Secret) -> Result<std::result::Result<Account, TokenProblem>> {
-        let Some(check) = &self.tokens else { return Ok(Err(TokenProblem::Invalid)) };
-        match check.check(token)? {
-            Ok(name) => token::account(self, &name),
-            Err(problem) => Ok(Err(problem)),
-        }
-    }
-
-    fn note_login(&self, user: &UserId, attempt: Attempt) {
-        // Names that nobody has would fill the disk.
-        if let Some(logins) = self.logins.as_ref().filter(|_| self.rows.read().users.contains_key(user)) {
-            logins.note(user, attempt);
-        }
-    }
-
-    fn name_client(&self, user: &UserId, conn: u64, client: &str) {
-        if let Some(logins) = &self.logins {
-            logins.name_client(user, conn, client);
-        }
-    }
-
-    fn logins(&self, user: &UserId) -> Result<Vec<Login>> {
-        self.logins.as_ref().map_or_else(|| Ok(Vec::new()), |logins| logins.of(user))
+    fn remembers(&self, user: &UserId) -> bool {
+        self.rows.read().users.contains_key(user)
     }
 
     fn account(&self, user: &UserId) -> Result<Option<Account>> {

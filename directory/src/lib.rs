@@ -80,7 +80,7 @@ pub use secret::Secret;
 pub use service::Service;
 pub use surroundings::Surroundings;
 pub use text::MAX_TEXT;
-pub use token::{TokenCheck, TokenHint, TokenProblem, account as token_account};
+pub use token::{TokenCheck, TokenHint, TokenProblem};
 pub use user::{ADMIN, MAX_ALTERNATES, MAX_GROUPS, NewUser, User, UserId, UserState};
 pub use view::{Counts, Named, Owner, View};
 
@@ -146,10 +146,15 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
         Err(Error::Unavailable("this directory knows no SCRAM".into()))
     }
 
+    /// Whoever knows whether a token is good, where tokens are taken instead of passwords.
+    fn token_check(&self) -> Option<&dyn TokenCheck> {
+        None
+    }
+
     /// Whether tokens can be taken instead of passwords ([`authenticate_token`](Self::authenticate_token)), and what a client
     /// is told that needs another one.
     fn takes_tokens(&self) -> Option<TokenHint> {
-        None
+        self.token_check().and_then(TokenCheck::hint)
     }
 
     /// Checks a token that an authorization server has given out (RFC 7628), and returns whose it is.
@@ -157,25 +162,42 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the directory, or the authorization server, can't say; nobody is let in then.
     fn authenticate_token(&self, token: &Secret) -> Result<std::result::Result<Account, TokenProblem>> {
-        let _ = token;
-        Ok(Err(TokenProblem::Invalid))
+        let Some(check) = self.token_check() else { return Ok(Err(TokenProblem::Invalid)) };
+        match check.check(token)? {
+            Ok(name) => token::account(self, &name),
+            Err(problem) => Ok(Err(problem)),
+        }
     }
 
     /// Whether [`authenticate_token`](Self::authenticate_token) asks another machine about this one. Does not block.
     fn is_asked_about(&self, token: &Secret) -> bool {
-        let _ = token;
+        self.token_check().is_some_and(|check| check.is_asked_about(token))
+    }
+
+    /// The history of logins, if one is kept.
+    fn history(&self) -> Option<&Logins> {
+        None
+    }
+
+    /// Whether somebody is a user, as far as memory tells who was asked about a moment ago. Never blocks.
+    fn remembers(&self, user: &UserId) -> bool {
+        let _ = user;
         false
     }
 
     /// Notes an attempt to log in as a user, for the history. Costs no disk and no wait; nothing happens for somebody who
-    /// does not exist.
+    /// does not exist: names that nobody has would fill the disk.
     fn note_login(&self, user: &UserId, attempt: Attempt) {
-        let _ = (user, attempt);
+        if let Some(history) = self.history().filter(|_| self.remembers(user)) {
+            history.note(user, attempt);
+        }
     }
 
     /// Notes what the client calls itself that has logged in over connection `conn` a moment ago.
     fn name_client(&self, user: &UserId, conn: u64, client: &str) {
-        let _ = (user, conn, client);
+        if let Some(history) = self.history() {
+            history.name_client(user, conn, client);
+        }
     }
 
     /// The last attempts to log in as a user, the latest first.
@@ -183,8 +205,7 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When they can't be read.
     fn logins(&self, user: &UserId) -> Result<Vec<Login>> {
-        let _ = user;
-        Ok(Vec::new())
+        self.history().map_or_else(|| Ok(Vec::new()), |history| history.of(user))
     }
 
     /// The account of a user, without a password: for those who were authenticated otherwise.

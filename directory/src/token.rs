@@ -45,7 +45,10 @@ pub enum TokenProblem {
 ///
 /// # Errors
 /// The directory's.
-pub fn account(directory: &dyn Directory, name: &str) -> Result<std::result::Result<Account, TokenProblem>> {
+pub(crate) fn account<D: Directory + ?Sized>(
+    directory: &D,
+    name: &str,
+) -> Result<std::result::Result<Account, TokenProblem>> {
     let user = match name.rsplit_once('@') {
         Some((local, domain)) => match directory.resolve(local, Some(domain))? {
             Resolution::User(user) => Some(user),

@@ -31,9 +31,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use directory::{
-    Accepted, Account, Actor, AppPassword, Attempt, AuditFile, Checked, Credentials, Directory, DomainName, Error,
-    Login, Logins, Origin, Passwords, Plan, Refusal, Resolution, Result, Revision, Secret, Surroundings, TokenCheck,
-    TokenHint, TokenProblem, User, UserId, UserState, Verdict, View,
+    Accepted, Account, Actor, AppPassword, AuditFile, Checked, Credentials, Directory, DomainName, Error, Logins,
+    Origin, Passwords, Plan, Refusal, Resolution, Result, Revision, Secret, Surroundings, TokenCheck, User, UserId,
+    UserState, Verdict, View,
 };
 use durable::disk::Disk;
 use parking_lot::{Mutex, RwLock};
@@ -367,37 +367,17 @@ impl Directory for Ldap {
         }
     }
 
-    fn takes_tokens(&self) -> Option<TokenHint> {
-        self.tokens.as_ref().and_then(|check| check.hint())
+    fn token_check(&self) -> Option<&dyn TokenCheck> {
+        self.tokens.as_deref()
     }
 
-    fn is_asked_about(&self, token: &Secret) -> bool {
-        self.tokens.as_ref().is_some_and(|check| check.is_asked_about(token))
+    fn history(&self) -> Option<&Logins> {
+        self.logins.as_ref()
     }
 
-    fn authenticate_token(&self, token: &Secret) -> Result<std::result::Result<Account, TokenProblem>> {
-        let Some(check) = &self.tokens else { return Ok(Err(TokenProblem::Invalid)) };
-        match check.check(token)? {
-            Ok(name) => directory::token_account(self, &name),
-            Err(problem) => Ok(Err(problem)),
-        }
-    }
-
-    fn note_login(&self, user: &UserId, attempt: Attempt) {
-        // Names that nobody has would fill the disk. Whoever was just asked about is known, if there is such a user.
-        if let Some(logins) = self.logins.as_ref().filter(|_| self.cache.knows(&Key::User(user.clone()))) {
-            logins.note(user, attempt);
-        }
-    }
-
-    fn name_client(&self, user: &UserId, conn: u64, client: &str) {
-        if let Some(logins) = &self.logins {
-            logins.name_client(user, conn, client);
-        }
-    }
-
-    fn logins(&self, user: &UserId) -> Result<Vec<Login>> {
-        self.logins.as_ref().map_or_else(|| Ok(Vec::new()), |logins| logins.of(user))
+    fn remembers(&self, user: &UserId) -> bool {
+        // Whoever was just asked about is, if there is such a user.
+        self.cache.knows(&Key::User(user.clone()))
     }
 
     fn account(&self, user: &UserId) -> Result<Option<Account>> {
