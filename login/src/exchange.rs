@@ -62,11 +62,7 @@ pub(crate) async fn run(
             Ok(_) => return Err(SaslError::UnknownMechanism.into()),
             // The client has been told that its token is no good. It failed whatever is said to that, `*` or nothing at all.
             Err(_) if tried.is_some() => return Err(attempt.failure(&claimed, tried)),
-            Err(SaslError::Rejected) => {
-                let name = LoginName::parse(&claimed, door.profile.details);
-                attempt.refused(&*door.directory, name, &Refusal::Wrong);
-                return Err(attempt.failure(&claimed, None));
-            }
+            Err(SaslError::Rejected) => return Err(wrong_proof(door, &attempt, &claimed)),
             Err(error) => return Err(error.into()),
         };
         write!(connection.output(), "{}{challenge}\r\n", door.profile.challenge);
@@ -78,6 +74,13 @@ pub(crate) async fn run(
         attempt.goes_on();
         next = exchange.step(&line);
     }
+}
+
+/// The client does not know the password of whom it says it is.
+fn wrong_proof(door: &Door, attempt: &Attempt, claimed: &str) -> Failure {
+    let name = LoginName::parse(claimed, door.profile.details);
+    attempt.refused(&*door.directory, name, &Refusal::Wrong);
+    attempt.failure(claimed, None)
 }
 
 /// What SCRAM needs to know of a user.
