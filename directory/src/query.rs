@@ -1,6 +1,7 @@
 //! Lists that are read page by page, and what is looked for in them.
 
 use crate::domain::DomainName;
+use crate::error::Result;
 
 /// Most rows of a page: a page fits into memory many times over, whoever asks.
 pub const MAX_PAGE: usize = 1000;
@@ -61,6 +62,20 @@ impl<T> Listing<T> {
     #[must_use]
     pub fn empty() -> Listing<T> {
         Listing { rows: Vec::new(), next: None }
+    }
+}
+
+/// All rows, page by page.
+///
+/// # Errors
+/// Those of `page_of`.
+pub fn every<T>(mut page_of: impl FnMut(&Page) -> Result<Listing<T>>) -> Result<Vec<T>> {
+    let (mut rows, mut page) = (Vec::new(), Page::first(MAX_PAGE));
+    loop {
+        let listing = page_of(&page)?;
+        rows.extend(listing.rows);
+        let Some(next) = listing.next else { return Ok(rows) };
+        page = page.next(next);
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod member;
 pub(crate) mod password;
 pub(crate) mod privileges;
 pub(crate) mod rename;
+pub(crate) mod together;
 pub(crate) mod user;
 
 use crate::actor::Actor;

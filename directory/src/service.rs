@@ -6,12 +6,15 @@ mod domains;
 mod passwords;
 mod users;
 
+use std::collections::HashSet;
+
 use crate::actor::Actor;
+use crate::address::Address;
 use crate::domain::DomainName;
 use crate::error::Result;
 use crate::privileges::{Privilege, Privileges};
 use crate::revision::Revision;
-use crate::rules;
+use crate::rules::{self, together::Row};
 use crate::view::{self, View};
 use crate::{Directory, Plan};
 
@@ -75,6 +78,17 @@ impl<'a, D: Directory + ?Sized> Service<'a, D> {
     /// [`Denied`](crate::Error::Denied), [`Conflict`](crate::Error::Conflict), [`Rule`](crate::Error::Rule), the directory's.
     pub fn set_privileges(&self, privileges: &Privileges) -> Result<Revision> {
         self.change(|view, actor| rules::privileges::set(view, actor, privileges))
+    }
+
+    /// Writes up to 10,000 rows in one change, all of them or none, each by the rules of its kind. Addresses that users among
+    /// them give up others among them may take, in whatever order. New users may forward mail to addresses that are `coming`.
+    /// Returns the revision that all of them have now.
+    ///
+    /// # Errors
+    /// Those of the rows; the first that is refused.
+    pub fn write_together(&self, rows: &[Row], coming: &HashSet<Address>) -> Result<Revision> {
+        let around = self.directory.surroundings();
+        self.change(|view, actor| rules::together::write(view, actor, around, rows, coming))
     }
 
     /// Refuses if the actor is a user who is not let.

@@ -86,14 +86,15 @@ impl Ldap {
     ) -> Result<Revision> {
         let mut changing = self.changing.lock();
         self.finish_intent(&mut changing)?;
-        let Plan { changes, events } = plan(&Look::now(self.source(None)))?;
+        let view = Look::now(self.source(None));
+        let Plan { changes, events } = plan(&view)?;
         let revision = changing.next_revision();
         if changes.is_empty() {
             return Ok(revision);
         }
         let first = changing.last_entry + 1;
         let entries = (first..).zip(&events).map(|(number, event)| AuditEntry::new(number, actor, event)).collect();
-        let mut intent = Intent { revision, steps: Step::of(changes, revision)?, entries, parts: 0 };
+        let mut intent = Intent { revision, steps: Step::of(changes, revision, &view)?, entries, parts: 0 };
         let Err(trouble) = self.write_intent(&mut intent) else {
             return self.carry_out(&mut changing, intent).map(|()| revision);
         };

@@ -21,9 +21,9 @@ mod quota;
 use directory::{Credentials, Directory, DomainName, Privileges, Revision, Secret, Service, User, UserId, UserState};
 use mailstore::{Access, CreateOptions, Error, MailboxName, Store};
 
-pub(crate) use self::quota::is_followed;
 use self::quota::limits;
 pub use self::quota::{Followed, follow_row, follow_rows};
+pub(crate) use self::quota::{follow_some, is_followed};
 use crate::error::CommandError;
 
 /// Makes a user with everything that belongs to one. Nobody can log in before all is there; after a crash in between, the

@@ -10,6 +10,7 @@
 
 mod carry_out;
 mod entries;
+mod exchange;
 mod export;
 mod fields;
 mod format;

@@ -108,16 +108,20 @@ impl Rows {
         self.users.insert(user.uid.clone(), Arc::new(user));
     }
 
-    /// Takes away what leads to a user.
+    /// Takes away what leads to a user. An address that somebody else has by now, who has got it in the same change, stays his.
     fn release_user(&mut self, user: &UserId) {
         let Some(old) = self.users.get(user) else { return };
         for address in old.addresses() {
-            if let Some(domain) = self.domains.get_mut(address.domain()) {
+            let Some(domain) = self.domains.get_mut(address.domain()) else { continue };
+            let is_own = |owner: &Owner| matches!(owner, Owner::User(uid) if uid == user);
+            if domain.addresses.get(address.local()).is_some_and(is_own) {
                 domain.addresses.remove(address.local());
             }
         }
         if let Some(domain) = self.domains.get_mut(old.mail.domain()) {
-            domain.users_by_mail.remove(old.mail.local());
+            if domain.users_by_mail.get(old.mail.local()) == Some(user) {
+                domain.users_by_mail.remove(old.mail.local());
+            }
             domain.users_by_text.remove(user);
         }
         for group in &old.groups {
@@ -148,7 +152,9 @@ impl Rows {
     fn take_alias(&mut self, address: &Address) {
         let Some(here) = self.domains.get_mut(address.domain()) else { return };
         let Some(old) = here.aliases.remove(address.local()) else { return };
-        here.addresses.remove(address.local());
+        if here.addresses.get(address.local()) == Some(&Owner::Alias) {
+            here.addresses.remove(address.local());
+        }
         here.aliases_by_text.remove(&address.local().into());
         for user in old.owners.iter().chain(&old.users) {
             forget_hashed(&mut self.naming_users, user, address);

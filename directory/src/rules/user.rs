@@ -32,7 +32,7 @@ pub(crate) fn create(
 }
 
 /// The same for one of many: `coming` are addresses that somebody will have when all is done.
-fn create_among(
+pub(crate) fn create_among(
     view: &dyn View,
     actor: &Actor,
     around: &Surroundings,

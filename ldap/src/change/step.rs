@@ -1,6 +1,6 @@
 //! The steps of a change. Each can be done again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use directory::{
     Address, Alias, Change, Credentials, Domain, DomainName, Error, Privileges, Renaming, Result, Revision, User,
@@ -65,8 +65,19 @@ impl From<Trouble> for Failure {
 }
 
 impl Step {
-    /// The steps of a plan, in the order in which they are done.
-    pub(super) fn of(changes: Vec<Change>, revision: Revision) -> Result<Vec<Step>> {
+    /// The steps of a plan, in the order in which they are done; `view` is what there is before.
+    ///
+    /// Users may give addresses to others of the same plan. Who gives one up keeps it at first, and is written once more when
+    /// those who get it have it: mail for it finds one of them at any moment.
+    pub(super) fn of(mut changes: Vec<Change>, revision: Revision, view: &dyn View) -> Result<Vec<Step>> {
+        let mut narrowed = Vec::new();
+        for (at, kept) in handed_over(&changes, view)? {
+            let Change::User(row) = &mut changes[at] else { continue };
+            let mut last = row.clone();
+            last.revision = revision;
+            narrowed.push(last);
+            row.alternates.extend(kept);
+        }
         let (passwords, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_credentials);
         let mut passwords: HashMap<UserId, Credentials> = passwords
             .into_iter()
@@ -106,6 +117,13 @@ impl Step {
         let alone = passwords.into_iter();
         steps.extend(alone.map(|(uid, credentials)| Step::User { uid, row: None, credentials: Some(credentials) }));
         steps.sort_by_key(Step::rank);
+        let everybody_has_them = steps.partition_point(|step| step.rank() <= ALIAS_RANK);
+        let narrowed = narrowed.into_iter().map(|row| Step::User {
+            uid: row.uid.clone(),
+            row: Some(Box::new(row)),
+            credentials: None,
+        });
+        steps.splice(everybody_has_them..everybody_has_them, narrowed);
         Ok(steps)
     }
 
@@ -115,7 +133,7 @@ impl Step {
         match self {
             Step::Privileges(_) => 0,
             Step::User { .. } => 1,
-            Step::Alias { .. } => 2,
+            Step::Alias { .. } => ALIAS_RANK,
             Step::Domain(_) | Step::Rename { .. } => 3,
             Step::DeleteDomain(_) => 4,
             Step::DeleteAlias(_) => 5,
@@ -129,6 +147,39 @@ impl Step {
             keys.insert(row.address.clone(), key.clone());
         }
     }
+}
+
+/// When aliases are written; users are before them.
+const ALIAS_RANK: u8 = 2;
+
+/// The users of a plan, by their positions, who give up addresses that others of the plan get, with those addresses.
+fn handed_over(changes: &[Change], view: &dyn View) -> Result<Vec<(usize, Vec<Address>)>> {
+    if changes.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let mut given: HashMap<Address, usize> = HashMap::new();
+    for (at, change) in changes.iter().enumerate() {
+        if let Change::User(row) = change
+            && let Some(old) = view.user(&row.uid)?
+        {
+            let given_up = old.addresses().filter(|address| row.addresses().all(|kept| kept != *address));
+            given.extend(given_up.map(|address| (address.clone(), at)));
+        }
+    }
+    let mut kept: BTreeMap<usize, Vec<Address>> = BTreeMap::new();
+    for change in changes {
+        let got: Vec<&Address> = match change {
+            Change::User(row) => row.addresses().collect(),
+            Change::Alias(row) => vec![&row.address],
+            _ => Vec::new(),
+        };
+        for address in got {
+            if let Some(giver) = given.remove(address) {
+                kept.entry(giver).or_default().push(address.clone());
+            }
+        }
+    }
+    Ok(kept.into_iter().collect())
 }
 
 /// The name of a new alias's entry.

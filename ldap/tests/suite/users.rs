@@ -1,10 +1,11 @@
 //! Users: from their making to their end, every field, edits that meet, lists and searches.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use directory::{
-    ADMIN, ContactField, Directory, Error, Forwarding, Member, NewUser, Page, Resolution, Secret, User, UserOrder,
-    UserQuery, UserState, Words,
+    ADMIN, ContactField, Credentials, Directory, Error, Forwarding, Member, NewUser, Page, Resolution, Row, Secret,
+    User, UserOrder, UserQuery, UserState, Words,
 };
 
 use super::{add, alias, at, domain, enter, far, id, new, resolve, server};
@@ -184,4 +185,43 @@ pub(crate) fn users_are_listed(directory: &dyn Directory, _: &Path) {
     assert_eq!(service.counts(None).unwrap().users, 23);
     let cursor = service.users(&by_mail, &Page::first(1).next("no cursor".into()));
     assert!(matches!(cursor, Err(Error::Rule { field: "after", .. })));
+}
+
+/// Two change places, one gives an address to somebody new, and one to an alias: one change, of which all or nothing happens.
+pub(crate) fn addresses_change_hands(directory: &dyn Directory, _: &Path) {
+    for uid in ["ann", "joe", "sue"] {
+        add(directory, uid, &format!("{uid}@example.com"));
+    }
+    let service = server(directory);
+    let with = |uid: &str, mail: &str, alternates: &[&str]| {
+        let mut row = directory.user(&id(uid)).unwrap().unwrap();
+        (row.mail, row.alternates) = (at(mail), alternates.iter().map(|address| at(address)).collect());
+        row
+    };
+    directory.update_user(&with("sue", "sue@example.com", &["new@example.com", "list@example.com"])).unwrap();
+    let made = User::new(id("tom"), at("new@example.com"), "T", "M");
+    let rows = [
+        Row::User(with("ann", "joe@example.com", &[])),
+        Row::NewUser(made, Credentials::none()),
+        Row::User(with("joe", "ann@example.com", &["j@example.com"])),
+        Row::NewAlias(alias("list@example.com", &["tom"], &["tom"])),
+        Row::User(with("sue", "sue@example.com", &[])),
+    ];
+    let mut refused = rows.to_vec();
+    refused.push(Row::User(with("sue", "j@example.com", &[])));
+    assert!(service.write_together(&refused, &HashSet::new()).is_err());
+    assert_eq!(resolve(directory, "ann@example.com"), Resolution::User(id("ann")));
+    let revision = service.write_together(&rows, &HashSet::new()).unwrap();
+    service.activate_user(&id("tom")).unwrap();
+    for (address, uid) in [("ann", "joe"), ("joe", "ann"), ("j", "joe"), ("sue", "sue"), ("new", "tom")] {
+        assert_eq!(resolve(directory, &format!("{address}@example.com")), Resolution::User(id(uid)), "{address}");
+    }
+    assert_eq!(resolve(directory, "list@example.com"), Resolution::Alias(vec![id("tom")]));
+    for row in [with("ann", "joe@example.com", &[]), with("sue", "sue@example.com", &[])] {
+        let now = directory.user(&row.uid).unwrap().unwrap();
+        assert!(now == row && now.revision == revision, "{now:?}");
+    }
+    let by_mail = UserQuery { order: UserOrder::Mail, ..UserQuery::default() };
+    let listed = service.users(&by_mail, &Page::first(9)).unwrap().rows;
+    assert_eq!(listed.iter().map(|row| row.uid.as_str()).collect::<Vec<_>>(), ["joe", "ann", "tom", "sue"]);
 }

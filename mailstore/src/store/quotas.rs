@@ -79,6 +79,41 @@ impl Store {
         if limits == now { Ok(()) } else { Ok(self.set_quota_locked(root, limits)?) }
     }
 
+    /// The same for many roots at once: new limits of all that are roots and stay roots are one commit. `decide` gets the
+    /// position of a root in `roots`. Blocks.
+    ///
+    /// # Errors
+    /// As [`change_quota`](Self::change_quota). With those of `decide` all limits stay; else some may be changed.
+    pub fn change_quotas<E: From<Error>>(
+        &self,
+        roots: &[MailboxName],
+        mut decide: impl FnMut(usize, Option<QuotaLimits>) -> Result<Option<QuotaLimits>, E>,
+    ) -> Result<(), E> {
+        let _names = self.names.exclusive(&roots.iter().collect::<Vec<_>>());
+        let (mut stay, mut others) = (Vec::new(), Vec::new());
+        for (position, root) in roots.iter().enumerate() {
+            let now = self.list.limits(root);
+            let wanted = decide(position, now)?;
+            match (now, wanted) {
+                (now, wanted) if now == wanted => {}
+                (Some(_), Some(limits)) => stay.push((root, limits)),
+                _ => others.push((root, wanted)),
+            }
+        }
+        if !stay.is_empty() {
+            let changes = stay.iter().map(|(root, limits)| Change::Limits((*root).clone(), Some(*limits)));
+            self.commit(changes.collect())?;
+        }
+        for (root, limits) in stay {
+            // One that nobody has asked for yet takes the limits when it is loaded.
+            if let Some(root) = self.roots.loaded(root) {
+                root.set_limits(limits);
+                self.roots.write(&root)?;
+            }
+        }
+        others.into_iter().try_for_each(|(root, limits)| Ok(self.set_quota_locked(root, limits)?))
+    }
+
     fn set_quota_locked(&self, root: &MailboxName, limits: Option<QuotaLimits>) -> Result<()> {
         match (self.list.limits(root), limits) {
             (Some(_), Some(limits)) => {

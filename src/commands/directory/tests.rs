@@ -178,6 +178,96 @@ fn rows_that_are_there_may_wait_for_each_other() {
     trial.table(&[("alias show a", "members        b@example.org")]);
 }
 
+/// Whoever gives an address up may be anywhere in the file, and so may whoever gets it: a new user, one who is there, an alias,
+/// somebody who gives one himself.
+#[test]
+fn addresses_change_hands() {
+    let user = |uid: &str, mail: &str, more: &str| {
+        format!(r#"{{"user":{{"uid":"{uid}","mail":"{mail}@example.org"{more}}}}}"#)
+    };
+    let alias = |name: &str, user: &str| {
+        format!(r#"{{"alias":{{"address":"{name}@example.org","owners":["{user}"],"users":["{user}"]}}}}"#)
+    };
+    let file = [
+        user("new", "joe", r#","forwarding":{"to":["y@example.org"],"keep_copy":true}"#),
+        user("joe", "sue", r#","contact":{"title":"Dr"},"alternates":["z@example.org"]"#),
+        user("sue", "ann", ""),
+        user(
+            "ann",
+            "sue.x",
+            r#","forwarding":{"to":["joe@example.org"],"keep_copy":true},"alternates":["a@example.org"]"#,
+        ),
+        user("bob", "bob", r#","alternates":["x@example.org"]"#),
+        user("tom", "tom", r#","alternates":[]"#),
+        alias("y", "new"),
+        alias("t", "tom"),
+    ];
+    let owners = ["joe new", "z joe", "sue joe", "ann sue", "sue.x ann", "x bob", "a ann"];
+    for backwards in [false, true] {
+        let trial = Trial::with_users(&["joe", "sue", "ann", "bob", "tom"]);
+        // Of sue's one goes to bob, and of tom's two to aliases.
+        trial.must("user modify sue --alternate x", "");
+        trial.must("user modify tom --alternate y,t,u", "");
+        let mut lines = file.to_vec();
+        if backwards {
+            lines.reverse();
+        }
+        let lines =
+            lines.join("\n").replace(r#"mail":"ann@example.org""#, r#"mail":"ann@example.org","alternates":[]"#);
+        let refused = import(&trial, "", &lines);
+        assert!(
+            refused.exit == Exit::Data && refused.err.contains("--replace makes it what the file says"),
+            "{refused:?}"
+        );
+        let before = export(&trial);
+        let tried = import(&trial, "--replace --dry-run", &lines);
+        assert_eq!((tried.exit, tried.err.as_str()), (Exit::Found, ""), "{tried:?}");
+        assert_eq!(export(&trial), before);
+        let said = must(&trial, "--replace", &lines);
+        assert!(said.starts_with("0 domains, 1 users and 2 aliases made, 5 rows changed"), "{said}");
+        for owner in owners {
+            let (local, uid) = owner.split_once(' ').unwrap();
+            let shown = trial.must(&format!("user show {uid}"), "");
+            assert!(shown.contains(&format!("{local}@example.org")), "{owner}: {shown}");
+        }
+        trial.table(&[
+            ("user show joe", "title          Dr"),
+            ("user show ann", "forwarding     joe@example.org"),
+            ("alias show y", "members        new"),
+            ("alias show t", "members        tom"),
+            ("check", "0 "),
+        ]);
+        assert!(must(&trial, "--replace", &lines).ends_with("0 rows changed; 8 are as they should be"));
+    }
+}
+
+/// What is no one change is said, with its lines.
+#[test]
+fn addresses_that_go_several_ways() {
+    let trial = Trial::with_users(&["joe", "sue"]);
+    trial.must("user modify joe --alternate x", "");
+    let file = r#"{"user":{"uid":"joe","mail":"sue@example.org","alternates":[]}}
+{"user":{"uid":"sue","mail":"joe@example.org"}}
+{"alias":{"address":"x@example.org","owners":["sue"],"users":["sue"]}}"#;
+    let said = import(&trial, "--replace", file);
+    assert!(
+        said.exit == Exit::Data && said.err.contains("-:1: mail: some of the user's addresses go to an alias"),
+        "{said:?}"
+    );
+    // An address that somebody keeps is nobody else's.
+    let taken = r#"{"user":{"uid":"sue","alternates":["x@example.org"]}}"#;
+    let said = import(&trial, "--replace", taken);
+    assert!(said.exit == Exit::Data && said.err.contains("it is taken by user joe"), "{said:?}");
+    // Nor is one whose giver is left out.
+    let wrong = format!("{taken}\n{}", r#"{"user":{"uid":"joe","alternates":[],"groups":["A"]}}"#);
+    let said = import(&trial, "--replace --keep-going", &wrong);
+    assert!(
+        said.exit == Exit::Data && said.err.contains("-:1: alternates: \"x@example.org\": it is taken"),
+        "{said:?}"
+    );
+    trial.table(&[("user show joe", "x@example.org")]);
+}
+
 #[test]
 fn whatever_is_wrong_is_said_with_its_line() {
     let trial = Trial::with_users(&["ann"]);

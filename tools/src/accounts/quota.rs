@@ -51,6 +51,21 @@ pub fn follow_row<D: Directory + ?Sized>(
     })
 }
 
+/// The same for many users: one change of the mailboxes database for all whose limits change.
+///
+/// # Errors
+/// [`CommandError`].
+pub(crate) fn follow_some<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    uids: &[UserId],
+) -> Result<(), CommandError> {
+    let inboxes = uids.iter().map(inbox).collect::<Result<Vec<_>, _>>()?;
+    store.change_quotas(&inboxes, |position, now| {
+        Ok::<_, CommandError>(service.user(&uids[position])?.map_or(now, |user| limits(now, user.quota_limit_mib)))
+    })
+}
+
 /// Finds the quota roots of users that do not say what the directory says, and unless it is a dry run makes them. Users
 /// without a mailbox are passed over. `wanted` is asked for each user: whether to look at him, or `Break` to end; `found` is
 /// told what differs. Blocks; it reads rows and memory, no file of the store.

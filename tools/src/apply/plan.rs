@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 
 use directory::{
     ADMIN, Address, Alias, AliasQuery, Directory, Error, Member, NewUser, Service, User, UserId, UserQuery, UserState,
+    every,
 };
 
 use super::carry_out::{Action, Step};
 use super::differences::{between, replace};
 use super::document::{AliasEntry, Document, DomainEntry, UserEntry};
-use super::rehearsal::{Rehearsal, every};
+use super::rehearsal::Rehearsal;
 use super::{ApplyRequest, Problem};
 use crate::accounts::with_default_quota;
 use crate::nesting::{Nesting, nesting};

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use directory::{
     Alias, AliasQuery, Credentials, Directory, Domain, Error, MAX_PAGE, Page, Privileges, User, UserQuery, UserState,
-    View, look,
+    View, every, look,
 };
 
 use super::{Format, entries, json};
-use crate::apply::rehearsal::every;
 use crate::{CommandError, Console, Exit, Progress};
 
 /// A piece goes out when it has grown to this many octets.

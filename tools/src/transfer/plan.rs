@@ -5,13 +5,15 @@ mod users;
 use std::collections::{HashMap, HashSet};
 
 use directory::{
-    Address, Alias, Credentials, Directory, DomainName, Error, POSTMASTER, Privileges, Revision, Service, User, UserId,
+    Address, Alias, Credentials, Directory, DomainName, Error, POSTMASTER, Privileges, Revision, Row, Service, User,
+    UserId,
 };
 use mailstore::Store;
 
+use super::exchange::Exchange;
 use super::import::{ImportRequest, Summary};
 use super::problem::{Problem, is_of_a_row};
-use super::rows::{AliasRow, DomainRow, PrivilegesRow, Rows};
+use super::rows::{AliasRow, DomainRow, PrivilegesRow, Rows, UserRow};
 use crate::apply::differences::between;
 use crate::apply::rehearsal::Rehearsal;
 use crate::nesting::nesting;
@@ -51,13 +53,27 @@ pub(super) struct Change {
 
 #[derive(Debug)]
 pub(super) enum Action {
-    User(Box<User>),
+    User(Box<Replaced>),
     /// The row is as it should be, but the quota in the store is not: a crash came between.
     Quota(UserId),
     Credentials(UserId, Credentials),
     Alias(Box<Alias>),
     /// The one that has come with its domain, whatever revision it has by then.
     Postmaster(Box<Alias>),
+}
+
+/// A user who is there, before and after.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    pub(super) now: User,
+    pub(super) wanted: User,
+}
+
+impl Replaced {
+    /// The addresses that the user has no more.
+    pub(super) fn given_up(&self) -> impl Iterator<Item = &Address> {
+        self.now.addresses().filter(|address| self.wanted.addresses().all(|kept| kept != *address))
+    }
 }
 
 impl Plan {
@@ -89,21 +105,29 @@ impl Plan {
 }
 
 impl Action {
-    /// Makes the change in a directory, without what belongs to it in the store.
-    pub(super) fn rehearse<D: Directory + ?Sized>(&self, service: &Service<'_, D>) -> Result<(), Error> {
-        match self {
-            Action::User(user) => service.update_user(user).map(drop),
-            Action::Quota(_) => Ok(()),
-            Action::Credentials(uid, credentials) => service.set_credentials(uid, credentials.clone()),
-            Action::Alias(alias) => service.update_alias(alias).map(drop),
+    /// What is written for it; nothing for what is in the store alone.
+    ///
+    /// # Errors
+    /// The directory's; [`Error::Conflict`] when somebody has touched a postmaster who came with its domain.
+    pub(super) fn row<D: Directory + ?Sized>(&self, service: &Service<'_, D>) -> Result<Option<Row>, Error> {
+        Ok(Some(match self {
+            Action::User(user) => Row::User(user.wanted.clone()),
+            Action::Quota(_) => return Ok(None),
+            Action::Credentials(uid, credentials) => Row::Credentials(uid.clone(), credentials.clone()),
+            Action::Alias(alias) => Row::Alias(Alias::clone(alias)),
             Action::Postmaster(wanted) => {
                 let now = service.alias(&wanted.address)?.filter(|now| is_new_postmaster(now).unwrap_or_default());
                 let somebody_was_first = || Error::Conflict { kind: "alias", name: wanted.address.to_string() };
                 let mut wanted = Alias::clone(wanted);
                 wanted.revision = now.ok_or_else(somebody_was_first)?.revision;
-                service.update_alias(&wanted).map(drop)
+                Row::Alias(wanted)
             }
-        }
+        }))
+    }
+
+    fn rehearse<D: Directory + ?Sized>(&self, service: &Service<'_, D>) -> Result<(), Error> {
+        let row = self.row(service)?;
+        service.write_together(row.as_slice(), &HashSet::new()).map(drop)
     }
 }
 
@@ -120,6 +144,9 @@ pub(super) fn rehearse(
     console: &mut dyn Console,
 ) -> Result<(Plan, Vec<Problem>), CommandError> {
     let rehearsal = Rehearsal::new(directory)?;
+    if request.replace {
+        release(directory, rows, left_out, &rehearsal)?;
+    }
     let service = Service::new(&rehearsal, request.actor.clone());
     let plan = Plan { coming: coming(rows, left_out), ..Plan::default() };
     let mut planner = Planner { store, directory, service, request, plan, problems: Vec::new(), default_quota: None };
@@ -138,8 +165,25 @@ pub(super) fn rehearse(
     }
     planner.aliases(rows.aliases.iter().filter(|row| is_in(row.line)))?;
     planner.rehearse_changes()?;
+    planner.exchanges();
     rows.users.iter().filter(|row| is_in(row.line)).try_for_each(|row| planner.forwarding(row))?;
     Ok((planner.plan, planner.problems))
+}
+
+/// Addresses that rows take away from users who are there are free for all other rows.
+fn release(
+    directory: &dyn Directory,
+    rows: &Rows,
+    left_out: &HashSet<usize>,
+    rehearsal: &Rehearsal<'_>,
+) -> Result<(), Error> {
+    let says_addresses = |row: &&UserRow| row.mail.is_some() || row.alternates.is_some();
+    for row in rows.users.iter().filter(says_addresses).filter(|row| !left_out.contains(&row.line)) {
+        let Some(now) = directory.user(&row.uid)?.filter(users::is_there) else { continue };
+        let wanted = row.over(now.clone());
+        Replaced { now, wanted }.given_up().for_each(|address| rehearsal.release(address.clone()));
+    }
+    Ok(())
 }
 
 /// All addresses that rows name as their own.
@@ -290,6 +334,24 @@ impl Planner<'_, '_> {
             self.plan.changes.push(Change { line: row.line, text, action });
         }
         Ok(())
+    }
+
+    /// Addresses whose way can't be gone in one change.
+    fn exchanges(&mut self) {
+        let lines: HashMap<&UserId, usize> = self
+            .plan
+            .changes
+            .iter()
+            .filter_map(|change| match &change.action {
+                Action::User(user) => Some((&user.now.uid, change.line)),
+                _ => None,
+            })
+            .collect();
+        let exchange = Exchange::of(&self.plan);
+        let rule =
+            "some of the user's addresses go to an alias, and others come or go otherwise: import one, then the other";
+        let entangled = exchange.entangled.iter().filter_map(|uid| lines.get(uid));
+        self.problems.extend(entangled.map(|line| Problem::new(*line, "mail", rule)));
     }
 
     /// Rehearses changes of rows that are there. One may have to wait for another: what fails is tried again after the others,

@@ -12,14 +12,15 @@ use tools::{CommandError, Console, Exit, accounts};
 
 use crate::site::{Site, Voice, name, open_good};
 
-/// Everything that an import can do: joe is there, and is changed.
+/// Everything that an import can do: joe is there, and is changed; one of his addresses goes to somebody new.
 const ROWS: &str = r#"
 {"privileges":{"default_folders":["Sent"]}}
 {"domain":{"name":"example.net","description":"new"}}
 {"alias":{"address":"outer@example.net","owners":["ann"],"aliases":["inner@example.net"],"groups":["staff"]}}
 {"alias":{"address":"inner@example.net","owners":["ann"],"users":["bob"],"joinable":false}}
 {"alias":{"address":"postmaster@example.net","owners":["admin","ann"],"users":["ann"]}}
-{"user":{"uid":"joe","contact":{"title":"Dr"},"quota_limit_mib":3,"credentials":{"hash":"{PLAIN}x"}}}
+{"user":{"uid":"cat","mail":"j@example.org"}}
+{"user":{"uid":"joe","alternates":[],"contact":{"title":"Dr"},"quota_limit_mib":3,"credentials":{"hash":"{PLAIN}x"}}}
 {"user":{"uid":"ann","mail":"ann@example.net","forwarding":{"to":["outer@example.net"],"keep_copy":true},"quota_limit_mib":7,"password_hash":"{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="}}
 {"user":{"uid":"bob","mail":"bob@example.net","state":"disabled","groups":["staff"],"alternates":["b@example.net"]}}
 "#;
@@ -120,7 +121,9 @@ fn joe(path: &Path) {
     let site = open_good(path).unwrap();
     let service = Service::new(&site.directory, Actor::server());
     let joe = UserId::parse("joe").unwrap();
-    let user = directory::User::new(joe.clone(), directory::Address::parse("joe@example.org").unwrap(), "Joe", "S");
+    let address = |text: &str| directory::Address::parse(text).unwrap();
+    let mut user = directory::User::new(joe.clone(), address("joe@example.org"), "Joe", "S");
+    user.alternates = vec![address("j@example.org")];
     accounts::create_users(&site.store, &service, &[(user, directory::Credentials::none())]).unwrap();
     site.close().unwrap();
 }

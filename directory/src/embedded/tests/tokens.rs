@@ -1,6 +1,7 @@
 //! Tokens, and the history of logins.
 
 use super::*;
+use crate::{Attempt, Login, TokenHint, TokenProblem};
 
 #[test]
 fn only_those_who_exist_have_a_history() {

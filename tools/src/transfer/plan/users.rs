@@ -2,7 +2,7 @@
 
 use directory::{Address, Credentials, Error, NewUser, User, UserState};
 
-use super::{Action, Change, Planner};
+use super::{Action, Change, Planner, Replaced};
 use crate::CommandError;
 use crate::accounts;
 use crate::apply::differences::between;
@@ -11,8 +11,6 @@ use crate::transfer::rows::UserRow;
 
 impl Planner<'_, '_> {
     pub(super) fn user(&mut self, row: &UserRow) -> Result<(), CommandError> {
-        // One whose mailbox is not there yet is made again; one on the way out is in the way.
-        let is_there = |user: &User| matches!(user.state, UserState::Active | UserState::Disabled);
         match self.service.user(&row.uid)?.filter(|now| is_there(now)) {
             Some(now) => self.old_user(row, &now),
             None => Ok(self.new_user(row)?),
@@ -71,7 +69,7 @@ impl Planner<'_, '_> {
             return Ok(());
         }
         if !is_equal {
-            self.change(row, &differs, Action::User(Box::new(wanted)));
+            self.change(row, &differs, Action::User(Box::new(Replaced { now: now.clone(), wanted })));
         }
         if let Some(credentials) = credentials {
             self.change(row, "password", Action::Credentials(row.uid.clone(), credentials));
@@ -97,6 +95,11 @@ impl Planner<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// One whose mailbox is not there yet is made again; one on the way out is in the way.
+pub(super) fn is_there(user: &User) -> bool {
+    matches!(user.state, UserState::Active | UserState::Disabled)
 }
 
 /// Whether the same is kept of two users' passwords.
