@@ -207,6 +207,36 @@ fn domains_and_users_come_and_go() {
     assert!(!log.contains(PASSWORD) && !log.contains("argon2"));
 }
 
+/// A running server is asked over its control socket: its directory goes out and comes in while people are connected.
+#[test]
+fn a_running_server_exports_and_imports() {
+    let (home, other) = (Home::new(PROGRAM, &[]), Home::new(PROGRAM, &[]));
+    for user in [harness::ADMIN, "joe", "sue"] {
+        home.add_user(user);
+    }
+    let before = home.must_run(&["directory", "export", "-"], b"");
+    let (server, receiver) = (home.start(), other.start());
+    let file = home.path().join("accounts.jsonl");
+    let name = file.to_str().expect("UTF-8");
+    home.must_run(&["directory", "export", name], b"");
+    assert_eq!(std::fs::read_to_string(&file).expect("a file"), before);
+    assert_eq!(code(&home, &["directory", "export", name]), Some(73), "it is there");
+    // The first start has made an administrator.
+    assert_eq!(code(&other, &["directory", "import", name]), Some(65));
+    other.must_run(&["directory", "import", "--replace", name], b"");
+    assert!(imap(&receiver, PASSWORD), "the password came along");
+    let mut client = receiver.imap("sue");
+    let off = format!("{{\"user\":{{\"uid\":\"sue\",\"mail\":\"sue@{}\",\"state\":\"disabled\"}}}}", harness::DOMAIN);
+    other.must_run(&["directory", "import", "--replace", "-"], off.as_bytes());
+    assert!(
+        client.command("NOOP").is_err() || client.command("NOOP").is_err(),
+        "whoever is not welcome any more is out"
+    );
+    receiver.stop(&[]);
+    server.stop(&[]);
+    other.check_store();
+}
+
 fn home_imap(server: &Server, user: &str) -> Imap {
     Imap::login(server.address(Protocol::Imap), user, PASSWORD).expect("the password is right")
 }

@@ -227,6 +227,58 @@ fn an_export_moves_in_and_out() {
     client.must("SELECT Sent").expect("the mailboxes are there");
 }
 
+/// A server whose directory was its own goes on with an LDAP server that slapadd has filled from its export.
+#[test]
+fn slapadd_takes_an_export_and_the_server_goes_on() {
+    if slapd::is_left_out() {
+        return;
+    }
+    let mut slapd = Slapd::start("");
+    slapd.kill();
+    let moved = Home::new(PROGRAM, &[]);
+    for user in [ADMIN, "joe", "sue"] {
+        moved.add_user(user);
+    }
+    moved.must_run(&["alias", "create", "staff", "--owner", "joe", "--member", "joe", "--member", "sue"], b"");
+    let export = ["directory", "export", "--format", "ldif", "--base", BASE, "-"];
+    let ldif = moved.must_run(&export, b"");
+    let base = format!("dn: {BASE}\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: example\n\n");
+    let conf = slapd.home.path().join("slapd.conf");
+    // A file may begin with its version only once.
+    let entries = ldif.strip_prefix("version: 1\n").expect("a version");
+    let (ended, said) = feed(Command::new("/usr/sbin/slapadd").arg("-f").arg(&conf), &format!("{base}{entries}"));
+    assert!(ended, "{said}");
+    slapd.restart();
+    let configured = home(&slapd, &slapd.url(), &[]);
+    fs::copy(configured.path().join("angarium.toml"), moved.path().join("angarium.toml")).unwrap();
+
+    // A directory that is exported while the server runs says the same as before.
+    let server = moved.start();
+    assert_eq!(moved.must_run(&export, b""), ldif);
+    assert!(imap(&server, "joe", PASSWORD).starts_with("OK") && pop3(&server, "sue", PASSWORD).starts_with("+OK"));
+    assert!(imap(&server, "joe", "wrong").starts_with("NO [AUTHENTICATIONFAILED]"));
+    assert!(deliver(&server, "staff").starts_with("250") && deliver(&server, "nobody").starts_with("550"));
+    let messages = |user: &str| server.imap(user).must("SELECT INBOX").unwrap().number("EXISTS");
+    assert_eq!((messages("joe"), messages("sue")), (Some(1), Some(1)));
+
+    // Two change places, and one comes, while it runs.
+    let rows = [("joe", "sue"), ("sue", "joe"), ("tom", "tom")]
+        .map(|(uid, mail)| format!("{{\"user\":{{\"uid\":\"{uid}\",\"mail\":\"{mail}@{DOMAIN}\"}}}}\n"));
+    let said = moved.must_run(&["directory", "import", "--replace", "-"], rows.concat().as_bytes());
+    assert!(said.contains("1 users and 0 aliases made, 2 rows changed"), "{said}");
+    for local in ["joe", "joe", "tom"] {
+        assert!(deliver(&server, local).starts_with("250"));
+    }
+    assert_eq!((messages("joe"), messages("sue")), (Some(1), Some(3)));
+    moved.must_run(&["user", "passwd", "tom", "--password-stdin"], b"tom's\n");
+    assert!(imap(&server, "tom", "tom's").starts_with("OK"));
+    let entry = slapd.tool("ldapsearch", &["-LLL", "-b", BASE, "(uid=tom)", "mail"], "");
+    assert!(entry.contains(&format!("mail: tom@{DOMAIN}")), "{entry}");
+    assert_eq!(slapd.tool("ldapsearch", &["-LLL", "-b", BASE, "(cn=intent*)", "cn"], "").trim(), "");
+    server.stop(&[]);
+    moved.check_store();
+}
+
 /// Runs a command with something on standard input: whether it ended well, and what it said.
 fn feed(command: &mut Command, input: &str) -> (bool, String) {
     let mut child =

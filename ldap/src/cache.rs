@@ -6,8 +6,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use directory::{Address, Alias, Credentials, Domain, Owner, Privileges, User, UserId};
+use directory::{Address, Alias, Credentials, Domain, DomainName, Owner, Privileges, User, UserId};
 use parking_lot::Mutex;
+
+use crate::view::names::{MOST_NAMES, Names};
 
 /// A question.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -46,6 +48,8 @@ struct Kept {
     answers: HashMap<Key, (Value, Instant)>,
     /// The oldest first; of a question that was asked again the last one counts.
     order: VecDeque<(Key, Instant)>,
+    /// By domain, or of the whole server.
+    names: HashMap<Option<DomainName>, (Arc<Names>, Instant)>,
 }
 
 impl Cache {
@@ -100,6 +104,31 @@ impl Cache {
         }
     }
 
+    /// Whether names of users are kept at all.
+    pub(crate) fn keeps_names(&self) -> bool {
+        self.size > 0 && !self.fresh.is_zero()
+    }
+
+    /// The names of a domain's users that need no asking.
+    pub(crate) fn names(&self, domain: Option<&DomainName>) -> Option<Arc<Names>> {
+        let kept = self.kept.lock();
+        let (names, since) = kept.names.get(&domain.cloned())?;
+        (since.elapsed() <= self.fresh).then(|| Arc::clone(names))
+    }
+
+    /// Remembers names, unless they are too many. Those of other domains make room for them.
+    pub(crate) fn put_names(&self, generation: u64, domain: Option<&DomainName>, names: &Arc<Names>) {
+        let mut kept = self.kept.lock();
+        if kept.generation != generation || names.len() > MOST_NAMES {
+            return;
+        }
+        kept.names.retain(|known, (_, since)| known.as_ref() != domain && since.elapsed() <= self.fresh);
+        if kept.names.values().map(|(names, _)| names.len()).sum::<usize>() + names.len() > MOST_NAMES {
+            kept.names.clear();
+        }
+        kept.names.insert(domain.cloned(), (Arc::clone(names), Instant::now()));
+    }
+
     /// Forgets everything: something has changed.
     pub(crate) fn clear(&self) {
         let mut kept = self.kept.lock();
@@ -143,5 +172,24 @@ mod tests {
         cache.put_at(before, key("a"), Value::Group(Vec::new()), start);
         assert!(!has("a", 60, 4), "an answer from before the change");
         assert_eq!(cache.extent(), (0, None));
+    }
+
+    #[test]
+    fn names_are_kept_for_each_domain_until_something_changes() {
+        let (cache, none) = (Cache::new(3, Duration::MAX, Duration::MAX), Arc::<Names>::default());
+        let domain = DomainName::parse("example.org").unwrap();
+        let (whole, other) = (None, Some(&domain));
+        cache.put_names(cache.generation(), whole, &none);
+        assert!(cache.names(whole).is_some() && cache.names(other).is_none());
+        cache.put_names(cache.generation(), other, &none);
+        assert!(cache.names(whole).is_some() && cache.names(other).is_some());
+        let before = cache.generation();
+        cache.clear();
+        assert!(cache.names(whole).is_none() && cache.names(other).is_none());
+        cache.put_names(before, whole, &none);
+        assert!(cache.names(whole).is_none(), "names from before the change");
+        for (size, fresh, keeps) in [(3, 1, true), (0, 1, false), (3, 0, false)] {
+            assert_eq!(Cache::new(size, Duration::from_secs(fresh), Duration::MAX).keeps_names(), keeps);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! but nobody writes except through [`change`](directory::Directory::change), one at a time.
 
 mod listing;
+pub(crate) mod names;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};

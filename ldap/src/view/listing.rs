@@ -1,5 +1,6 @@
 //! Lists that are read page by page. A server need not sort (RFC 2891 is an extension that slapd has only as an overlay): the
-//! names of all that match are gone through, those of one page are kept, and the entries of these are read.
+//! names of all that match are gone through ([`names`](super::names)), those of one page are kept, and the entries of these are
+//! read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,14 +9,20 @@ use directory::{
     Address, Alias, AliasQuery, DomainName, Error, Listing, Page, Result, User, UserId, UserOrder, UserQuery, Words,
 };
 
-use super::{AT_A_TIME, Look, search, uid_of};
+use super::names::UserName;
+use super::{AT_A_TIME, Look, search};
 use crate::filter::Filter;
-use crate::link::Entry;
 use crate::rows;
 use crate::schema::{self, class};
 
+/// What a search for users looks at.
+pub(super) const NAMES: [&str; 4] = [schema::UID, schema::GIVEN_NAME, schema::SURNAME, schema::DISPLAY_NAME];
+
+/// What it looks at besides, if addresses may match.
+pub(super) const ADDRESSES: [&str; 3] = [schema::MAIL, schema::MAIL_UTF8, schema::ALTERNATE];
+
 /// What rows are sorted by: a user ID, or a domain and what is left of the `@`.
-type Place = (String, String);
+pub(super) type Place = (String, String);
 
 impl Look<'_> {
     pub(super) fn page_of_users(&self, query: &UserQuery, page: &Page) -> Result<Listing<Arc<User>>> {
@@ -25,27 +32,12 @@ impl Look<'_> {
             }
             UserOrder::Mail => Address::parse(after).map(|mail| place(&mail)).map_err(|_| cursor(after)),
         });
-        let mut names = vec![schema::UID, schema::GIVEN_NAME, schema::SURNAME, schema::DISPLAY_NAME];
-        if query.in_addresses {
-            names.extend([schema::MAIL, schema::MAIL_UTF8, schema::ALTERNATE]);
-        }
-        let filter = narrowed(query.domain.as_ref(), &query.words, &names);
-        let mut found = Window::new(page, after.transpose()?);
-        let people = search(&self.source.places.people, class::USER, filter, Some(schema::USER_NAME));
-        self.source.links.each(&people, &mut |entry| {
-            let mail = rows::address_from(&entry)?;
-            let here = query.domain.as_ref().is_none_or(|domain| domain == mail.domain());
-            if here && matches(&entry, &names, &query.words) {
-                let uid = uid_of(&entry)?;
-                let place = match query.order {
-                    UserOrder::UserId => (String::new(), uid.to_string()),
-                    UserOrder::Mail => place(&mail),
-                };
-                found.add(place, uid);
-            }
-            Ok(())
-        })?;
-        let (uids, is_more) = found.end();
+        let after = after.transpose()?;
+        // What has these words in it the server finds faster than we read them all.
+        let (uids, is_more) = match self.names(query.domain.as_ref(), query.words.is_empty())? {
+            Some(kept) => kept.page(query, after.as_ref(), page.size()),
+            None => self.names_found(query, Window::new(page, after))?,
+        };
         let mut users = self.users_named(&uids)?;
         match query.order {
             UserOrder::UserId => users.sort_by(|a, b| a.uid.cmp(&b.uid)),
@@ -89,6 +81,22 @@ impl Look<'_> {
         aliases.sort_by_key(|alias| place(&alias.address));
         let next = aliases.last().filter(|_| is_more).map(|last| last.address.to_string());
         Ok(Listing { rows: aliases, next })
+    }
+
+    /// The first users that a query is about, as the server finds them.
+    fn names_found(&self, query: &UserQuery, mut found: Window<UserId>) -> Result<(Vec<UserId>, bool)> {
+        let more = if query.in_addresses { &ADDRESSES[..] } else { &[] };
+        let filter = narrowed(query.domain.as_ref(), &query.words, &[&NAMES[..], more].concat());
+        let people = search(&self.source.places.people, class::USER, filter, Some(schema::USER_NAME));
+        self.source.links.each(&people, &mut |entry| {
+            let name = UserName::of(&entry)?;
+            let here = query.domain.as_ref().is_none_or(|domain| domain == name.mail.domain());
+            if here && name.matches(&query.words, query.in_addresses) {
+                found.add(name.place(query.order), name.uid);
+            }
+            Ok(())
+        })?;
+        Ok(found.end())
     }
 
     fn users_named(&self, uids: &[UserId]) -> Result<Vec<Arc<User>>> {
@@ -151,21 +159,12 @@ fn narrowed(domain: Option<&DomainName>, words: &Words, names: &[&'static str]) 
     (!all.is_empty()).then_some(Filter::And(all))
 }
 
-fn matches(entry: &Entry, names: &[&str], words: &Words) -> bool {
-    if words.is_empty() {
-        return true;
-    }
-    let text: String =
-        names.iter().flat_map(|name| entry.all(name)).flat_map(|text| [fold(text), "\n".into()]).collect();
-    words.match_folded(&text)
-}
-
 /// As [`Words`] compare.
-fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).flat_map(char::to_lowercase).collect()
 }
 
-fn place(address: &Address) -> Place {
+pub(super) fn place(address: &Address) -> Place {
     (address.domain().to_string(), address.local().to_owned())
 }
 
