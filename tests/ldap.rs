@@ -196,6 +196,8 @@ fn an_export_moves_in_and_out() {
         "user add joe --domain example.net --alternate j.s --group staff --quota 7 --business-phone 1 --fax lots",
         "user add sue --forward joe@example.net,X@else.example --keep-copy --title Ü",
         "user disable sue",
+        "user modify sue --vacation-text Fort! --vacation-days 1 --junk-allow z.example,a@b.example --junk-deny b.example",
+        "privileges set --junk-deny spam.example",
         "alias create inner --owner joe@example.net --member joe@example.net --domain example.net",
         "alias create outer --owner sue --member inner@example.net,sue,group:staff,Y@else.example",
         "privileges set --default-folder Sent --deny AllowForwarding",

@@ -16,8 +16,8 @@ pub enum Change {
     /// Removes a domain; nothing is left in it but its `postmaster`, which has a change of its own.
     DeleteDomain(DomainName),
     /// Gives a domain another name, and with it everything that has the name in it: mail addresses and further addresses of
-    /// users, aliases and their members, and addresses in forwardings and aliases anywhere that point into the domain
-    /// ([`renamed`](crate::renamed)). It is the only change of its plan, because it may be a large one.
+    /// users, aliases and their members, addresses in forwardings and aliases anywhere that point into the domain, and senders
+    /// that junk filters name ([`Renaming`](crate::Renaming)). It is the only change of its plan, because it may be a large one.
     RenameDomain {
         /// The name until now.
         from: DomainName,

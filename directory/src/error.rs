@@ -2,6 +2,7 @@
 //! data: commands, the REST interface and pages show the same thing.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// The result of a directory operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -13,10 +14,12 @@ const SHOWN: usize = 120;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The input breaks a rule.
-    #[error("{field}: {}{rule}", Quoted(.value))]
+    #[error("{field}{place}: {}{rule}", Quoted(.value))]
     Rule {
         /// The field, as rows, commands and interfaces call it: `uid`, `mail`, `members` ...
         field: &'static str,
+        /// Where in it, if it is a list.
+        place: Place,
         /// What was given for it, cut if it is long; empty for a password.
         value: String,
         /// The rule, as a sentence without its full stop.
@@ -80,11 +83,21 @@ pub enum Error {
     Unavailable(String),
 }
 
+/// A place in a list of objects: `[3].pattern`, counted from 0. By itself it is none, and nothing is said of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Place(Option<(usize, &'static str)>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |(index, part)| write!(f, "[{index}]{part}"))
+    }
+}
+
 impl Error {
     /// `value` breaks `rule`, as the content of `field`.
     #[must_use]
     pub fn rule(field: &'static str, value: impl AsRef<str>, rule: impl Into<Cow<'static, str>>) -> Error {
-        Error::Rule { field, value: shown(value.as_ref()), rule: rule.into() }
+        Error::Rule { field, place: Place::default(), value: shown(value.as_ref()), rule: rule.into() }
     }
 
     /// `value` is taken by `by`.
@@ -103,8 +116,19 @@ impl Error {
     #[must_use]
     pub fn of_field(self, name: &'static str) -> Error {
         match self {
-            Error::Rule { value, rule, .. } => Error::Rule { field: name, value, rule },
+            Error::Rule { place, value, rule, .. } => Error::Rule { field: name, place, value, rule },
             Error::Exists { value, by, .. } => Error::Exists { field: name, value, by },
+            other => other,
+        }
+    }
+
+    /// The same rule for a part of one of the objects that the field is a list of: `in_list(3, ".pattern")`.
+    #[must_use]
+    pub fn in_list(self, index: usize, part: &'static str) -> Error {
+        match self {
+            Error::Rule { field, value, rule, .. } => {
+                Error::Rule { field, place: Place(Some((index, part))), value, rule }
+            }
             other => other,
         }
     }
@@ -126,16 +150,18 @@ impl Error {
         }
     }
 
-    /// The field that is wrong, where it is one.
+    /// The field that is wrong, where it is one: `mail`, `junk_filter.exceptions[3].pattern`.
     #[must_use]
-    pub fn field(&self) -> Option<&'static str> {
-        match self {
-            Error::Rule { field, .. } | Error::Exists { field, .. } | Error::Protected { field, .. } => Some(field),
-            Error::NoUser(_) => Some("uid"),
-            Error::NoDomain(_) => Some("domain"),
-            Error::NoAlias(_) => Some("alias"),
-            _ => None,
-        }
+    pub fn field(&self) -> Option<Cow<'static, str>> {
+        let name: &'static str = match self {
+            Error::Rule { field, place: place @ Place(Some(_)), .. } => return Some(format!("{field}{place}").into()),
+            Error::Rule { field, .. } | Error::Exists { field, .. } | Error::Protected { field, .. } => field,
+            Error::NoUser(_) => "uid",
+            Error::NoDomain(_) => "domain",
+            Error::NoAlias(_) => "alias",
+            _ => return None,
+        };
+        Some(name.into())
     }
 
     /// The value that is wrong, where there is one.
@@ -152,8 +178,8 @@ impl Error {
 /// A value in front of what is wrong with it.
 struct Quoted<'a>(&'a str);
 
-impl std::fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // With escapes: what was given may hold line breaks and the codes of terminals.
         if self.0.is_empty() { Ok(()) } else { write!(f, "{:?}: ", self.0) }
     }
@@ -181,6 +207,9 @@ mod tests {
         check(Error::exists("mail", "a@b.c", "user joe"), r#"mail: "a@b.c": it is taken by user joe"#, "exists");
         check(Error::NoAlias("x@y".into()), "there is no alias x@y", "no-alias");
         let long = Error::rule("title", "ä".repeat(500), "too long").of_field("surname");
-        assert_eq!((long.field(), long.value().unwrap().chars().count()), (Some("surname"), SHOWN + 3));
+        assert_eq!((long.field().as_deref(), long.value().unwrap().chars().count()), (Some("surname"), SHOWN + 3));
+        let placed = Error::rule("list", "x", "no").in_list(3, ".part");
+        assert_eq!((placed.field().as_deref(), placed.code()), (Some("list[3].part"), "rule"));
+        check(placed.of_field("other"), "other[3].part: \"x\": no", "rule");
     }
 }

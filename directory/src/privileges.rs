@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::junk::{Decision, JunkException, check_exceptions, set_patterns};
 use crate::revision::Revision;
+use crate::sender_pattern::SenderPattern;
 
 /// Most default folders: they are made one by one with every user.
 const MAX_FOLDERS: usize = 20;
@@ -40,6 +42,9 @@ pub struct Privileges {
     pub allow_alias_join: bool,
     /// May look for other users.
     pub allow_user_search: bool,
+    /// Senders who are exceptions for everybody, beside those of each user's junk filter, which count first. Kept sorted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub junk_exceptions: Vec<JunkException>,
     /// Which state of the record this is.
     #[serde(skip_serializing_if = "Revision::is_none")]
     pub revision: Revision,
@@ -62,6 +67,7 @@ impl Default for Privileges {
             allow_alias_create: true,
             allow_alias_join: true,
             allow_user_search: true,
+            junk_exceptions: Vec::new(),
             revision: Revision::NONE,
             unknown: BTreeMap::new(),
         }
@@ -119,6 +125,9 @@ impl Privilege {
 }
 
 impl Privileges {
+    /// What the list of exceptions is called in errors.
+    pub const JUNK_EXCEPTIONS: &'static str = "junk_exceptions";
+
     /// Whether users may.
     #[must_use]
     pub fn allow(&self, privilege: Privilege) -> bool {
@@ -148,12 +157,18 @@ impl Privileges {
         } = allowed;
     }
 
+    /// Makes these the senders of one kind of exception.
+    pub fn set_junk_exceptions(&mut self, decision: Decision, patterns: impl IntoIterator<Item = SenderPattern>) {
+        set_patterns(&mut self.junk_exceptions, decision, patterns);
+    }
+
     /// What must hold for the record.
     ///
     /// # Errors
     /// [`Error::Rule`].
     pub(crate) fn check(&self) -> Result<()> {
         check_quota("default_quota_mib", self.default_quota_mib)?;
+        check_exceptions(Privileges::JUNK_EXCEPTIONS, &self.junk_exceptions)?;
         if self.default_folders.len() > MAX_FOLDERS {
             return Err(Error::rule("default_folders", "", "there are at most 20"));
         }

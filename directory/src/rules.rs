@@ -4,6 +4,7 @@
 
 pub(crate) mod alias;
 pub(crate) mod cascade;
+mod describe;
 pub(crate) mod domain;
 pub(crate) mod member;
 pub(crate) mod password;

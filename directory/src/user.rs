@@ -10,8 +10,10 @@ use crate::address::Address;
 use crate::contact::Contact;
 use crate::error::{Error, Result};
 use crate::forwarding::Forwarding;
+use crate::junk::JunkFilter;
 use crate::revision::Revision;
 use crate::text;
+use crate::vacation::Vacation;
 
 /// The administrator's user ID: made with the first start, never deleted.
 pub const ADMIN: &str = "admin";
@@ -137,6 +139,12 @@ pub struct User {
     /// Where mail goes instead, or too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarding: Option<Box<Forwarding>>,
+    /// What is replied while the user is away; boxed, as the next one, because most users have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vacation: Option<Box<Vacation>>,
+    /// What is done with junk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub junk_filter: Option<Box<JunkFilter>>,
     /// Whether the user administers the server.
     #[serde(default)]
     pub admin: bool,
@@ -190,6 +198,25 @@ impl From<NewUser> for User {
 }
 
 impl User {
+    /// The fields that say something of a user, as rows call them: all but `revision` and `then_disabled`, which are the
+    /// directory's own. Whoever writes rows otherwise is asked by a test of his own whether he knows them all.
+    pub const FIELDS: [&'static str; 14] = [
+        "uid",
+        "mail",
+        "given_name",
+        "surname",
+        "display_name",
+        "alternates",
+        "contact",
+        "forwarding",
+        "vacation",
+        "junk_filter",
+        "admin",
+        "groups",
+        "state",
+        "quota_limit_mib",
+    ];
+
     /// A user to be made, with the display name that goes with the names. Everything else can be set before.
     #[must_use]
     pub fn new(uid: UserId, mail: Address, given_name: &str, surname: &str) -> User {
@@ -202,6 +229,8 @@ impl User {
             alternates: Vec::new(),
             contact: Contact::default(),
             forwarding: None,
+            vacation: None,
+            junk_filter: None,
             admin: false,
             groups: Vec::new(),
             state: UserState::Pending,
@@ -239,6 +268,12 @@ impl User {
             text::check("display_name", &self.display_name)?;
         }
         self.contact.check(old.map(|old| &old.contact))?;
+        if let Some(vacation) = &self.vacation {
+            vacation.check(old.and_then(|old| old.vacation.as_deref()))?;
+        }
+        if let Some(filter) = &self.junk_filter {
+            filter.check(old.and_then(|old| old.junk_filter.as_deref()))?;
+        }
         self.check_addresses()?;
         self.check_groups()?;
         crate::privileges::check_quota("quota_limit_mib", self.quota_limit_mib)?;
@@ -251,6 +286,17 @@ impl User {
             }
         }
         Ok(())
+    }
+
+    /// The user as a row has it: what says nothing is not there, and what is in no order is sorted.
+    #[must_use]
+    pub(crate) fn tidied(mut self) -> User {
+        self.vacation = self.vacation.and_then(|vacation| vacation.kept());
+        self.junk_filter = self.junk_filter.and_then(|mut filter| {
+            filter.exceptions.sort_unstable();
+            filter.kept()
+        });
+        self
     }
 
     fn check_addresses(&self) -> Result<()> {
@@ -298,10 +344,31 @@ mod tests {
 
     #[test]
     fn what_a_newer_version_wrote_is_kept() {
-        let row = r#"{"uid":"joe","mail":"joe@example.com","vacation":{"on":true}}"#;
+        let row = r#"{"uid":"joe","mail":"joe@example.com","colour":{"red":true}}"#;
         let user: User = serde_json::from_str(row).unwrap();
         assert_eq!((user.state, user.admin), (UserState::Active, false));
-        assert_eq!(serde_json::to_value(&user).unwrap()["vacation"]["on"], true);
+        assert_eq!(serde_json::to_value(&user).unwrap()["colour"]["red"], true);
+    }
+
+    #[test]
+    fn fields_are_those_of_a_row() {
+        let row = r#"{"uid":"joe","mail":"joe@example.com","contact":{"fax":"1"},"forwarding":{"to":[]},
+            "vacation":{"on":true},"junk_filter":{"on":true},"then_disabled":true,"revision":1}"#;
+        let user: User = serde_json::from_str(row).unwrap();
+        assert!(user.unknown.is_empty());
+        let row = serde_json::to_value(&user).unwrap();
+        let mut fields: Vec<_> = row.as_object().unwrap().keys().map(String::as_str).collect();
+        fields.retain(|field| !["revision", "then_disabled"].contains(field));
+        let mut known = User::FIELDS;
+        known.sort_unstable();
+        assert_eq!(fields, known);
+    }
+
+    #[test]
+    fn what_says_nothing_is_not_kept() {
+        let row = r#"{"uid":"joe","mail":"joe@example.com","vacation":{},"junk_filter":{"on":false}}"#;
+        let user = serde_json::from_str::<User>(row).unwrap().tidied();
+        assert_eq!((user.vacation, user.junk_filter), (None, None));
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub(crate) const MAIL_UTF8: &str = "angariumMail";
 pub(crate) const ALTERNATE: &str = "mailAlternateAddress";
 pub(crate) const FORWARD: &str = "mailForwardingAddress";
 pub(crate) const KEEP_COPY: &str = "mailForwardingKeepCopy";
+pub(crate) const VACATION: &str = "angariumVacation";
+pub(crate) const VACATION_SUBJECT: &str = "angariumVacationSubject";
+pub(crate) const VACATION_TEXT: &str = "angariumVacationText";
+pub(crate) const VACATION_DAYS: &str = "angariumVacationDays";
+pub(crate) const JUNK_FILTER: &str = "angariumJunkFilter";
+pub(crate) const JUNK_ACTION: &str = "angariumJunkAction";
+pub(crate) const JUNK_ALLOW: &str = "angariumJunkAllow";
+pub(crate) const JUNK_DENY: &str = "angariumJunkDeny";
 pub(crate) const REMOTE: &str = "mailRemoteAddress";
 pub(crate) const MEMBER: &str = "member";
 pub(crate) const OWNER: &str = "owner";
@@ -58,6 +66,14 @@ pub(crate) const USER: &[&str] = &[
     ALTERNATE,
     FORWARD,
     KEEP_COPY,
+    VACATION,
+    VACATION_SUBJECT,
+    VACATION_TEXT,
+    VACATION_DAYS,
+    JUNK_FILTER,
+    JUNK_ACTION,
+    JUNK_ALLOW,
+    JUNK_DENY,
     ADMIN,
     GROUP,
     STATE,
@@ -166,6 +182,6 @@ mod tests {
         let ldif = include_str!("../../docs/ldap/angarium.ldif");
         let conf = definitions(conf, ["objectIdentifier", "attributetype", "objectclass"]);
         assert_eq!(conf, definitions(ldif, ["olcObjectIdentifier:", "olcAttributeTypes:", "olcObjectClasses:"]));
-        assert_eq!(conf.len(), 3 + 21 + 4);
+        assert_eq!(conf.len(), 3 + 29 + 4);
     }
 }

@@ -278,7 +278,7 @@ mod tests {
             ("x", Some(1001 + MAX_LIFE), "expires"),
         ] {
             let error = check(&new(name, expires), 1000).unwrap_err();
-            assert_eq!((error.code(), error.field()), ("rule", Some(field)), "{name:?} {expires:?}");
+            assert_eq!((error.code(), error.field().as_deref()), ("rule", Some(field)), "{name:?} {expires:?}");
         }
     }
 

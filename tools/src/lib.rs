@@ -36,6 +36,7 @@ pub mod transfer;
 pub mod unexpunge;
 pub mod usage;
 pub mod user;
+mod user_fields;
 
 pub use console::{Console, Exit, Lines, Progress};
 pub use deliver::{DeliverRequest, deliver};

@@ -35,6 +35,15 @@ impl Event {
         self
     }
 
+    /// A field too of which it is enough that it changed: what is long, and nobody else's.
+    #[must_use]
+    pub(crate) fn changed(mut self, name: &'static str, has_changed: bool) -> Event {
+        if has_changed {
+            self.fields.push((name, String::new(), String::new()));
+        }
+        self
+    }
+
     /// A list too, if it changed.
     #[must_use]
     pub(crate) fn list<T: ToString>(

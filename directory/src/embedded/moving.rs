@@ -92,6 +92,7 @@ fn stamped(mut change: Change, revision: Revision) -> Change {
         Change::Domain(row) => row.revision = revision,
         Change::User(row) => row.revision = revision,
         Change::Alias(row) => row.revision = revision,
+        Change::Privileges(row) => row.revision = revision,
         _ => {}
     }
     change

@@ -186,6 +186,7 @@ impl Rows {
                 changes.push(Change::DeleteAlias(alias.address.clone()));
             }
         }
+        changes.extend(renaming.privileges(&self.privileges).map(Change::Privileges));
         changes.push(Change::DeleteDomain(renaming.from.clone()));
         changes
     }

@@ -4,6 +4,8 @@
 use crate::address::Address;
 use crate::alias::Alias;
 use crate::domain::DomainName;
+use crate::junk::JunkException;
+use crate::privileges::Privileges;
 use crate::remote::RemoteAddress;
 use crate::user::User;
 
@@ -23,13 +25,15 @@ impl Renaming<'_> {
         (address.domain() == self.from).then(|| address.at(self.to.clone()))
     }
 
-    /// A user who follows: the own addresses, and where mail is forwarded to. Nothing if nothing changes.
+    /// A user who follows: the own addresses, where mail is forwarded to, and senders that the junk filter names. Nothing if
+    /// nothing changes.
     #[must_use]
     pub fn user(&self, user: &User) -> Option<User> {
         let forwards = |user: &User| {
             user.forwarding.as_ref().is_some_and(|forwarding| forwarding.to.iter().any(|to| to.domain() == self.from))
         };
-        if user.mail.domain() != self.from && !forwards(user) {
+        let filters = |user: &User| user.junk_filter.as_ref().is_some_and(|filter| self.names(&filter.exceptions));
+        if user.mail.domain() != self.from && !forwards(user) && !filters(user) {
             return None;
         }
         let mut renamed = user.clone();
@@ -39,7 +43,20 @@ impl Renaming<'_> {
         if let Some(forwarding) = &mut renamed.forwarding {
             forwarding.to.iter_mut().for_each(|to| self.replace_remote(to));
         }
+        if let Some(filter) = &mut renamed.junk_filter {
+            self.replace_senders(&mut filter.exceptions);
+        }
         Some(renamed)
+    }
+
+    /// The global record, where its exceptions follow. Nothing if nothing changes.
+    #[must_use]
+    pub fn privileges(&self, privileges: &Privileges) -> Option<Privileges> {
+        self.names(&privileges.junk_exceptions).then(|| {
+            let mut renamed = privileges.clone();
+            self.replace_senders(&mut renamed.junk_exceptions);
+            renamed
+        })
     }
 
     /// An alias that follows: its address, the aliases it names, and addresses that point into the domain. Nothing if nothing
@@ -56,6 +73,20 @@ impl Renaming<'_> {
         renamed.aliases.iter_mut().for_each(|address| self.replace(address));
         renamed.remote.iter_mut().for_each(|address| self.replace_remote(address));
         Some(renamed)
+    }
+
+    /// Whether one of the senders is in the domain, or all of them are meant.
+    fn names(&self, exceptions: &[JunkException]) -> bool {
+        exceptions.iter().any(|exception| exception.pattern.domain() == self.from)
+    }
+
+    fn replace_senders(&self, exceptions: &mut Vec<JunkException>) {
+        for exception in exceptions.iter_mut().filter(|exception| exception.pattern.domain() == self.from) {
+            exception.pattern = exception.pattern.at(self.to.clone());
+        }
+        // The new name may have been among them, before it was one of ours: what is allowed comes first, and stays.
+        exceptions.sort_unstable();
+        exceptions.dedup_by(|later, first| later.pattern == first.pattern);
     }
 
     fn replace(&self, address: &mut Address) {
@@ -76,6 +107,7 @@ mod tests {
     use super::*;
     use crate::alias::Member;
     use crate::forwarding::Forwarding;
+    use crate::junk::JunkFilter;
     use crate::user::UserId;
 
     /// [DOM-9]
@@ -98,6 +130,21 @@ mod tests {
         let forwarding = Forwarding { to: vec![far("a@old.example")], keep_copy: false };
         let forwards = User { forwarding: Some(Box::new(forwarding)), ..other };
         assert_eq!(renaming.user(&forwards).unwrap().forwarding.unwrap().to, [far("a@new.example")]);
+
+        let exceptions = |texts: &[(&str, &str)]| -> Vec<JunkException> {
+            texts.iter().map(|(pattern, decision)| JunkException::parse("x", 0, pattern, decision).unwrap()).collect()
+        };
+        let before =
+            [("a@old.example", "deny"), ("x.old.example", "deny"), ("old.example", "allow"), ("new.example", "deny")];
+        let after = exceptions(&[("a@new.example", "deny"), ("new.example", "allow"), ("x.old.example", "deny")]);
+        let filter = JunkFilter { exceptions: exceptions(&before), ..JunkFilter::default() };
+        let mut filters = User::new(UserId::parse("tom").unwrap(), at("tom@else.example"), "Tom", "Ott");
+        filters.junk_filter = Some(Box::new(filter.clone()));
+        assert_eq!(renaming.user(&filters).unwrap().junk_filter.unwrap().exceptions, after);
+        let mut record = Privileges::default();
+        assert_eq!(renaming.privileges(&record), None);
+        record.junk_exceptions = filter.exceptions;
+        assert_eq!(renaming.privileges(&record).unwrap().junk_exceptions, after);
 
         let mut alias = Alias::new(at("all@else.example"));
         assert_eq!(renaming.alias(&alias), None);

@@ -9,12 +9,12 @@ use crate::audit::Event;
 use crate::change::{Change, Plan};
 use crate::credentials::Credentials;
 use crate::error::{Error, Result};
-use crate::forwarding::{Forwarding, MAX_FORWARDS};
+use crate::forwarding::MAX_FORWARDS;
 use crate::privileges::Privilege;
 use crate::revision::Revision;
 use crate::rules::cascade::Cascade;
-use crate::rules::privileges::quota;
-use crate::rules::{Field, list, require_administrator, require_domain, require_free, require_privilege};
+use crate::rules::describe::describe;
+use crate::rules::{require_administrator, require_domain, require_free, require_privilege};
 use crate::surroundings::Surroundings;
 use crate::user::{ADMIN, User, UserId, UserState};
 use crate::view::{Named, View};
@@ -48,6 +48,7 @@ pub(crate) fn create_among(
     };
     let row = User { state: UserState::Pending, then_disabled, ..new.clone() };
     row.check(None)?;
+    let row = row.tidied();
     if let Some(old) = view.user(&row.uid)?.filter(|old| old.state != UserState::Pending) {
         return Err(Error::exists("uid", &row.uid, taken_by(&old)));
     }
@@ -142,6 +143,7 @@ pub(crate) fn update(view: &dyn View, actor: &Actor, new: &User) -> Result<Plan>
         row.display_name = User::display_name_of(&new.given_name, &new.surname);
     }
     row.check(Some(&old))?;
+    let row = row.tidied();
     check_own_addresses(view, &row, Some(&old))?;
     check_forwarding(view, &row, Some(&old), &HashSet::new())?;
     check_groups_left(view, &old, &row)?;
@@ -193,7 +195,14 @@ pub(crate) fn begin_deletion(view: &dyn View, actor: &Actor, uid: &UserId, expec
     let mut cascade = Cascade::new(view);
     cascade.without_user(&old)?;
     cascade.finish(&mut plan)?;
-    let row = User { state: UserState::Deleting, groups: Vec::new(), forwarding: None, ..User::clone(&old) };
+    let row = User {
+        state: UserState::Deleting,
+        groups: Vec::new(),
+        forwarding: None,
+        vacation: None,
+        junk_filter: None,
+        ..User::clone(&old)
+    };
     Ok(plan.with(Change::User(row), Event::new("user.deletion.begin", uid)))
 }
 
@@ -237,6 +246,12 @@ fn check_own_edit(view: &dyn View, actor: &Actor, old: &User, new: &User) -> Res
     }
     if old.forwarding != new.forwarding {
         require_privilege(view, actor, Privilege::Forwarding, "forward mail")?;
+    }
+    if old.vacation != new.vacation {
+        require_privilege(view, actor, Privilege::Vacation, "set what is replied")?;
+    }
+    if old.junk_filter != new.junk_filter {
+        require_privilege(view, actor, Privilege::JunkFilter, "set the junk filter")?;
     }
     let profile =
         |user: &User| (user.given_name.clone(), user.surname.clone(), user.display_name.clone(), user.contact.clone());
@@ -308,38 +323,4 @@ fn check_groups_left(view: &dyn View, old: &User, row: &User) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What changes, for the audit log.
-fn describe(event: Event, old: Option<&User>, new: &User) -> Event {
-    let say = |text: fn(&User) -> String| (old.map(text).unwrap_or_default(), text(new));
-    let fields: [Field<User>; 7] = [
-        ("mail", |user| user.mail.to_string()),
-        ("given_name", |user| user.given_name.clone()),
-        ("surname", |user| user.surname.clone()),
-        ("display_name", |user| user.display_name.clone()),
-        ("admin", |user| user.admin.to_string()),
-        ("state", |user| format!("{:?}", user.state).to_lowercase()),
-        ("quota_limit_mib", |user| quota(user.quota_limit_mib)),
-    ];
-    let mut event = fields.into_iter().fold(event, |event, (name, text)| {
-        let (before, after) = say(text);
-        event.field(name, before, after)
-    });
-    for field in crate::contact::ContactField::ALL {
-        event = event.field(field.name(), old.map_or("", |old| old.contact.get(field)), new.contact.get(field));
-    }
-    event = event.list("alternates", old.map_or(&[][..], |old| &old.alternates), &new.alternates).list(
-        "groups",
-        old.map_or(&[][..], |old| &old.groups),
-        &new.groups,
-    );
-    let (before, after) = say(|user| forwarding(user.forwarding.as_deref()));
-    event.field("forwarding", before, after)
-}
-
-fn forwarding(forwarding: Option<&Forwarding>) -> String {
-    forwarding.map_or_else(String::new, |forwarding| {
-        format!("{}{}", list(&forwarding.to), if forwarding.keep_copy { " (with a copy here)" } else { "" })
-    })
 }

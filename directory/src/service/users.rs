@@ -79,7 +79,7 @@ impl<D: Directory + ?Sized> Service<'_, D> {
         let made =
             |view: &dyn crate::View, actor: &crate::Actor| rules::user::create(view, actor, around, user, credentials);
         let revision = self.change(made)?;
-        Ok(User { state: UserState::Pending, revision, ..user.clone() })
+        Ok(User { state: UserState::Pending, revision, ..user.clone().tidied() })
     }
 
     /// Makes up to 10,000 users at once, as [`create_user`](Service::create_user) makes one: all of them or none, in one

@@ -2,6 +2,7 @@
 //! shows is named in its text by the number of the requirement (docs/requirements.md is made of these).
 
 mod aliases;
+mod automatic;
 mod conflicts;
 mod domains;
 mod lookups;
@@ -90,7 +91,8 @@ fn domain(text: &str) -> DomainName {
 #[track_caller]
 fn refused<T: std::fmt::Debug>(found: Result<T, Error>, code: &str, field: &str, value: &str, words: &str) {
     let error = found.expect_err("it is to be refused");
-    let said = (error.code(), error.field().unwrap_or_default(), error.value().unwrap_or_default());
+    let names = error.field().unwrap_or_default();
+    let said = (error.code(), &*names, error.value().unwrap_or_default());
     assert_eq!(said, (code, field, value), "{error}");
     assert!(error.to_string().contains(words), "{error}");
 }

@@ -310,7 +310,11 @@ impl Ldap {
         let ends = |attributes: &[&'static str]| {
             Filter::Or(attributes.iter().map(|name| Filter::EndsWith(name, format!("@{from}"))).collect())
         };
-        let concerned = ends(&[schema::MAIL, schema::MAIL_UTF8, schema::ALTERNATE, schema::FORWARD]);
+        let mut concerned = vec![ends(&[schema::MAIL, schema::MAIL_UTF8, schema::ALTERNATE, schema::FORWARD])];
+        for senders in [schema::JUNK_ALLOW, schema::JUNK_DENY] {
+            concerned.extend([ends(&[senders]), Filter::Is(senders, from.to_string())]);
+        }
+        let concerned = Filter::Or(concerned);
         let mut uids = Vec::new();
         let people = search(&self.places.people, class::USER, Some(concerned), Some(schema::GROUPS));
         self.links.each(&people, &mut |entry| {
@@ -334,6 +338,10 @@ impl Ldap {
         })?;
         for address in entries {
             self.rename_alias(look, &address, &renaming, revision)?;
+        }
+        if let Some(mut row) = renaming.privileges(&look.privileges()?) {
+            row.revision = revision;
+            self.links.replace(&self.places.privileges, &rows::privileges_attributes(&row)?)?;
         }
         self.rename_domain(look, from, to, revision)
     }

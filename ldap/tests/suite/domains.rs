@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use directory::{ADMIN, Actor, Change, Directory, Error, Forwarding, Plan, Resolution, UserId};
+use directory::{
+    ADMIN, Actor, Change, Directory, Error, Forwarding, JunkException, JunkFilter, Plan, Resolution, UserId,
+};
 
 use super::{add, alias, at, domain, enter, far, id, resolve, server};
 
@@ -38,6 +40,18 @@ pub(crate) fn domains_are_renamed(directory: &dyn Directory, _: &Path) {
     let to = vec![far("b@very.old.example"), far("joe@old.example")];
     sue.forwarding = Some(Box::new(Forwarding { to, keep_copy: false }));
     directory.update_user(&sue).unwrap();
+    let exceptions = |of: &[(&str, &str)]| -> Vec<JunkException> {
+        of.iter().map(|(pattern, decision)| JunkException::parse("x", 0, pattern, decision).unwrap()).collect()
+    };
+    for (uid, of) in [("tom", &[("old.example", "deny")]), ("ann", &[("Joe@old.example", "allow")])] {
+        add(directory, uid, &format!("{uid}@example.com"));
+        let mut row = directory.user(&id(uid)).unwrap().unwrap();
+        row.junk_filter = JunkFilter { exceptions: exceptions(of), ..JunkFilter::default() }.kept();
+        directory.update_user(&row).unwrap();
+    }
+    let mut record = service.privileges().unwrap();
+    record.junk_exceptions = exceptions(&[("x.old.example", "deny"), ("x@old.example", "allow")]);
+    service.set_privileges(&record).unwrap();
     service.create_alias(&alias("team@old.example", &["joe"], &["joe", "far:X@else.example"])).unwrap();
     // As before the rule that addresses of this server are named as what they are.
     let all = alias("all@example.com", &["sue"], &["alias:team@old.example", "far:C@old.example"]);
@@ -54,6 +68,13 @@ pub(crate) fn domains_are_renamed(directory: &dyn Directory, _: &Path) {
     assert_eq!((joe.mail, joe.alternates), (at("j.ö@new.example"), vec![at("joe@new.example")]));
     let sue = directory.user(&id("sue")).unwrap().unwrap();
     assert_eq!(sue.forwarding.unwrap().to, [far("b@very.old.example"), far("joe@new.example")]);
+    for (uid, expected) in [("tom", "deny:new.example"), ("ann", "allow:joe@new.example")] {
+        let filter = directory.user(&id(uid)).unwrap().unwrap().junk_filter.unwrap();
+        assert_eq!(filter.exceptions.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    }
+    let record = service.privileges().unwrap();
+    let said: Vec<_> = record.junk_exceptions.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["allow:x@new.example", "deny:x.old.example"]);
     let all = directory.alias(&at("all@example.com")).unwrap().unwrap();
     assert_eq!((all.aliases, all.remote), (vec![at("team@new.example")], vec![far("C@new.example")]));
     let team = directory.alias(&at("team@new.example")).unwrap().unwrap();

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use directory::{
-    ADMIN, ContactField, Credentials, Directory, Error, Forwarding, Member, NewUser, Page, Resolution, Row, Secret,
-    User, UserOrder, UserQuery, UserState, Words,
+    ADMIN, ContactField, Credentials, Directory, Error, Forwarding, JunkAction, JunkException, JunkFilter, Member,
+    NewUser, Page, Resolution, Row, Secret, User, UserOrder, UserQuery, UserState, Vacation, Words,
 };
 
 use super::{add, alias, at, domain, enter, far, id, new, resolve, server};
@@ -79,6 +79,16 @@ pub(crate) fn every_field_comes_back(directory: &dyn Directory, _: &Path) {
     }
     let to = vec![far("JOE@else.example"), far("joe@else.example")];
     row.forwarding = Some(Box::new(Forwarding { to, keep_copy: true }));
+    let text = " Until *)(uid=* May:\n\n\t– 漢字 ".into();
+    row.vacation = Some(Box::new(Vacation { on: true, subject: " Weg\\, #".into(), text, days: 90 }));
+    let mut filter = JunkFilter { on: true, action: JunkAction::Destroy, ..JunkFilter::default() };
+    // Neither by address or domain alone, nor by what becomes of them.
+    for (pattern, decision) in
+        [("b@a.example", "deny"), ("ö@a.example", "allow"), ("a.example", "deny"), ("z.example", "allow")]
+    {
+        filter.exceptions.push(JunkException::parse(JunkFilter::EXCEPTIONS, 0, pattern, decision).unwrap());
+    }
+    row.junk_filter = Some(Box::new(filter));
     row.groups = vec!["readers".into(), "staff".into()];
     row.quota_limit_mib = Some(0);
     let made = server(directory).create_user(&row, &Secret::new("x")).unwrap();
@@ -91,6 +101,8 @@ pub(crate) fn every_field_comes_back(directory: &dyn Directory, _: &Path) {
     }
     (row.given_name, row.surname, row.display_name) = ("J".into(), "M".into(), "J M".into());
     (row.alternates, row.forwarding, row.groups) = (Vec::new(), None, Vec::new());
+    row.vacation = Vacation { text: "x".into(), ..Vacation::default() }.kept();
+    row.junk_filter = JunkFilter { on: true, ..JunkFilter::default() }.kept();
     (row.mail, row.quota_limit_mib, row.admin) = (at("joe@example.com"), Some(1 << 40), true);
     row.contact = directory::Contact::default();
     row.contact.set(ContactField::Fax, "12");
@@ -99,7 +111,7 @@ pub(crate) fn every_field_comes_back(directory: &dyn Directory, _: &Path) {
     row.revision = stored.revision;
     assert_eq!(directory.user(&row.uid).unwrap().unwrap(), row);
     assert_eq!(resolve(directory, "jörg@example.com"), Resolution::Unknown);
-    row.quota_limit_mib = None;
+    (row.quota_limit_mib, row.vacation, row.junk_filter) = (None, None, None);
     row.revision = server(directory).update_user(&row).unwrap().revision;
     assert_eq!(directory.user(&row.uid).unwrap().unwrap(), row);
 }

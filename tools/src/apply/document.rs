@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use directory::{Address, ContactField, DomainName, Forwarding, RemoteAddress, Secret, UserId};
+use directory::{Address, ContactField, DomainName, Error, Forwarding, RemoteAddress, Secret, UserId};
 
 use super::Problem;
 use super::node::{self, Node, Value};
+use crate::user_fields::{self, Object, UserFields};
 
 /// A file.
 #[derive(Debug, Default)]
@@ -28,19 +29,8 @@ pub(super) struct DomainEntry {
 pub(super) struct UserEntry {
     pub(super) at: usize,
     pub(super) uid: UserId,
-    pub(super) mail: Option<Address>,
-    pub(super) given_name: Option<String>,
-    pub(super) surname: Option<String>,
-    pub(super) display_name: Option<String>,
-    pub(super) alternates: Option<Vec<Address>>,
-    pub(super) groups: Option<Vec<String>>,
-    pub(super) admin: Option<bool>,
+    pub(super) said: UserFields,
     pub(super) enabled: Option<bool>,
-    /// The inner `None` is no limit.
-    pub(super) quota: Option<Option<u64>>,
-    pub(super) contact: Vec<(ContactField, String)>,
-    /// The inner `None` is no forwarding.
-    pub(super) forwarding: Option<Option<Forwarding>>,
     /// Taken when the user is made.
     pub(super) password_hash: Option<Secret>,
 }
@@ -65,7 +55,8 @@ pub(super) fn read(text: &str) -> Result<Document, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut document = Document::default();
     let mut fields = Fields::new(root, &mut problems);
-    let [domains, users, aliases] = ["domain", "user", "alias"].map(|kind| fields.tables(kind));
+    let [domains, users, aliases] =
+        ["domain", "user", "alias"].map(|kind| fields.tables(kind, &format!("a list of tables: [[{kind}]]")));
     fields.finish("the file");
     for (at, table) in domains {
         let mut fields = Fields { at, left: table, problems: &mut problems };
@@ -110,17 +101,22 @@ fn user(fields: &mut Fields<'_>) -> Option<UserEntry> {
         at: fields.at,
         // Whoever has no user ID is a problem already.
         uid: uid.clone().unwrap_or_else(UserId::admin),
-        mail: fields.parsed("mail", Address::parse),
-        given_name: fields.text("given_name"),
-        surname: fields.text("surname"),
-        display_name: fields.text("display_name"),
-        alternates: fields.parsed_list("alternates", Address::parse),
-        groups: fields.texts("groups"),
-        admin: fields.flag("admin"),
+        said: UserFields {
+            mail: fields.parsed("mail", Address::parse),
+            given_name: fields.text("given_name"),
+            surname: fields.text("surname"),
+            display_name: fields.text("display_name"),
+            alternates: fields.parsed_list("alternates", Address::parse),
+            groups: fields.texts("groups"),
+            admin: fields.flag("admin"),
+            quota_limit_mib: quota(fields),
+            contact: contact(fields),
+            forwarding: forwarding(fields),
+            // A table that is empty is as good as none.
+            vacation: fields.within("vacation", user_fields::vacation).map(Some),
+            junk_filter: fields.within("junk_filter", user_fields::junk_filter).map(Some),
+        },
         enabled: fields.flag("enabled"),
-        quota: quota(fields),
-        contact: contact(fields),
-        forwarding: forwarding(fields),
         password_hash: fields.text("password_hash").map(|hash| Secret::new(hash.into_bytes())),
     };
     uid.map(|_| entry)
@@ -190,9 +186,8 @@ impl<'p> Fields<'p> {
     }
 
     /// Lists of tables: `[[domain]]`.
-    fn tables(&mut self, name: &str) -> Vec<(usize, Vec<(String, Node)>)> {
+    fn tables(&mut self, name: &str, rule: &str) -> Vec<(usize, Vec<(String, Node)>)> {
         let Some(node) = self.take(name) else { return Vec::new() };
-        let rule = format!("a list of tables: [[{name}]]");
         let Value::List(list) = node.value else {
             let _: Option<()> = self.wrong(node.at, name, rule);
             return Vec::new();
@@ -201,7 +196,7 @@ impl<'p> Fields<'p> {
         for entry in list {
             match entry.value {
                 Value::Table(table) => tables.push((entry.at, table)),
-                _ => drop(self.wrong::<()>(entry.at, name, &rule)),
+                _ => drop(self.wrong::<()>(entry.at, name, rule)),
             }
         }
         tables
@@ -263,7 +258,17 @@ impl<'p> Fields<'p> {
         Some(values)
     }
 
-    fn refused<T>(&mut self, at: usize, name: &'static str, error: directory::Error) -> Option<T> {
+    /// A table, of which all is read.
+    fn within<T>(&mut self, name: &'static str, read: fn(&mut dyn Object) -> T) -> Option<T> {
+        let node = self.take(name)?;
+        let Value::Table(left) = node.value else { return self.wrong(node.at, name, "a table") };
+        let mut inner = Fields { at: node.at, left, problems: self.problems };
+        let found = read(&mut inner);
+        inner.finish(name);
+        Some(found)
+    }
+
+    fn refused<T>(&mut self, at: usize, name: &'static str, error: Error) -> Option<T> {
         self.problems.push(Problem::new(at, error.of_field(name)));
         None
     }
@@ -280,5 +285,37 @@ impl<'p> Fields<'p> {
         for (name, node) in &self.left {
             self.problems.push(Problem::new(node.at, format!("{what} has no {name:?}, or has it already")));
         }
+    }
+}
+
+impl Object for Fields<'_> {
+    fn text(&mut self, name: &str) -> Option<String> {
+        Fields::text(self, name)
+    }
+
+    fn flag(&mut self, name: &str) -> Option<bool> {
+        Fields::flag(self, name)
+    }
+
+    fn number(&mut self, name: &str, rule: &str) -> Option<u64> {
+        let node = self.take(name)?;
+        match node.value {
+            Value::Number(number) => Some(number),
+            _ => self.wrong(node.at, name, rule),
+        }
+    }
+
+    fn objects(&mut self, name: &str, each: &mut dyn FnMut(usize, &mut dyn Object)) -> bool {
+        let is_there = self.left.iter().any(|(known, _)| known == name);
+        for (index, (at, left)) in self.tables(name, "a list of tables").into_iter().enumerate() {
+            let mut inner = Fields { at, left, problems: self.problems };
+            each(index, &mut inner);
+            inner.finish(name);
+        }
+        is_there
+    }
+
+    fn refuse(&mut self, error: Error) {
+        self.problems.push(Problem::new(self.at, error));
     }
 }

@@ -10,8 +10,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::Problem;
 
-/// How deep a document goes: table, list, entry, list or table, text. One more shows what is too deep.
-const MAX_DEPTH: usize = 6;
+/// How deep a document goes: table, list, entry, table, list, table, text. One more shows what is too deep.
+const MAX_DEPTH: usize = 8;
 
 /// A value and where it begins, in octets.
 #[derive(Debug, PartialEq)]

@@ -94,12 +94,14 @@ impl Planner<'_, '_> {
             None => self.new_user(entry)?,
         };
         let mut wanted = before.clone();
-        edit_user(entry, &mut wanted);
+        entry.said.put_into(&mut wanted);
+        // That comes when those are there whom mail goes to.
+        wanted.forwarding.clone_from(&before.forwarding);
         let hash = entry.password_hash.clone().filter(|_| now.is_none());
         if now.is_none() {
-            if entry.display_name.is_none() {
+            if entry.said.display_name.is_none() {
                 let name = |name: &Option<String>| name.clone().unwrap_or_default();
-                wanted.display_name = User::display_name_of(&name(&entry.given_name), &name(&entry.surname));
+                wanted.display_name = User::display_name_of(&name(&entry.said.given_name), &name(&entry.said.surname));
             }
             let line = format!("+ user {uid}: {}", wanted.mail);
             self.take(Step { at, line, action: Action::CreateUser(Box::new(wanted), hash) })?;
@@ -115,7 +117,7 @@ impl Planner<'_, '_> {
             let line = format!("~ user {uid}: {}", if enabled { "enabled" } else { "disabled" });
             self.take(Step { at, line, action: Action::Enable(uid.clone(), enabled) })?;
         }
-        if let Some(forwarding) = &entry.forwarding {
+        if let Some(forwarding) = &entry.said.forwarding {
             let wanted = forwarding.clone().map(Box::new);
             if wanted != before.forwarding {
                 let to = wanted.iter().flat_map(|forwarding| &forwarding.to).map(ToString::to_string);
@@ -132,7 +134,7 @@ impl Planner<'_, '_> {
     /// A user of whom nothing is said but the ID.
     fn new_user(&self, entry: &UserEntry) -> Result<User, Error> {
         let uid = entry.uid.clone();
-        let mail = match &entry.mail {
+        let mail = match &entry.said.mail {
             Some(mail) => mail.clone(),
             None => Address::new(uid.as_str(), self.service.current_domain()?)?,
         };
@@ -266,33 +268,6 @@ impl Planner<'_, '_> {
             }
         }
         gone.into_iter().try_for_each(|(line, action)| self.take(Step { at, line, action }))
-    }
-}
-
-fn edit_user(entry: &UserEntry, user: &mut User) {
-    if let Some(mail) = &entry.mail {
-        user.mail = mail.clone();
-    }
-    let texts = [
-        (&entry.given_name, &mut user.given_name),
-        (&entry.surname, &mut user.surname),
-        (&entry.display_name, &mut user.display_name),
-    ];
-    for (wanted, field) in texts {
-        if let Some(text) = wanted {
-            field.clone_from(text);
-        }
-    }
-    if let Some(alternates) = &entry.alternates {
-        replace(&mut user.alternates, alternates);
-    }
-    if let Some(groups) = &entry.groups {
-        replace(&mut user.groups, groups);
-    }
-    user.admin = entry.admin.unwrap_or(user.admin);
-    user.quota_limit_mib = entry.quota.unwrap_or(user.quota_limit_mib);
-    for (field, text) in &entry.contact {
-        user.contact.set(*field, text);
     }
 }
 

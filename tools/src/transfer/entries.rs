@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use directory::{Address, Alias, Domain, Error, Forwarding, Privileges, UserState};
+use directory::{Address, Domain, Error, UserState};
 use ldap::entries::{Found, Kind, Tree, Written};
 
 use super::export::Snapshot;
-use super::json::{self, other_of};
+use super::json::{alias_row, privileges_row, user_row};
 use super::ldif::{self, Record};
 use super::lines::Lines;
 use super::problem::{Problem, Seen};
-use super::rows::{AliasRow, DomainRow, PrivilegesRow, Rows, SWITCHES, UserRow};
+use super::rows::{DomainRow, Rows};
 use crate::CommandError;
 
 /// What the file begins with.
@@ -89,7 +89,7 @@ impl Reading {
         let done = match found.kind() {
             Kind::Domain => found.domain().map(|domain| self.domain(line, &domain, problems)),
             Kind::User => self.user(line, &found, problems),
-            Kind::Privileges => found.privileges().map(|privileges| self.privileges(line, &privileges, problems)),
+            Kind::Privileges => self.privileges(line, &found, problems),
             Kind::Alias => found.alias_name().map(|(key, address)| {
                 self.seen.note(line, format!("alias {address}"), problems);
                 self.names.insert(key, address);
@@ -122,63 +122,32 @@ impl Reading {
             problems.push(Problem::of(line, &error));
             None
         });
-        self.rows.users.push(UserRow {
-            other: Some(other_of(&user, json::USER)),
-            line,
-            uid: user.uid,
-            mail: Some(user.mail),
-            given_name: Some(user.given_name),
-            surname: Some(user.surname),
-            display_name: Some(user.display_name),
-            alternates: Some(user.alternates),
-            contact: Some(user.contact),
-            forwarding: Some(user.forwarding.map(|forwarding| Forwarding::clone(&forwarding))),
-            admin: Some(user.admin),
-            groups: Some(user.groups),
-            disabled: Some(user.state == UserState::Disabled || user.then_disabled),
-            quota_limit_mib: Some(user.quota_limit_mib),
-            credentials,
-        });
+        self.rows.users.extend(user_row(line, &user, credentials, problems).map_err(unwritable)?);
         Ok(())
     }
 
-    fn privileges(&mut self, line: usize, privileges: &Privileges, problems: &mut Vec<Problem>) {
+    fn privileges(&mut self, line: usize, found: &Found, problems: &mut Vec<Problem>) -> Result<(), Error> {
+        let privileges = found.privileges()?;
         self.seen.note(line, "privileges".to_owned(), problems);
-        self.rows.privileges = Some(PrivilegesRow {
-            line,
-            default_quota_mib: Some(privileges.default_quota_mib),
-            default_folders: Some(privileges.default_folders.clone()),
-            switches: SWITCHES.iter().map(|(_, switch)| (*switch, privileges.allow(*switch))).collect(),
-            other: Some(other_of(privileges, &json::privileges_fields())),
-        });
+        self.rows.privileges = Some(privileges_row(line, &privileges, problems).map_err(unwritable)?);
+        Ok(())
     }
 
     /// Aliases, now that it is known what they call each other.
     fn aliases(&mut self, problems: &mut Vec<Problem>) {
         for (line, found) in std::mem::take(&mut self.aliases) {
-            match found.alias(&self.names) {
-                Ok(alias) => self.rows.aliases.push(alias_row(line, alias)),
+            let row = found.alias(&self.names).and_then(|alias| alias_row(line, &alias, problems).map_err(unwritable));
+            match row {
+                Ok(row) => self.rows.aliases.extend(row),
                 Err(error) => problems.push(problem(line, &error)),
             }
         }
     }
 }
 
-fn alias_row(line: usize, alias: Alias) -> AliasRow {
-    AliasRow {
-        other: Some(other_of(&alias, json::ALIAS)),
-        line,
-        address: alias.address,
-        description: Some(alias.description),
-        owners: Some(alias.owners),
-        users: Some(alias.users),
-        aliases: Some(alias.aliases),
-        remote: Some(alias.remote),
-        groups: Some(alias.groups),
-        file: Some(alias.file),
-        program: Some(alias.program),
-        joinable: Some(alias.joinable),
-    }
+/// A row that was read can be written: it is no more than what it was.
+fn unwritable(error: std::io::Error) -> Error {
+    Error::Unavailable(error.to_string())
 }
 
 /// An entry that can't be read is no broken directory here.
@@ -225,6 +194,6 @@ mod tests {
         assert_eq!((problems, rows.users.len()), (vec![], 1));
         let joe = &rows.users[0];
         assert_eq!((joe.uid.as_str(), joe.disabled, joe.line), ("joe", Some(true), 9));
-        assert!(joe.credentials.is_none() && joe.other.as_ref().is_some_and(serde_json::Map::is_empty));
+        assert!(joe.credentials.is_none() && joe.other.is_none());
     }
 }

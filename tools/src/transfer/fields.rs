@@ -4,6 +4,7 @@ use directory::Error;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
+use crate::user_fields::Object;
 
 /// What an object has.
 pub(super) struct Fields<'p> {
@@ -64,6 +65,12 @@ impl<'p> Fields<'p> {
                 None => self.wrong(name, "a number of megabytes, or null"),
             },
         }
+    }
+
+    /// Notes what a rule of the directory says, which names the field itself.
+    pub(super) fn broken<T>(&mut self, error: &Error) -> Option<T> {
+        self.problems.push(Problem::of(self.line, error));
+        None
     }
 
     pub(super) fn object(&mut self, name: &str) -> Option<Map<String, Value>> {
@@ -128,5 +135,44 @@ impl<'p> Fields<'p> {
             let name: String = name.chars().take(64).collect();
             self.problems.push(Problem::new(self.line, &name, format!("{what} has no such field")));
         }
+    }
+}
+
+impl Object for Fields<'_> {
+    fn text(&mut self, name: &str) -> Option<String> {
+        Fields::text(self, name)
+    }
+
+    fn flag(&mut self, name: &str) -> Option<bool> {
+        Fields::flag(self, name)
+    }
+
+    fn number(&mut self, name: &str, rule: &str) -> Option<u64> {
+        let value = self.take(name)?;
+        value.as_u64().or_else(|| self.wrong(name, rule))
+    }
+
+    fn objects(&mut self, name: &str, each: &mut dyn FnMut(usize, &mut dyn Object)) -> bool {
+        const RULE: &str = "a list of objects";
+        let list = match self.take(name) {
+            None => return false,
+            Some(Value::Array(list)) => list,
+            Some(_) => return self.wrong::<()>(name, RULE).is_some(),
+        };
+        for (index, value) in list.into_iter().enumerate() {
+            match value {
+                Value::Object(object) => {
+                    let mut inner = self.inner(object);
+                    each(index, &mut inner);
+                    inner.finish(name);
+                }
+                _ => drop(self.wrong::<()>(name, RULE)),
+            }
+        }
+        true
+    }
+
+    fn refuse(&mut self, error: Error) {
+        self.broken::<()>(&error);
     }
 }

@@ -13,8 +13,8 @@
 use std::io;
 
 use directory::{
-    Address, Alias, ContactField, Credentials, Domain, DomainName, Forwarding, Privileges, RemoteAddress, Secret, User,
-    UserId, UserState,
+    Address, Alias, ContactField, Credentials, Domain, DomainName, Forwarding, JunkFilter, Privileges, RemoteAddress,
+    Secret, User, UserId, UserState, Vacation,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -22,27 +22,14 @@ use serde_json::{Map, Value, json};
 use super::fields::Fields;
 use super::lines::{Lines, MAX_LINE, Next};
 use super::problem::{Problem, Seen};
-use super::rows::{AliasRow, DomainRow, PrivilegesRow, Rows, SWITCHES, UserRow, contact};
+use super::rows::{AliasRow, DomainRow, PrivilegesRow, Rows, SWITCHES, UserRow};
+use crate::user_fields::{self, UserFields};
 
 /// The version that is written, and the last one that is read.
 const VERSION: u64 = 1;
 
-/// Fields that are known; whatever else a row has comes from a newer version.
-pub(super) const USER: &[&str] = &[
-    "uid",
-    "mail",
-    "given_name",
-    "surname",
-    "display_name",
-    "alternates",
-    "contact",
-    "forwarding",
-    "admin",
-    "groups",
-    "state",
-    "quota_limit_mib",
-];
-pub(super) const ALIAS: &[&str] =
+/// Fields of an alias that are known; whatever else a row has comes from a newer version.
+const ALIAS: &[&str] =
     &["address", "description", "owners", "users", "aliases", "remote", "groups", "file", "program", "joinable"];
 
 /// Fields that are the directory's own business.
@@ -52,9 +39,12 @@ const LEFT_OUT: &[&str] = &["revision", "then_disabled", "deleting"];
 const EMPTY: &[(&str, &str, &str)] = &[
     ("user", "contact", "{}"),
     ("user", "forwarding", "null"),
+    ("user", "vacation", "null"),
+    ("user", "junk_filter", "null"),
     ("alias", "groups", "[]"),
     ("alias", "file", "null"),
     ("alias", "program", "null"),
+    ("privileges", "junk_exceptions", "[]"),
 ];
 
 /// The first line.
@@ -63,41 +53,46 @@ pub(super) fn first_line(passwords: bool) -> String {
 }
 
 pub(super) fn domain_line(domain: &Domain) -> io::Result<String> {
-    line("domain", domain, &["name", "description", "primary"], None)
+    Ok(line("domain", fields_of("domain", domain, &["name", "description", "primary"])?))
 }
 
 pub(super) fn user_line(user: &User, credentials: Option<&Credentials>) -> io::Result<String> {
-    let credentials = credentials.map(serde_json::to_value).transpose()?;
+    let mut fields = fields_of_user(user)?;
+    if let Some(credentials) = credentials {
+        fields.insert("credentials".to_owned(), serde_json::to_value(credentials)?);
+    }
+    Ok(line("user", fields))
+}
+
+fn fields_of_user(user: &User) -> io::Result<Map<String, Value>> {
     if !user.then_disabled {
-        return line("user", user, USER, credentials);
+        return fields_of("user", user, &User::FIELDS);
     }
     let mut user = user.clone();
     user.state = UserState::Disabled;
-    line("user", &user, USER, credentials)
+    fields_of("user", &user, &User::FIELDS)
 }
 
 pub(super) fn alias_line(alias: &Alias) -> io::Result<String> {
-    line("alias", alias, ALIAS, None)
+    Ok(line("alias", fields_of("alias", alias, ALIAS)?))
 }
 
 pub(super) fn privileges_line(privileges: &Privileges) -> io::Result<String> {
-    line("privileges", privileges, &privileges_fields(), None)
+    Ok(line("privileges", privileges_fields(privileges)?))
 }
 
-/// Fields of the global record.
-pub(super) fn privileges_fields() -> Vec<&'static str> {
+fn privileges_fields(privileges: &Privileges) -> io::Result<Map<String, Value>> {
     let switches = SWITCHES.iter().map(|(name, _)| *name);
-    ["default_quota_mib", "default_folders"].into_iter().chain(switches).collect()
+    let known = ["default_quota_mib", "default_folders", "junk_exceptions"].into_iter().chain(switches);
+    fields_of("privileges", privileges, &known.collect::<Vec<_>>())
 }
 
-/// What a newer version has written into a row.
-pub(super) fn other_of(row: &impl Serialize, known: &[&str]) -> Map<String, Value> {
-    let Ok(Value::Object(mut fields)) = serde_json::to_value(row) else { return Map::new() };
-    fields.retain(|name, _| !known.contains(&name.as_str()) && !LEFT_OUT.contains(&name.as_str()));
-    fields
+fn line(kind: &str, fields: Map<String, Value>) -> String {
+    Value::Object(Map::from_iter([(kind.to_owned(), Value::Object(fields))])).to_string()
 }
 
-fn line(kind: &str, row: &impl Serialize, known: &[&str], credentials: Option<Value>) -> io::Result<String> {
+/// The fields of a row, as its line has them.
+fn fields_of(kind: &str, row: &impl Serialize, known: &[&str]) -> io::Result<Map<String, Value>> {
     let Value::Object(mut fields) = serde_json::to_value(row)? else {
         return Err(io::Error::other("a row is an object"));
     };
@@ -114,10 +109,41 @@ fn line(kind: &str, row: &impl Serialize, known: &[&str], credentials: Option<Va
         fields = known;
         fields.insert("other".to_owned(), Value::Object(other));
     }
-    if let Some(credentials) = credentials {
-        fields.insert("credentials".to_owned(), credentials);
-    }
-    Ok(Value::Object(Map::from_iter([(kind.to_owned(), Value::Object(fields))])).to_string())
+    Ok(fields)
+}
+
+/// A user who was read otherwise, as if a line had said so.
+///
+/// # Errors
+/// When the row can't be written as a line.
+pub(super) fn user_row(
+    at: usize,
+    user: &User,
+    credentials: Option<Credentials>,
+    problems: &mut Vec<Problem>,
+) -> io::Result<Option<UserRow>> {
+    let row = self::user(&mut Fields::new(at, fields_of_user(user)?, problems));
+    Ok(row.map(|row| UserRow { credentials, ..row }))
+}
+
+/// The same of an alias.
+///
+/// # Errors
+/// As above.
+pub(super) fn alias_row(at: usize, alias: &Alias, problems: &mut Vec<Problem>) -> io::Result<Option<AliasRow>> {
+    Ok(self::alias(&mut Fields::new(at, fields_of("alias", alias, ALIAS)?, problems)))
+}
+
+/// The same of the global record.
+///
+/// # Errors
+/// As above.
+pub(super) fn privileges_row(
+    at: usize,
+    privileges: &Privileges,
+    problems: &mut Vec<Problem>,
+) -> io::Result<PrivilegesRow> {
+    Ok(self::privileges(&mut Fields::new(at, privileges_fields(privileges)?, problems)))
 }
 
 /// Reads all rows, and notes whatever is wrong with one by itself.
@@ -222,6 +248,7 @@ fn privileges(fields: &mut Fields<'_>) -> PrivilegesRow {
         default_quota_mib: fields.number("default_quota_mib"),
         default_folders: fields.texts("default_folders"),
         switches: SWITCHES.iter().filter_map(|(name, privilege)| Some((*privilege, fields.flag(name)?))).collect(),
+        junk_exceptions: user_fields::junk_exceptions(fields),
         other: fields.object("other"),
     }
 }
@@ -239,30 +266,50 @@ fn user(fields: &mut Fields<'_>) -> Option<UserRow> {
         line: fields.line,
         // Whoever has no user ID is a problem already.
         uid: uid.clone().unwrap_or_else(UserId::admin),
-        mail: fields.parsed("mail", Address::parse),
-        given_name: fields.text("given_name"),
-        surname: fields.text("surname"),
-        display_name: fields.text("display_name"),
-        alternates: fields.list("alternates", Address::parse),
-        contact: contact_of(fields),
-        forwarding: forwarding(fields),
-        admin: fields.flag("admin"),
-        groups: fields.texts("groups"),
+        said: UserFields {
+            mail: fields.parsed("mail", Address::parse),
+            given_name: fields.text("given_name"),
+            surname: fields.text("surname"),
+            display_name: fields.text("display_name"),
+            alternates: fields.list("alternates", Address::parse),
+            groups: fields.texts("groups"),
+            admin: fields.flag("admin"),
+            quota_limit_mib: fields.number("quota_limit_mib"),
+            contact: contact(fields),
+            forwarding: forwarding(fields),
+            vacation: vacation(fields),
+            junk_filter: junk_filter(fields),
+        },
         disabled: disabled(fields),
-        quota_limit_mib: fields.number("quota_limit_mib"),
         other: fields.object("other"),
         credentials: credentials(fields),
     };
     uid.map(|_| row)
 }
 
-fn contact_of(fields: &mut Fields<'_>) -> Option<directory::Contact> {
-    let object = fields.object("contact")?;
+/// Where it is there, a field that it does not have is empty.
+fn contact(fields: &mut Fields<'_>) -> Vec<(ContactField, String)> {
+    let Some(object) = fields.object("contact") else { return Vec::new() };
     let mut inner = fields.inner(object);
-    let texts: Vec<_> =
-        ContactField::ALL.into_iter().filter_map(|field| Some((field, inner.text(field.name())?))).collect();
+    let texts = ContactField::ALL.map(|field| (field, inner.text(field.name()).unwrap_or_default()));
     inner.finish("contact");
-    Some(contact(texts.into_iter()))
+    texts.into()
+}
+
+fn vacation(fields: &mut Fields<'_>) -> Option<Option<Vacation>> {
+    let Some(object) = fields.optional_object("vacation")? else { return Some(None) };
+    let mut inner = fields.inner(object);
+    let vacation = user_fields::vacation(&mut inner);
+    inner.finish("vacation");
+    Some(Some(vacation))
+}
+
+fn junk_filter(fields: &mut Fields<'_>) -> Option<Option<JunkFilter>> {
+    let Some(object) = fields.optional_object("junk_filter")? else { return Some(None) };
+    let mut inner = fields.inner(object);
+    let filter = user_fields::junk_filter(&mut inner);
+    inner.finish("junk_filter");
+    Some(Some(filter))
 }
 
 fn forwarding(fields: &mut Fields<'_>) -> Option<Option<Forwarding>> {
@@ -299,10 +346,7 @@ fn credentials(fields: &mut Fields<'_>) -> Option<Credentials> {
     };
     match read {
         Ok(credentials) => Some(credentials),
-        Err(error) => {
-            let name = error.field().unwrap_or("credentials");
-            fields.refused(name, error)
-        }
+        Err(error) => fields.broken(&error),
     }
 }
 
@@ -388,6 +432,8 @@ mod tests {
         user.contact.set(ContactField::Fax, "1");
         user.groups = vec!["g".into()];
         user.forwarding = Some(Box::new(Forwarding { to: Vec::new(), keep_copy: true }));
+        user.vacation = Vacation { on: true, ..Vacation::default() }.kept();
+        user.junk_filter = JunkFilter { on: true, ..JunkFilter::default() }.kept();
         (user.admin, user.quota_limit_mib, user.state) = (true, Some(1), UserState::Disabled);
         (alias.groups, alias.file, alias.joinable) = (vec!["g".into()], Some("/f".into()), false);
         (alias.program, alias.description) = (Some("/p".into()), "x".into());
@@ -397,13 +443,13 @@ mod tests {
 
     #[test]
     fn what_a_newer_version_wrote_is_kept() {
-        let row = r#"{"uid":"joe","mail":"joe@example.org","state":"pending","vacation":{"on":true},"revision":7}"#;
+        let row = r#"{"uid":"joe","mail":"joe@example.org","state":"pending","colour":{"red":true},"revision":7}"#;
         let user: User = serde_json::from_str(row).unwrap();
         let line = user_line(&user, None).unwrap();
-        assert!(line.contains(r#""other":{"vacation":{"on":true}}"#) && !line.contains("revision"), "{line}");
+        assert!(line.contains(r#""other":{"colour":{"red":true}}"#) && !line.contains("revision"), "{line}");
         let rows = read_one(&line);
         let made = rows.users[0].over(User::new(user.uid.clone(), user.mail.clone(), "", ""));
-        assert_eq!(serde_json::to_value(&made).unwrap()["vacation"]["on"], true);
+        assert_eq!(serde_json::to_value(&made).unwrap()["colour"]["red"], true);
         assert_eq!(made.state, UserState::Active);
     }
 }

@@ -177,7 +177,7 @@ fn release(
     left_out: &HashSet<usize>,
     rehearsal: &Rehearsal<'_>,
 ) -> Result<(), Error> {
-    let says_addresses = |row: &&UserRow| row.mail.is_some() || row.alternates.is_some();
+    let says_addresses = |row: &&UserRow| row.said.mail.is_some() || row.said.alternates.is_some();
     for row in rows.users.iter().filter(says_addresses).filter(|row| !left_out.contains(&row.line)) {
         let Some(now) = directory.user(&row.uid)?.filter(users::is_there) else { continue };
         let wanted = row.over(now.clone());

@@ -35,8 +35,8 @@ impl Problem {
             Error::Exists { by, .. } => format!("it is taken by {by}"),
             _ => text.clone(),
         };
-        let part = |part: Option<&str>| part.unwrap_or_default().to_owned();
-        Self { line, field: part(error.field()), value: part(error.value()), rule, text }
+        let (field, value) = (error.field().unwrap_or_default(), error.value().unwrap_or_default());
+        Self { line, field: field.into_owned(), value: value.to_owned(), rule, text }
     }
 }
 

@@ -1,14 +1,15 @@
 //! Rows of a file: what is said of a domain, a user, an alias, the global record. What is not said stays as it is.
 
 use directory::{
-    Address, Alias, Contact, ContactField, Credentials, DomainName, Forwarding, Privilege, Privileges, RemoteAddress,
-    User, UserId, UserState,
+    Address, Alias, Credentials, DomainName, JunkException, Privilege, Privileges, RemoteAddress, User, UserId,
+    UserState,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::apply::differences::replace;
+use crate::user_fields::UserFields;
 
 /// All rows of a file.
 #[derive(Debug, Default)]
@@ -31,19 +32,8 @@ pub(super) struct DomainRow {
 pub(super) struct UserRow {
     pub(super) line: usize,
     pub(super) uid: UserId,
-    pub(super) mail: Option<Address>,
-    pub(super) given_name: Option<String>,
-    pub(super) surname: Option<String>,
-    pub(super) display_name: Option<String>,
-    pub(super) alternates: Option<Vec<Address>>,
-    pub(super) contact: Option<Contact>,
-    /// The inner `None` is no forwarding.
-    pub(super) forwarding: Option<Option<Forwarding>>,
-    pub(super) admin: Option<bool>,
-    pub(super) groups: Option<Vec<String>>,
+    pub(super) said: UserFields,
     pub(super) disabled: Option<bool>,
-    /// The inner `None` is no limit.
-    pub(super) quota_limit_mib: Option<Option<u64>>,
     /// Fields of a newer version.
     pub(super) other: Option<Map<String, Value>>,
     pub(super) credentials: Option<Credentials>,
@@ -72,6 +62,7 @@ pub(super) struct PrivilegesRow {
     pub(super) default_quota_mib: Option<Option<u64>>,
     pub(super) default_folders: Option<Vec<String>>,
     pub(super) switches: Vec<(Privilege, bool)>,
+    pub(super) junk_exceptions: Option<Vec<JunkException>>,
     pub(super) other: Option<Map<String, Value>>,
 }
 
@@ -90,25 +81,7 @@ pub(super) const SWITCHES: [(&str, Privilege); 8] = [
 impl UserRow {
     /// What the row makes of a user.
     pub(super) fn over(&self, mut user: User) -> User {
-        let texts = [
-            (&self.given_name, &mut user.given_name),
-            (&self.surname, &mut user.surname),
-            (&self.display_name, &mut user.display_name),
-        ];
-        texts.into_iter().for_each(|(given, field)| set(field, given));
-        set(&mut user.mail, &self.mail);
-        if let Some(alternates) = &self.alternates {
-            replace(&mut user.alternates, alternates);
-        }
-        if let Some(groups) = &self.groups {
-            replace(&mut user.groups, groups);
-        }
-        set(&mut user.contact, &self.contact);
-        if let Some(forwarding) = &self.forwarding {
-            user.forwarding = forwarding.clone().map(Box::new);
-        }
-        set(&mut user.admin, &self.admin);
-        set(&mut user.quota_limit_mib, &self.quota_limit_mib);
+        self.said.put_into(&mut user);
         match (self.disabled, user.state) {
             (Some(true), _) => user.state = UserState::Disabled,
             (Some(false), _) | (None, UserState::Pending) => user.state = UserState::Active,
@@ -119,7 +92,7 @@ impl UserRow {
 
     /// The addresses that the row names.
     pub(super) fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.mail.iter().chain(self.alternates.iter().flatten())
+        self.said.mail.iter().chain(self.said.alternates.iter().flatten())
     }
 }
 
@@ -157,15 +130,11 @@ impl PrivilegesRow {
         for (privilege, allowed) in &self.switches {
             privileges.set(*privilege, *allowed);
         }
+        if let Some(exceptions) = &self.junk_exceptions {
+            replace(&mut privileges.junk_exceptions, exceptions);
+        }
         with_other(privileges, self.other.as_ref())
     }
-}
-
-/// Contact fields of a map.
-pub(super) fn contact(texts: impl Iterator<Item = (ContactField, String)>) -> Contact {
-    let mut contact = Contact::default();
-    texts.for_each(|(field, text)| contact.set(field, &text));
-    contact
 }
 
 fn set<T: Clone>(field: &mut T, given: &Option<T>) {

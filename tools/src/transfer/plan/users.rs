@@ -18,12 +18,12 @@ impl Planner<'_, '_> {
     }
 
     fn new_user(&mut self, row: &UserRow) -> Result<(), Error> {
-        let (uid, Some(mail)) = (row.uid.clone(), row.mail.clone()) else {
+        let (uid, Some(mail)) = (row.uid.clone(), row.said.mail.clone()) else {
             self.problems.push(Problem::new(row.line, "mail", "it must be given"));
             return Ok(());
         };
         let name = |name: &Option<String>| name.clone().unwrap_or_default();
-        let (given_name, surname) = (name(&row.given_name), name(&row.surname));
+        let (given_name, surname) = (name(&row.said.given_name), name(&row.said.surname));
         let mut base = User::from(NewUser { uid, mail, given_name, surname, admin: false });
         base.quota_limit_mib = self.default_quota;
         let user = row.over(base);
@@ -84,7 +84,7 @@ impl Planner<'_, '_> {
 
     /// Whether mail of a new user is forwarded to somebody, now that all are there.
     pub(super) fn forwarding(&mut self, row: &UserRow) -> Result<(), Error> {
-        for to in row.forwarding.iter().flatten().flat_map(|forwarding| &forwarding.to) {
+        for to in row.said.forwarding.iter().flatten().flat_map(|forwarding| &forwarding.to) {
             let Ok(here) = Address::new(to.local(), to.domain().clone()) else { continue };
             if self.plan.coming.contains(&here)
                 && self.service.look(|view| view.owner(here.local(), here.domain()))?.is_none()
