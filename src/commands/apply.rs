@@ -105,6 +105,21 @@ title = "Dr"
 forwarding = ["all@example.net", "joe@else.example"]
 keep_copy = true
 
+[user.vacation]
+text = """
+Back
+in May.
+"""
+days = 30
+
+[user.junk_filter]
+on = true
+action = "destroy"
+exceptions = [
+    { pattern = "xyz.com", decision = "allow" },
+    { pattern = "a@xyz.com", decision = "deny" },
+]
+
 [[user]]
 uid = "sue"
 quota = "NONE"
@@ -153,6 +168,8 @@ password_hash = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="
             ("user show joe", "forwarding     all@example.net joe@else.example (with a copy here)"),
             ("user show joe", "quota          100 MiB"),
             ("user show joe", "title          Dr"),
+            ("user show joe", "reply text     Back\n               in May.\nreply days     30"),
+            ("user show joe", "junk action    destroy\njunk allowed   xyz.com"),
             ("user show sue", "state          disabled"),
             ("alias show staff@example.net", "members        joe group:office"),
             ("alias show all@example.net", "members        staff@example.net x@else.example"),
@@ -182,9 +199,12 @@ password_hash = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="
             .replace("The other one", "Second")
             .replace("enabled = false", "enabled = true")
             .replace(r#"members = ["joe", "group:office"]"#, r#"members = ["group:office", "ann@example.org"]"#)
-            .replace("keep_copy = true", "keep_copy = false");
+            .replace("keep_copy = true", "keep_copy = false")
+            .replace("days = 30", "days = 3");
         let expected = "~ domain example.net: description \"The other one\" -> \"Second\"\n\
-                        ~ user joe: quota_limit_mib 100 -> 200\n\
+                        ~ user joe: quota_limit_mib 100 -> 200; vacation \
+                        {\"days\":30,\"on\":false,\"subject\":\"\",\"text\":\"Back\\nin May.\\n\"} -> \
+                        {\"days\":3,\"on\":false,\"subject\":\"\",\"text\":\"Back\\nin May.\\n\"}\n\
                         ~ user sue: enabled\n\
                         ~ alias staff@example.net: users [\"joe\"] -> [\"ann\"]\n\
                         ~ user joe: mail is forwarded to \"all@example.net joe@else.example\"";
@@ -236,6 +256,14 @@ password_hash = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="
         check("[[user]]\nuid = \"x\"\nadmin = 1", "-:5: admin: true or false");
         check("[[user]]\nuid = \"x\"\ngroups = [1]", "-:5: groups: a list of texts");
         check("[[user]]\nuid = \"x\"\nkeep_copy = true", "keep_copy: it goes with forwarding");
+        check("[[user]]\nuid = \"x\"\nvacation = true", "-:5: vacation: a table");
+        check("[[user]]\nuid = \"x\"\n[user.vacation]\nfrom = 1", "-:6: vacation has no \"from\"");
+        check("[[user]]\nuid = \"x\"\n[user.vacation]\ndays = 0", "-:3: vacation.days: \"0\": a number of days");
+        check("[[user]]\nuid = \"x\"\njunk_filter = { exceptions = [\"a\"] }", "-:5: exceptions: a list of tables");
+        check(
+            "[[user]]\nuid = \"x\"\n[[user.junk_filter.exceptions]]\npattern = \"x y\"",
+            "-:5: junk_filter.exceptions[0].pattern: \"x y\"",
+        );
         check("[[user]]\nuid = \"x\"\nfrob = 1", "-:5: a user has no \"frob\"");
         check("[[user]]\nuid = \"x\"\n[[user]]\nuid = \"X\"", "-:5: user x is there twice");
         check("[[user]]\nuid = \"x\"\nmail = \"x@nowhere.example\"", "-:3: there is no domain nowhere.example");

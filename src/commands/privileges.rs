@@ -1,11 +1,12 @@
 //! `angarium privileges`: what users may do by themselves, and what new users get.
 
 use clap::{Arg, ArgAction, ArgMatches};
-use directory::{Error, Privilege, Privileges};
+use directory::{Decision, Error, Privilege, Privileges};
 use tools::{CommandError, Console, Exit};
 
 use super::listing::{json, object, print_fields, revision, revision_arg, text, texts};
-use super::user::fields::parse_quota;
+use super::user::automatic;
+use super::user::fields::{Style, parse_quota};
 use super::{Command, Run, StoreCommand};
 use crate::failure::Failure;
 use crate::services::Services;
@@ -53,6 +54,7 @@ fn spec() -> clap::Command {
                         .value_delimiter(',')
                         .help("A folder that new users have beside the INBOX; again for more, an empty one for none"),
                 )
+                .args(automatic::exception_args(Style::Words))
                 .arg(switch("allow", "Users may"))
                 .arg(switch("deny", "Users may not"))
                 .arg(revision_arg()),
@@ -81,6 +83,13 @@ pub(super) fn show(as_json: bool, services: &Services, console: &mut dyn Console
     for (name, value) in fields.iter().chain(&switches) {
         console.out(format!("{name:20} {value}").trim_end())?;
     }
+    for (decision, name) in [(Decision::Allow, "JunkAllow"), (Decision::Deny, "JunkDeny")] {
+        let of_it = now.junk_exceptions.iter().filter(|exception| exception.decision == decision);
+        let senders: Vec<_> = of_it.map(|exception| exception.pattern.to_string()).collect();
+        if !senders.is_empty() {
+            console.out(&format!("{name:20} {}", senders.join(",")))?;
+        }
+    }
     print_fields(&[("revision", now.revision.to_string())], console)
 }
 
@@ -91,7 +100,8 @@ fn set(matches: &ArgMatches, services: &Services) -> Result<(), CommandError> {
     }
     let quota = text(matches, "default-quota");
     let folders = matches.contains_id("default-folder").then(|| texts(matches, "default-folder"));
-    if allow.is_empty() && deny.is_empty() && quota.is_none() && folders.is_none() {
+    let exceptions = automatic::exceptions(matches, Privileges::JUNK_EXCEPTIONS)?;
+    if allow.is_empty() && deny.is_empty() && quota.is_none() && folders.is_none() && exceptions.is_empty() {
         return Err(CommandError::Usage("nothing to change: say what".to_owned()));
     }
     let quota = quota.map(|text| parse_quota("default_quota_mib", &text)).transpose()?;
@@ -101,6 +111,9 @@ fn set(matches: &ArgMatches, services: &Services) -> Result<(), CommandError> {
         }
         if let Some(folders) = &folders {
             record.default_folders = folders.iter().filter(|folder| !folder.is_empty()).cloned().collect();
+        }
+        for (decision, patterns) in &exceptions {
+            record.set_junk_exceptions(*decision, patterns.iter().cloned());
         }
         for switch in Privilege::ALL {
             let named = |names: &[String]| names.iter().any(|name| name.eq_ignore_ascii_case(switch.name()));
@@ -148,6 +161,18 @@ mod tests {
             ("privileges set --allow allowforwarding --default-quota NONE --default-folder ''", ""),
             ("privileges show", "AllowForwarding      TRUE"),
             ("user show joe", "quota          50 MiB"),
+            ("privileges set --junk-allow XYZ.com,joe@a.example --junk-deny a.example", ""),
+            ("privileges show", "JunkAllow            joe@a.example,xyz.com\nJunkDeny             a.example"),
+            ("privileges show --json", r#"{"decision":"deny","pattern":"a.example"}"#),
+            ("privileges set --junk-deny ''", ""),
+            (
+                "privileges set --junk-deny xyz.com",
+                "!64 junk_exceptions[2].pattern: \"xyz.com\": it can't be allowed and",
+            ),
+            (
+                "privileges set --junk-deny 'x y'",
+                "!64 junk_exceptions: \"x y\": an address (joe@xyz.com), or the domain",
+            ),
             ("privileges set", "!64 nothing to change"),
             ("privileges set --default-quota x", "!64 default_quota_mib: \"x\""),
             ("privileges set --default-folder a//b", "!64 default_folders: \"a//b\""),

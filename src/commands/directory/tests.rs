@@ -29,6 +29,7 @@ fn full() -> Trial {
     let trial = Trial::new();
     trial.table(&[
         ("privileges set --default-quota 10 --default-folder Sent,Archive/2026 --deny AllowAliasCreate", ""),
+        ("privileges set --junk-allow xyz.com --junk-deny spam@xyz.com", ""),
         ("domain add example.net --description 'Zwölf: « »'", ""),
         ("domain modify example.org --description Ourselves", ""),
         (
@@ -40,6 +41,8 @@ fn full() -> Trial {
         ("user add joe --quota NONE --display-name 'J: \"S\"'", "joe"),
         ("user add sue --quota 0", "sue"),
         ("user disable sue", ""),
+        ("user modify sue --vacation-subject ' Weg' --vacation-text 'a\n\tb: <ü>\n' --vacation-days 90", ""),
+        ("user modify joe --junk-action destroy --junk-allow b@xyz.com,xyz.com --junk-deny a.b.example", ""),
         ("user add zoe --domain example.net", "zoe"),
         ("alias create inner --owner zoe --member joe@example.org --description 'a: b' --domain example.net", "inner"),
         ("alias create outer --owner joe,sue --member inner@example.net,X@else.example,group:staff,zoe@example.net", "outer"),
@@ -312,6 +315,31 @@ fn whatever_is_wrong_is_said_with_its_line() {
     check(&user(r#""forwarding":{"to":["y@example.org"]}"#), "forwarding: \"y@example.org\": nobody has that address");
     check(&user(r#""forwarding":{"to":["y"]}"#), "to: \"y\": an address has an @");
     check(&user(r#""forwarding":["y@else.example"]"#), "forwarding: an object, or null");
+    check(&user(r#""vacation":true"#), "vacation: an object, or null");
+    check(&user(r#""vacation":{"from":"2027"}"#), "from: vacation has no such field");
+    check(&user(r#""vacation":{"on":1}"#), "on: true or false");
+    check(&user(r#""vacation":{"days":-1}"#), "days: a number of days from 1 to 90");
+    check(&user(r#""vacation":{"days":99999999999}"#), "vacation.days: \"4294967295\": a number of days from 1 to 90");
+    check(&user(r#""vacation":{"subject":"a\nb"}"#), "vacation.subject: \"a\\nb\": it can't have control characters");
+    check(
+        &user(r#""junk_filter":{"action":"lose"}"#),
+        "junk_filter.action: \"lose\": junk is either saved or destroyed",
+    );
+    check(&user(r#""junk_filter":{"exceptions":["xyz.com"]}"#), "exceptions: a list of objects");
+    let exceptions = |second: &str| {
+        let first = r#"{"pattern":"xyz.com","decision":"deny"}"#;
+        user(&format!(r#""junk_filter":{{"exceptions":[{first},{second}]}}"#))
+    };
+    check(
+        &exceptions(r#"{"pattern":"x y","decision":"deny"}"#),
+        "junk_filter.exceptions[1].pattern: \"x y\": an address",
+    );
+    check(&exceptions(r#"{"pattern":"x.com"}"#), "junk_filter.exceptions[1].decision: mail from there is either");
+    check(
+        &exceptions(r#"{"pattern":"XYZ.com","decision":"allow"}"#),
+        "junk_filter.exceptions[1].pattern: \"xyz.com\": it can't be allowed and denied",
+    );
+    check(r#"{"privileges":{"junk_exceptions":[{"pattern":"x"}]}}"#, "junk_exceptions[0].decision: ");
     check(
         &user(r#""alternates":["y@else.example"]"#),
         "alternates: \"y@else.example\": it must be in the user's domain",

@@ -1,12 +1,13 @@
 //! `msgaclset`, `msgaclshow`: what users may do by themselves. Despite the name nothing about mailboxes.
 
 use clap::{Arg, ArgMatches};
-use directory::Privilege;
+use directory::{Privilege, Privileges};
 use tools::{Console, Exit};
 
 use crate::commands::listing::{json, text};
 use crate::commands::privileges::{change, show};
-use crate::commands::user::fields::{parse_quota, switch};
+use crate::commands::user::automatic;
+use crate::commands::user::fields::{Style, parse_quota, switch};
 use crate::commands::{Command, Run, StoreCommand, no_input};
 use crate::failure::Failure;
 use crate::services::Services;
@@ -38,6 +39,7 @@ fn set_spec() -> clap::Command {
                 .value_name("FOLDERS")
                 .help("The folders of new users beside the INBOX, with commas between them; an empty text for none"),
         )
+        .args(automatic::exception_args(Style::Attributes))
         .args(Privilege::ALL.map(|privilege| {
             switch(Arg::new(privilege.name()).long(privilege.name()).value_name("BOOL")).help(about(privilege))
         }))
@@ -48,7 +50,7 @@ fn about(privilege: Privilege) -> &'static str {
         Privilege::ProfileEdit => "Users may change their names, telephone numbers, title and office",
         Privilege::PasswordChange => "Users may change their password, and have app passwords",
         Privilege::Forwarding => "Users may have their mail forwarded",
-        Privilege::Vacation => "Users may have replies sent while they are away",
+        Privilege::Vacation => "Users may set what is replied while they are away",
         Privilege::JunkFilter => "Users may set their junk filter",
         Privilege::AliasCreate => "Users may make aliases",
         Privilege::AliasJoin => "Users may join and leave open aliases",
@@ -59,8 +61,10 @@ fn about(privilege: Privilege) -> &'static str {
 fn set(matches: &ArgMatches, services: &Services, _: &mut dyn Console) -> Result<Exit, Failure> {
     let quota = text(matches, "DefaultQuotaLimit").map(|text| parse_quota("default_quota_mib", &text)).transpose()?;
     let folders = text(matches, "DefaultFolders");
+    let exceptions = automatic::exceptions(matches, Privileges::JUNK_EXCEPTIONS)?;
     let switches = Privilege::ALL.map(|privilege| (privilege, matches.get_one::<bool>(privilege.name()).copied()));
-    if quota.is_none() && folders.is_none() && switches.iter().all(|(_, allowed)| allowed.is_none()) {
+    let is_any_switched = switches.iter().any(|(_, allowed)| allowed.is_some());
+    if quota.is_none() && folders.is_none() && exceptions.is_empty() && !is_any_switched {
         return Err(Failure::new(Exit::Usage, "nothing to change: say what"));
     }
     change(services, None, &|record| {
@@ -69,6 +73,9 @@ fn set(matches: &ArgMatches, services: &Services, _: &mut dyn Console) -> Result
         }
         if let Some(folders) = &folders {
             record.default_folders = folders.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        }
+        for (decision, patterns) in &exceptions {
+            record.set_junk_exceptions(*decision, patterns.iter().cloned());
         }
         for (privilege, allowed) in switches {
             record.set(privilege, allowed.unwrap_or_else(|| record.allow(privilege)));

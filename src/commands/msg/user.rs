@@ -81,8 +81,8 @@ fn create(matches: &ArgMatches, services: &Services, console: &mut dyn Console) 
     Ok(Exit::Ok)
 }
 
-fn modify(matches: &ArgMatches, services: &Services, _: &mut dyn Console) -> Result<Exit, Failure> {
-    accounts::modify(&uid_of(matches), matches, services)?;
+fn modify(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
+    accounts::modify(&uid_of(matches), matches, services, console)?;
     Ok(Exit::Ok)
 }
 

@@ -6,7 +6,7 @@ use tools::accounts;
 use tools::user::{delete_user, read_password, set_enabled, set_password_hash};
 use tools::{CommandError, Console};
 
-use super::{end_sessions, fields};
+use super::{automatic, end_sessions, fields};
 use crate::commands::listing::{in_domain, revision, text};
 use crate::services::Services;
 
@@ -28,7 +28,7 @@ pub(in crate::commands) fn create(
     let password = read_password(console)?;
     let user = accounts::create_user(&services.store, &service, &user, &password)?;
     console.out(&format!("{} added with address {}", user.uid, user.mail))?;
-    Ok(())
+    automatic::warn(user.uid.as_str(), matches, console)
 }
 
 /// A user of whom the ID is known, the address, and what all new users get.
@@ -44,7 +44,12 @@ fn new_user(name: &str, matches: &ArgMatches, service: &Service<'_>) -> Result<U
 }
 
 /// Changes the user `name`, as the options say.
-pub(in crate::commands) fn modify(name: &str, matches: &ArgMatches, services: &Services) -> Result<(), CommandError> {
+pub(in crate::commands) fn modify(
+    name: &str,
+    matches: &ArgMatches,
+    services: &Services,
+    console: &mut dyn Console,
+) -> Result<(), CommandError> {
     let service = services.operator();
     let uid = UserId::parse(name)?;
     service.user(&uid)?.ok_or_else(|| directory::Error::NoUser(uid.to_string()))?;
@@ -53,7 +58,7 @@ pub(in crate::commands) fn modify(name: &str, matches: &ArgMatches, services: &S
     }
     let expected = revision(matches)?;
     accounts::edit_user(&services.store, &service, &uid, expected, &mut |user| fields::edit(matches, user))?;
-    Ok(())
+    automatic::warn(uid.as_str(), matches, console)
 }
 
 /// Lets the user `name` in, or not.

@@ -7,7 +7,8 @@ use directory::PROTOCOLS;
 use tools::app_password::{AddAppPassword, add_app_password, list_app_passwords, remove_app_passwords};
 use tools::{CommandError, Console};
 
-use super::{user, user_of};
+use super::spec::user;
+use super::user_of;
 
 pub(super) const NAME: &str = "app-password";
 

@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use directory::{Address, ContactField, DomainName, Forwarding, RemoteAddress, User};
 use tools::CommandError;
 
+use super::automatic;
 use crate::commands::listing::{text, texts};
 
 /// How options are called.
@@ -18,7 +19,7 @@ pub(in crate::commands) enum Style {
 }
 
 /// An option for one text: how it is called in words, by attribute, and what it is for.
-type Option_ = (&'static str, &'static str, &'static str, &'static str);
+pub(super) type Option_ = (&'static str, &'static str, &'static str, &'static str);
 
 /// Texts. An empty one takes away what was there.
 const TEXTS: [Option_; 5] = [
@@ -84,6 +85,7 @@ pub(in crate::commands) fn args(style: Style) -> Vec<Arg> {
     let mut args: Vec<Arg> = TEXTS.into_iter().map(arg).collect();
     args.extend(LISTS.into_iter().map(|option| arg(option).action(ArgAction::Append).value_delimiter(',')));
     args.extend(SWITCHES.into_iter().map(|option| switch(arg(option))));
+    args.extend(automatic::args(arg));
     args.extend(ContactField::ALL.into_iter().map(|field| {
         arg((contact_option(field), field.attribute(), "TEXT", contact_help(field))).help_heading("Contact")
     }));
@@ -99,6 +101,7 @@ pub(in crate::commands) fn switch(arg: Arg) -> Arg {
 pub(in crate::commands) fn any(matches: &ArgMatches) -> bool {
     let options = TEXTS.iter().chain(&LISTS).chain(&SWITCHES).map(|option| option.0);
     options.chain(ContactField::ALL.map(contact_option)).any(|name| matches.contains_id(name))
+        || automatic::any(matches)
 }
 
 /// The mail address that the options say, where they do; a local part alone is in `domain`.
@@ -140,6 +143,7 @@ pub(in crate::commands) fn edit(matches: &ArgMatches, user: &mut User) -> Result
             user.contact.set(field, &text);
         }
     }
+    automatic::edit(matches, user)?;
     edit_forwarding(matches, user)
 }
 
@@ -174,7 +178,7 @@ pub(in crate::commands) fn parse_quota(field: &'static str, text: &str) -> Resul
 }
 
 /// A list that is given; empty texts in it are nothing.
-fn list(matches: &ArgMatches, name: &str) -> Option<Vec<String>> {
+pub(super) fn list(matches: &ArgMatches, name: &str) -> Option<Vec<String>> {
     let is_given = matches.contains_id(name);
     is_given.then(|| texts(matches, name).into_iter().filter(|text| !text.is_empty()).collect())
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tools::user::show_user;
 use tools::{CommandError, Console, Progress};
 
+use super::automatic;
 use crate::commands::listing::{self, in_domain, print, print_fields, with_revision};
 use crate::services::Services;
 
@@ -148,6 +149,7 @@ fn more(user: &User, aliases: &str) -> Vec<(&'static str, String)> {
         ("forwarding", forwarding.unwrap_or_default()),
         ("aliases", aliases.to_owned()),
     ];
+    rows.extend(automatic::rows(user));
     let label = |field: ContactField| match field {
         ContactField::Title => "title",
         ContactField::Office => "office",
