@@ -6,6 +6,7 @@ mod connections;
 mod domains;
 mod fields;
 mod groups;
+mod junk;
 mod logins;
 mod privileges;
 mod quotas;

@@ -31,6 +31,11 @@ pub(crate) struct NameOfDomain(#[expect(dead_code, reason = "it documents a fiel
 #[schema(value_type = String, max_length = 256, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$")]
 pub(crate) struct Line(#[expect(dead_code, reason = "it documents a field")] String);
 
+/// A text with line breaks (LF) and tabs, without other control characters.
+#[derive(ToSchema)]
+#[schema(value_type = String, max_length = 4096, pattern = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$")]
+pub(crate) struct Letter(#[expect(dead_code, reason = "it documents a field")] String);
+
 /// A password.
 #[derive(Clone, ToSchema)]
 #[schema(value_type = String, format = Password, min_length = 1, max_length = 1020)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::fields::{given, some_at_most};
+use super::junk::{self, ExceptionView};
 use super::{Answer, NotChanged, Precondition, Refused};
 use crate::caller::Caller;
 use crate::extract::{Body, IfMatch};
@@ -27,6 +28,8 @@ pub(super) struct PrivilegesView {
     allow_alias_create: bool,
     allow_alias_join: bool,
     allow_user_search: bool,
+    /// Senders who are exceptions for everybody, beside those of each user's junk filter, which count first.
+    junk_exceptions: Vec<ExceptionView>,
     /// Which state of the record this is; the same as the ETag.
     revision: String,
 }
@@ -44,6 +47,7 @@ impl From<&Privileges> for PrivilegesView {
             allow_alias_create: privileges.allow(Privilege::AliasCreate),
             allow_alias_join: privileges.allow(Privilege::AliasJoin),
             allow_user_search: privileges.allow(Privilege::UserSearch),
+            junk_exceptions: junk::views(&privileges.junk_exceptions),
             revision: privileges.revision.to_string(),
         }
     }
@@ -68,10 +72,16 @@ pub(super) struct PrivilegesChange {
     allow_alias_create: Option<bool>,
     allow_alias_join: Option<bool>,
     allow_user_search: Option<bool>,
+    #[serde(default, deserialize_with = "some_at_most::<100, _, _>")]
+    #[schema(max_items = 100)]
+    junk_exceptions: Option<Vec<ExceptionView>>,
 }
 
 impl PrivilegesChange {
-    fn apply(self, privileges: &mut Privileges) {
+    fn apply(self, privileges: &mut Privileges) -> directory::Result<()> {
+        if let Some(exceptions) = &self.junk_exceptions {
+            privileges.junk_exceptions = junk::parse(Privileges::JUNK_EXCEPTIONS, exceptions)?;
+        }
         if let Some(quota) = self.default_quota_mib {
             privileges.default_quota_mib = quota;
         }
@@ -92,6 +102,7 @@ impl PrivilegesChange {
                 privileges.set(privilege, allowed);
             }
         }
+        Ok(())
     }
 }
 
@@ -120,7 +131,7 @@ pub(super) async fn change(
     let changed = caller.run(move |_, service| {
         let mut privileges = service.privileges()?;
         privileges.revision = expected.expect(privileges.revision)?;
-        change.apply(&mut privileges);
+        change.apply(&mut privileges)?;
         service.set_privileges(&privileges)?;
         Ok(service.privileges()?)
     });

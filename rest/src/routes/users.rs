@@ -1,5 +1,6 @@
 //! `/api/v1/users`.
 
+mod automatic;
 mod view;
 
 use std::sync::Arc;

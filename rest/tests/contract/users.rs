@@ -10,6 +10,7 @@ fn ann() -> Value {
         "uid": "Ann", "mail": "ann.example@example.org", "password": "a secret", "given_name": "Ann", "surname": "Example",
         "alternates": ["a.example@example.org"], "contact": {"title": "Boss", "fax": "12"},
         "forwarding": {"to": ["ann@else.example"], "keep_copy": true}, "groups": ["sales"], "quota_limit_mib": 10,
+        "vacation": {"on": true}, "junk_filter": {"on": true},
     })
 }
 
@@ -63,6 +64,46 @@ async fn from_making_to_deletion() {
     assert!(site.store.row(&mailstore::MailboxName::inbox("ann").unwrap()).is_none());
 }
 
+fn exceptions(patterns: &[&str]) -> Value {
+    let one = |pattern: &&str| json!({"pattern": pattern, "decision": "deny"});
+    json!({"exceptions": patterns.iter().map(one).collect::<Vec<_>>()})
+}
+
+#[tokio::test]
+async fn replies_and_the_junk_filter() {
+    let site = Site::new();
+    let mut joe = site.client("joe");
+    let path = "/api/v1/users/joe";
+    let nothing = joe.get(path).await.is(200);
+    assert_eq!(nothing["vacation"], json!({"on": false, "subject": "", "text": "", "days": 7}));
+    assert_eq!(nothing["junk_filter"], json!({"on": false, "action": "save", "exceptions": []}));
+    let exception = |pattern: &str, decision: &str| json!({"pattern": pattern, "decision": decision});
+    let change = json!({
+        "vacation": {"on": true, "subject": "Away", "text": "Until May\n"},
+        "junk_filter": {"action": "destroy", "exceptions": [exception("XYZ.com", "allow"), exception("a@b.example", "deny")]},
+    });
+    joe.change("PATCH", path, "*", Some(change)).await.is(200);
+    // What is not given stays, also while it is off.
+    let off = json!({"vacation": {"on": false, "days": 3, "text": null}, "junk_filter": {"on": true}});
+    let user = joe.change("PATCH", path, "*", Some(off)).await.is(200);
+    assert_eq!(user["vacation"], json!({"on": false, "subject": "Away", "text": "", "days": 3}));
+    let sorted = json!([exception("a@b.example", "deny"), exception("xyz.com", "allow")]);
+    assert_eq!(user["junk_filter"], json!({"on": true, "action": "destroy", "exceptions": sorted}));
+
+    let mut admin = site.client("admin");
+    let switches = json!({"allow_vacation": false, "allow_junk_filter": false, "junk_exceptions": sorted});
+    let record = admin.change("PATCH", "/api/v1/privileges", "*", Some(switches)).await.is(200);
+    assert_eq!(record["junk_exceptions"], sorted);
+    let wrong = json!({"junk_exceptions": [exception("a.b", "deny"), exception("a.b", "allow")]});
+    let wrong = admin.change("PATCH", "/api/v1/privileges", "*", Some(wrong)).await;
+    wrong.problem(422, "rule", Some("junk_exceptions[1].pattern"));
+    for field in ["vacation", "junk_filter"] {
+        joe.change("PATCH", path, "*", Some(json!({field: null}))).await.problem(403, "denied", None);
+        let user = admin.change("PATCH", path, "*", Some(json!({field: null}))).await.is(200);
+        assert_eq!(user[field], nothing[field]);
+    }
+}
+
 #[tokio::test]
 async fn rules_of_every_field() {
     let site = Site::new();
@@ -80,6 +121,13 @@ async fn rules_of_every_field() {
         ("surname", json!("a\nb"), 422, "rule", "surname"),
         ("alternates", json!(["a@else.example"]), 422, "rule", "alternates"),
         ("forwarding", json!({"to": ["nobody"]}), 422, "rule", "forwarding"),
+        ("vacation", json!({"subject": "a\nb"}), 422, "rule", "vacation.subject"),
+        ("vacation", json!({"text": "x".repeat(4097)}), 422, "rule", "vacation.text"),
+        ("vacation", json!({"days": 91}), 422, "rule", "vacation.days"),
+        ("vacation", json!({"days": -1}), 422, "body", "vacation.days"),
+        ("junk_filter", json!({"action": "lose"}), 422, "body", "junk_filter.action"),
+        ("junk_filter", exceptions(&["a", "b", "c", "x y"]), 422, "rule", "junk_filter.exceptions[3].pattern"),
+        ("junk_filter", exceptions(&["a", "b.com", "B.com"]), 422, "rule", "junk_filter.exceptions[2].pattern"),
         ("groups", json!(["A B"]), 422, "rule", "groups"),
         ("quota_limit_mib", json!(u64::MAX), 422, "rule", "quota_limit_mib"),
         ("contact", json!({"title": "x".repeat(300)}), 422, "rule", "title"),
@@ -111,7 +159,7 @@ async fn what_users_may() {
     let all: Vec<String> = own.is(200).as_object().unwrap().keys().cloned().collect();
     let others = joe.get("/api/v1/users/sue").await.is(200);
     let hidden: Vec<_> = all.into_iter().filter(|key| others.get(key).is_none()).collect();
-    assert_eq!(hidden, ["admin", "forwarding", "groups", "quota_limit_mib", "state"]);
+    assert_eq!(hidden, ["admin", "forwarding", "groups", "junk_filter", "quota_limit_mib", "state", "vacation"]);
 
     let change = Some(json!({"contact": {"office": "5"}, "forwarding": {"to": ["joe@else.example"]}}));
     joe.change("PATCH", "/api/v1/users/joe", &own.etag(), change.clone()).await.is(200);

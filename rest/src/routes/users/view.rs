@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::fields::{GivenPassword, Line, Password, Uid, at_most, given, some_at_most, text};
+use super::automatic::{JunkFilterChange, JunkFilterView, VacationChange, VacationView};
 use super::mail_of;
 use crate::problem::Problem;
 
@@ -26,6 +27,12 @@ pub(in crate::routes) struct UserView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ForwardingView>)]
     forwarding: Option<Option<ForwardingView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = VacationView, required = false)]
+    vacation: Option<VacationView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = JunkFilterView, required = false)]
+    junk_filter: Option<JunkFilterView>,
     /// Whether the user administers the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = bool, required = false)]
@@ -179,6 +186,8 @@ impl UserView {
             alternates: texts(&user.alternates),
             contact: ContactView::from(&user.contact),
             forwarding: all.then(forwarding),
+            vacation: all.then(|| VacationView::of(user)),
+            junk_filter: all.then(|| JunkFilterView::of(user)),
             admin: all.then_some(user.admin),
             groups: all.then(|| user.groups.clone()),
             state: all.then(|| user.state.into()),
@@ -216,6 +225,8 @@ pub(in crate::routes) struct NewUser {
     #[serde(default)]
     contact: ContactChange,
     forwarding: Option<ForwardingView>,
+    vacation: Option<VacationChange>,
+    junk_filter: Option<JunkFilterChange>,
     #[serde(default)]
     admin: bool,
     #[serde(default, deserialize_with = "at_most::<100, _, _>")]
@@ -245,6 +256,8 @@ impl NewUser {
         user.alternates = addresses(&self.alternates)?;
         self.contact.apply(&mut user.contact);
         user.forwarding = self.forwarding.as_ref().map(ForwardingView::parse).transpose()?;
+        VacationChange::apply(self.vacation.as_ref(), &mut user);
+        JunkFilterChange::apply(self.junk_filter.as_ref(), &mut user)?;
         user.admin = self.admin;
         user.groups.clone_from(&self.groups);
         user.quota_limit_mib = match self.quota_limit_mib {
@@ -274,6 +287,14 @@ pub(in crate::routes) struct UserChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<ForwardingView>)]
     forwarding: Option<Option<ForwardingView>>,
+    /// null: as nobody has set it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<VacationChange>)]
+    vacation: Option<Option<VacationChange>>,
+    /// null: as nobody has set it.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<JunkFilterChange>)]
+    junk_filter: Option<Option<JunkFilterChange>>,
     admin: Option<bool>,
     #[serde(default, deserialize_with = "some_at_most::<100, _, _>")]
     #[schema(max_items = 100)]
@@ -306,6 +327,12 @@ impl UserChange {
         }
         if let Some(forwarding) = &self.forwarding {
             user.forwarding = forwarding.as_ref().map(ForwardingView::parse).transpose()?;
+        }
+        if let Some(vacation) = &self.vacation {
+            VacationChange::apply(vacation.as_ref(), user);
+        }
+        if let Some(filter) = &self.junk_filter {
+            JunkFilterChange::apply(filter.as_ref(), user)?;
         }
         set(&mut user.admin, self.admin);
         set(&mut user.groups, self.groups);
