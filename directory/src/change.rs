@@ -43,7 +43,8 @@ pub enum Change {
 pub struct Plan {
     /// The changes; nothing to do if there are none.
     pub changes: Vec<Change>,
-    /// What the log says, one entry each.
+    /// What the log says of the changes, one entry each; nothing where there are none ([`note`](crate::Directory::note) is for
+    /// what is no change of the directory).
     pub events: Vec<Event>,
 }
 

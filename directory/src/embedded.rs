@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::actor::Actor;
 use crate::app_password::AppPassword;
-use crate::audit::AuditFile;
+use crate::audit::{AuditFile, Entry, Event};
 use crate::credentials::Credentials;
 use crate::domain::DomainName;
 use crate::error::{Error, Result};
@@ -265,6 +265,14 @@ impl Directory for Embedded {
 
     fn change(&self, actor: &Actor, plan: &mut dyn FnMut(&dyn View) -> Result<Plan>) -> Result<Revision> {
         self.plan_and_change(actor, plan)
+    }
+
+    fn note(&self, actor: &Actor, events: &[Event]) -> Result<()> {
+        self.note_events(actor, events)
+    }
+
+    fn audited(&self, before: Option<u64>, limit: usize) -> Result<Vec<Entry>> {
+        self.audit.before(before.unwrap_or(u64::MAX), limit).map_err(unavailable)
     }
 
     fn passwords(&self) -> &Passwords {

@@ -252,6 +252,20 @@ pub trait Directory: Send + Sync + std::fmt::Debug {
     /// Those of `plan`, and nothing has changed; or the directory's.
     fn change(&self, actor: &Actor, plan: &mut dyn FnMut(&dyn View) -> Result<Plan>) -> Result<Revision>;
 
+    /// Writes into the audit log what is no change of the directory's own, in the name of `actor`. When it returns the entries
+    /// are as durable as those of changes.
+    ///
+    /// # Errors
+    /// When they can't be kept; there are none of them then.
+    fn note(&self, actor: &Actor, events: &[Event]) -> Result<()>;
+
+    /// Entries of the audit log, the latest first: at most `limit`, of those with numbers below `before`. Older ones are there
+    /// as long as files of it are kept.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    fn audited(&self, before: Option<u64>, limit: usize) -> Result<Vec<Entry>>;
+
     /// What makes and checks password hashes.
     fn passwords(&self) -> &Passwords;
 

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 use crate::actor::Actor;
 use crate::address::Address;
+use crate::audit::{Entry, Event};
 use crate::domain::DomainName;
 use crate::error::Result;
 use crate::privileges::{Privilege, Privileges};
@@ -105,6 +106,24 @@ impl<'a, D: Directory + ?Sized> Service<'a, D> {
     /// The directory's.
     pub fn groups(&self) -> Result<Vec<(String, usize)>> {
         self.look(|view| view.groups())
+    }
+
+    /// Writes into the audit log what was done to something that is not the directory's own. Whoever calls this has found
+    /// out whether the actor may.
+    ///
+    /// # Errors
+    /// The directory's.
+    pub fn note(&self, event: Event) -> Result<()> {
+        self.directory.note(&self.actor, &[event])
+    }
+
+    /// Entries of the audit log, the latest first ([`Directory::audited`]).
+    ///
+    /// # Errors
+    /// [`Denied`](crate::Error::Denied), the directory's.
+    pub fn audited(&self, before: Option<u64>, limit: usize) -> Result<Vec<Entry>> {
+        rules::require_administrator(&self.actor, "read the audit log")?;
+        self.directory.audited(before, limit)
     }
 
     /// A look at rows that do not change meanwhile.

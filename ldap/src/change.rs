@@ -9,9 +9,10 @@ mod intent;
 mod step;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use directory::{Actor, Address, AuditFile, Change, Entry as AuditEntry, Error, Plan, Result, Revision, View};
+use directory::{Actor, Address, AuditFile, Change, Entry as AuditEntry, Error, Event, Plan, Result, Revision, View};
 
 use crate::Ldap;
 use crate::link::{Trouble, code};
@@ -29,7 +30,7 @@ pub(crate) struct Changing {
     is_unsure: bool,
     /// An intent of which it is not known whether it was written; nothing of it was done, and nobody counts on it.
     abandoned: Option<u64>,
-    audit: AuditFile,
+    audit: Arc<AuditFile>,
     /// The number of the last entry in the audit log.
     last_entry: u64,
     /// Entries that could not be written to the audit log yet.
@@ -38,7 +39,7 @@ pub(crate) struct Changing {
 
 impl Changing {
     /// Before the first change.
-    pub(crate) fn new(audit: AuditFile) -> Changing {
+    pub(crate) fn new(audit: Arc<AuditFile>) -> Changing {
         let last = audit.last(1).ok().and_then(|entries| entries.first().map(|entry| entry.number));
         Changing {
             last_revision: 0,
@@ -58,9 +59,16 @@ impl Changing {
         Revision(self.last_revision)
     }
 
+    /// The entries of what happens now.
+    fn entries(&self, actor: &Actor, events: &[Event]) -> Vec<AuditEntry> {
+        (self.last_entry + 1..).zip(events).map(|(number, event)| AuditEntry::new(number, actor, event)).collect()
+    }
+
     /// Writes entries of the audit log that are not in it. One that can't be written now is written with the next.
     fn note(&mut self, entries: Vec<AuditEntry>) {
         self.unwritten.extend(entries);
+        // These numbers are given out, whatever becomes of the file.
+        self.last_entry = self.unwritten.last().map_or(self.last_entry, |entry| entry.number.max(self.last_entry));
         let missing = match self.audit.missing(&self.unwritten) {
             Ok(missing) => missing,
             Err(error) => {
@@ -68,7 +76,6 @@ impl Changing {
                 return;
             }
         };
-        self.last_entry = self.unwritten.last().map_or(self.last_entry, |entry| entry.number.max(self.last_entry));
         match self.audit.append(&missing).and_then(|()| self.audit.sync()) {
             Ok(()) => self.unwritten.clear(),
             Err(error) => {
@@ -92,8 +99,7 @@ impl Ldap {
         if changes.is_empty() {
             return Ok(revision);
         }
-        let first = changing.last_entry + 1;
-        let entries = (first..).zip(&events).map(|(number, event)| AuditEntry::new(number, actor, event)).collect();
+        let entries = changing.entries(actor, &events);
         let mut intent = Intent { revision, steps: Step::of(changes, revision, &view)?, entries, parts: 0 };
         let Err(trouble) = self.write_intent(&mut intent) else {
             return self.carry_out(&mut changing, intent).map(|()| revision);
@@ -108,6 +114,16 @@ impl Ldap {
             Trouble::Lost(_) => (changing.is_unsure, changing.abandoned) = (true, Some(revision.0)),
         }
         Err(trouble.into())
+    }
+
+    /// Entries of what is no change of a row.
+    pub(crate) fn note_events(&self, actor: &Actor, events: &[Event]) -> Result<()> {
+        let mut changing = self.changing.lock();
+        // A change that is not finished has given numbers to its entries.
+        self.finish_intent(&mut changing)?;
+        let entries = changing.entries(actor, events);
+        changing.note(entries);
+        Ok(())
     }
 
     /// After a start: ends what a crash cut short.

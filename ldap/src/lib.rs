@@ -31,9 +31,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use directory::{
-    Accepted, Account, Actor, AppPassword, AuditFile, Checked, Credentials, Directory, DomainName, Error, Logins,
-    Origin, Passwords, Plan, Refusal, Resolution, Result, Revision, Secret, Surroundings, TokenCheck, User, UserId,
-    UserState, Verdict, View,
+    Accepted, Account, Actor, AppPassword, AuditFile, Checked, Credentials, Directory, DomainName, Entry, Error, Event,
+    Logins, Origin, Passwords, Plan, Refusal, Resolution, Result, Revision, Secret, Surroundings, TokenCheck, User,
+    UserId, UserState, Verdict, View,
 };
 use durable::disk::Disk;
 use parking_lot::{Mutex, RwLock};
@@ -63,6 +63,7 @@ pub struct Ldap {
     primary_domain: DomainName,
     /// One change at a time.
     changing: Mutex<Changing>,
+    audit: Arc<AuditFile>,
     /// A domain that is being renamed.
     moving: RwLock<Option<(DomainName, DomainName)>>,
     passwords: Passwords,
@@ -111,6 +112,7 @@ impl Ldap {
     /// # Errors
     /// [`Error::Unavailable`] for settings that can't be used: a file of certificates that is none.
     pub fn new(config: &Path, disk: Arc<dyn Disk>, create: bool, settings: &Settings) -> Result<Ldap> {
+        let audit = Arc::new(AuditFile::new(&config.join("log"), disk));
         Ok(Ldap {
             links: Links::new(settings)?,
             cache: Cache::new(settings.cache_size, settings.cache_fresh, settings.cache_stale),
@@ -119,7 +121,8 @@ impl Ldap {
             readying: Mutex::default(),
             create,
             primary_domain: settings.primary_domain.clone(),
-            changing: Mutex::new(Changing::new(AuditFile::new(&config.join("log"), disk))),
+            changing: Mutex::new(Changing::new(Arc::clone(&audit))),
+            audit,
             moving: RwLock::default(),
             passwords: Passwords::new(settings.hash_cost, settings.scram)?,
             check: settings.check,
@@ -400,6 +403,16 @@ impl Directory for Ldap {
     fn change(&self, actor: &Actor, plan: &mut dyn FnMut(&dyn View) -> Result<Plan>) -> Result<Revision> {
         self.ready()?;
         self.plan_and_change(actor, plan)
+    }
+
+    fn note(&self, actor: &Actor, events: &[Event]) -> Result<()> {
+        self.ready()?;
+        self.note_events(actor, events)
+    }
+
+    fn audited(&self, before: Option<u64>, limit: usize) -> Result<Vec<Entry>> {
+        let found = self.audit.before(before.unwrap_or(u64::MAX), limit);
+        found.map_err(|error| Error::Unavailable(error.to_string()))
     }
 
     fn passwords(&self) -> &Passwords {

@@ -59,7 +59,7 @@ on_every_back_end! {
     domains: a_new_directory domains_are_renamed domains_are_deleted;
     mail: mail_goes_where_it_should nothing_that_is_asked_for_is_a_pattern;
     passwords: passwords_change app_passwords;
-    rights: groups_and_privileges changes_are_noted;
+    rights: groups_and_privileges changes_are_noted what_is_no_change_is_noted;
     users: users_live what_is_taken_is_refused every_field_comes_back edits_conflict users_are_listed
         addresses_change_hands;
 }

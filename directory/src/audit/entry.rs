@@ -21,13 +21,14 @@ pub struct Event {
 
 impl Event {
     /// Something that was done as a whole.
-    pub(crate) fn new(action: &'static str, object: impl ToString) -> Event {
+    #[must_use]
+    pub fn new(action: &'static str, object: impl ToString) -> Event {
         Event { action, object: object.to_string(), fields: Vec::new() }
     }
 
     /// A field too, if it changed.
     #[must_use]
-    pub(crate) fn field(mut self, name: &'static str, before: impl Into<String>, after: impl Into<String>) -> Event {
+    pub fn field(mut self, name: &'static str, before: impl Into<String>, after: impl Into<String>) -> Event {
         let (before, after) = (before.into(), after.into());
         if before != after {
             self.fields.push((name, before, after));

@@ -113,18 +113,37 @@ impl AuditFile {
     /// # Errors
     /// The disk's. Lines that are none are passed over.
     pub fn last(&self, limit: usize) -> disk::Result<Vec<Entry>> {
+        self.before(u64::MAX, limit)
+    }
+
+    /// The same of those whose numbers are below `number`. Reads no file in which there is none of them, and no more files
+    /// than it takes.
+    ///
+    /// # Errors
+    /// The disk's. Lines that are none are passed over.
+    pub fn before(&self, mut number: u64, limit: usize) -> disk::Result<Vec<Entry>> {
         let mut found = Vec::new();
-        let older = self.turned()?.into_iter().map(|(_, path)| path);
-        for path in [self.path()].into_iter().chain(older) {
+        let turned = self.turned()?;
+        // The open file begins behind the last one that was turned over, and so does each of those.
+        let begins = turned.iter().map(|(last, _)| *last).chain([0]);
+        let paths = [self.path()].into_iter().chain(turned.iter().map(|(_, path)| path.clone()));
+        for (path, begin) in paths.zip(begins) {
+            if begin.saturating_add(1) >= number {
+                continue;
+            }
             let text = match self.disk.read(&path, 2 * self.max) {
                 Ok(text) => text,
                 Err(error) if error.is_not_found() => continue,
                 Err(error) => return Err(error),
             };
-            let lines = text.split(|octet| *octet == b'\n').rev();
-            found.extend(lines.filter_map(|line| serde_json::from_slice(line).ok()).take(limit - found.len()));
-            if found.len() >= limit {
-                break;
+            for line in text.split(|octet| *octet == b'\n').rev() {
+                if found.len() >= limit {
+                    return Ok(found);
+                }
+                // What is turned over meanwhile is seen twice, and said once.
+                let entry = serde_json::from_slice(line).ok().filter(|entry: &Entry| entry.number < number);
+                number = entry.as_ref().map_or(number, |entry| entry.number);
+                found.extend(entry);
             }
         }
         Ok(found)
@@ -232,6 +251,16 @@ mod tests {
         assert!(kept.windows(2).all(|two| two[0].0 > two[1].0));
         assert_eq!(numbers(&log.last(5).unwrap()), [100, 99, 98, 97, 96]);
         assert!(log.last(1000).unwrap().len() > 2 * KEPT_FILES);
+        // Page by page it is the same.
+        let (all, mut pages, mut number) = (log.last(1000).unwrap(), Vec::new(), u64::MAX);
+        loop {
+            let page = log.before(number, 7).unwrap();
+            let Some(last) = page.last() else { break };
+            number = last.number;
+            pages.extend(page);
+        }
+        assert_eq!(pages, all);
+        assert_eq!((numbers(&log.before(98, 2).unwrap()), log.before(1, 5).unwrap()), (vec![97, 96], vec![]));
         assert_eq!(numbers(&log.missing(&entries([98, 100, 101])).unwrap()), [101]);
     }
 

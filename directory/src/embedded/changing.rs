@@ -4,7 +4,7 @@ use super::Embedded;
 use super::moving::Moving;
 use super::row_format::Rewrite;
 use crate::actor::Actor;
-use crate::audit::Entry;
+use crate::audit::{Entry, Event};
 use crate::credentials::Credentials;
 use crate::domain::DomainName;
 use crate::error::Result;
@@ -61,12 +61,26 @@ impl Embedded {
             self.take(changes);
         }
         self.write_audit(&mut changing, entries);
-        // Changes are an administrator's and rare: the one that makes a dump due, at most once an hour, pays for it. The
-        // change itself is safe already, so a failed dump is only worth a line in the log.
+        self.maintain();
+        Ok(revision)
+    }
+
+    /// Entries of what is no change of a row: in the ledger first, as those of changes, and then in the file.
+    pub(super) fn note_events(&self, actor: &Actor, events: &[Event]) -> Result<()> {
+        let mut changing = self.changing.lock();
+        let entries = changing.outbox.entries(actor, events);
+        self.write(&mut changing, Rewrite::default(), &entries)?;
+        self.write_audit(&mut changing, entries);
+        self.maintain();
+        Ok(())
+    }
+
+    /// Changes are an administrator's and rare: the one that makes a dump due, at most once an hour, pays for it. The change
+    /// itself is safe already, so a failed dump is only worth a line in the log.
+    fn maintain(&self) {
         if let Err(error) = self.ledger.maintain() {
             tracing::error!(event = "directory.copy.failed", %error, "the safety copy could not be written");
         }
-        Ok(revision)
     }
 
     /// After a start: ends what a crash cut short.
@@ -159,7 +173,7 @@ impl Embedded {
 
 impl Outbox {
     /// The entries of what happens now.
-    fn entries(&self, actor: &Actor, events: &[crate::Event]) -> Vec<Entry> {
+    fn entries(&self, actor: &Actor, events: &[Event]) -> Vec<Entry> {
         (self.last + 1..).zip(events).map(|(number, event)| Entry::new(number, actor, event)).collect()
     }
 

@@ -2,8 +2,8 @@
 //! changes, so that a whole file can be tried before anything is written.
 
 use directory::{
-    Account, Actor, Address, Directory, Error, HashCost, Origin, Overlay, Passwords, Plan, Resolution, Result,
-    Revision, ScramCost, Secret, Surroundings, UserId, Verdict, View,
+    Account, Actor, Address, Directory, Entry, Error, Event, HashCost, Origin, Overlay, Passwords, Plan, Resolution,
+    Result, Revision, ScramCost, Secret, Surroundings, UserId, Verdict, View,
 };
 use parking_lot::Mutex;
 
@@ -66,6 +66,14 @@ impl Directory for Rehearsal<'_> {
             tried.changed.take(real, planned.changes, revision)
         })?;
         Ok(revision)
+    }
+
+    fn note(&self, _: &Actor, _: &[Event]) -> Result<()> {
+        Ok(())
+    }
+
+    fn audited(&self, _: Option<u64>, _: usize) -> Result<Vec<Entry>> {
+        Err(no_directory())
     }
 
     fn passwords(&self) -> &Passwords {

@@ -1,7 +1,7 @@
 //! What a crash, a full disk or a new start leaves of changes, and of what the audit log says about them.
 
 use super::*;
-use crate::{Alias, Entry, Member};
+use crate::{Alias, Entry, Event, Member};
 
 fn at(text: &str) -> Address {
     Address::parse(text).unwrap()
@@ -146,6 +146,35 @@ fn the_audit_log_says_what_has_happened() {
         domains.sort();
         assert_eq!(domains, made, "crash at {at}");
         assert_eq!(said("alias.create").len(), made.len());
+    }
+}
+
+/// Of what is no change, too: a crash leaves what was told and perhaps the next, in order.
+#[test]
+fn what_is_noted_stays_noted() {
+    const TOLD: [&str; 3] = ["one", "two", "three"];
+    let run = |disk: Arc<FaultyDisk>, dir: &Path| -> usize {
+        let Ok(directory) = open_on(disk, dir, true) else { return 0 };
+        let service = Service::new(&directory, Actor::operator(7));
+        let done =
+            TOLD.iter().take_while(|object| service.note(Event::new("api-token.create", object)).is_ok()).count();
+        let _ = directory.close();
+        done
+    };
+    let whole = Arc::new(FaultyDisk::new(Arc::new(RealDisk)));
+    assert_eq!(run(whole.clone(), tempfile::tempdir().unwrap().path()), TOLD.len());
+    for at in 1..=whole.changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Arc::new(FaultyDisk::new(Arc::new(RealDisk)));
+        disk.set_fault(Some(Fault::Crash { at, torn: 50 }));
+        let done = run(disk, dir.path());
+        let mut entries = open(dir.path()).audit().last(100).unwrap();
+        entries.reverse();
+        let noted: Vec<_> = entries.iter().filter(|entry| entry.action == "api-token.create").collect();
+        assert!((done..=done + 1).contains(&noted.len()), "crash at {at}: {done} of {noted:?}");
+        assert!(noted.iter().zip(TOLD).all(|(entry, object)| entry.object == object), "crash at {at}: {noted:?}");
+        let numbers: Vec<u64> = entries.iter().map(|entry| entry.number).collect();
+        assert_eq!(numbers, (1..=entries.len() as u64).collect::<Vec<_>>(), "crash at {at}");
     }
 }
 
