@@ -3,6 +3,7 @@
 //!
 //! A quota root is named like the mailbox at its top, so clients see it under the name they have for that mailbox.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use directory::{Actor, Service, UserId};
@@ -65,7 +66,8 @@ pub(crate) async fn set(
     // RFC 9208, 4.1.1: `()` takes all limits away. The root goes with them, and what it governed counts to the one above.
     let limits = Some(limits).filter(|limits| *limits != QuotaLimits::default());
     let (set, account) = (name.clone(), Arc::clone(&user.account));
-    context.blocking(move |server| set_limits(server, &account, &set, limits)).await?;
+    let from = context.connection.info().peer.ip();
+    context.blocking(move |server| set_limits(server, &account, from, &set, limits)).await?;
     if limits.is_some() {
         let usage = usage(context, name).await?;
         tell(context, &user.account, &usage);
@@ -74,10 +76,11 @@ pub(crate) async fn set(
 }
 
 /// The quota of a user's INBOX is the user's, and the directory has it, in megabytes: it is told of the new one first, so that
-/// after a crash in between the store follows it. Other roots are the store's alone.
+/// after a crash in between the store follows it. Other roots are the store's alone. `from` is where the administrator sits.
 fn set_limits(
     server: &Imap,
     account: &Account,
+    from: Option<IpAddr>,
     root: &MailboxName,
     limits: Option<QuotaLimits>,
 ) -> Result<(), CommandError> {
@@ -85,7 +88,7 @@ fn set_limits(
     let (Some(uid), Ok(admin)) = (owner, UserId::parse(&account.access.user)) else {
         return Ok(server.store.set_quota(root, limits)?);
     };
-    let service = Service::new(&*server.door.directory, Actor::user(&admin, account.access.admin, "imap", None));
+    let service = Service::new(&*server.door.directory, Actor::user(&admin, account.access.admin, "imap", from));
     server.store.change_quota(root, |now| {
         if now.is_none() && server.store.row(root).is_none() {
             return Err(no_root());
