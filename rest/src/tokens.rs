@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use directory::{Actor, Error, MAX_TEXT, Service, UserId};
+use directory::{Error, Event, MAX_TEXT, Service, UserId};
 use durable::disk::Disk;
 use mailstore::{MailboxName, Store};
 use parking_lot::Mutex;
@@ -83,6 +83,36 @@ pub struct Tokens {
     path: PathBuf,
     /// What is in the file; why it can't be read, if it can't.
     rows: Mutex<Result<Vec<Row>, String>>,
+    /// Held over a change: `rows` is not, because every request asks for it.
+    changing: Mutex<()>,
+}
+
+/// Writes into the audit log.
+type Note<'a> = &'a dyn Fn(Event) -> directory::Result<()>;
+
+/// What happens to a token.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Create,
+    Delete,
+}
+
+impl Deed {
+    /// As the audit log says it.
+    fn event(self, token: &Token) -> Event {
+        let expires = token.expires.map(|end| end.to_string()).unwrap_or_default();
+        let fields = [("id", &token.id), ("name", &token.name), ("expires", &expires)];
+        match self {
+            Deed::Create => {
+                let event = Event::new("api-token.create", &token.user);
+                fields.into_iter().fold(event, |event, (name, value)| event.field(name, "", value))
+            }
+            Deed::Delete => {
+                let event = Event::new("api-token.delete", &token.user);
+                fields.into_iter().fold(event, |event, (name, value)| event.field(name, value, ""))
+            }
+        }
+    }
 }
 
 impl Tokens {
@@ -98,7 +128,7 @@ impl Tokens {
         if let Err(error) = &rows {
             tracing::error!(event = "rest.tokens.unreadable", path = %path.display(), error);
         }
-        Tokens { disk, path, rows: Mutex::new(rows) }
+        Tokens { disk, path, rows: Mutex::new(rows), changing: Mutex::default() }
     }
 
     /// All of them, by user and name.
@@ -106,8 +136,7 @@ impl Tokens {
     /// # Errors
     /// They can't be read.
     pub fn list(&self) -> directory::Result<Vec<Token>> {
-        let rows = self.rows.lock();
-        let mut tokens: Vec<Token> = self.known(&rows)?.iter().map(Token::from).collect();
+        let mut tokens: Vec<Token> = self.known()?.iter().map(Token::from).collect();
         tokens.sort_by(|a, b| (&a.user, &a.name).cmp(&(&b.user, &b.name)));
         Ok(tokens)
     }
@@ -115,7 +144,7 @@ impl Tokens {
     /// Makes one at `now`, and gives its secret, which nobody will see again. Blocks.
     ///
     /// # Errors
-    /// A rule is broken; there is no such user; the name is taken; the file can't be written.
+    /// A rule is broken; there is no such user; the name is taken; the audit log or the file can't be written.
     pub fn create(
         &self,
         new: &NewToken,
@@ -127,24 +156,29 @@ impl Tokens {
         let missing = || Error::NoUser(new.user.to_string());
         service.directory().account(&new.user)?.ok_or_else(missing)?;
         let inbox = inbox_id(store, &new.user).ok_or_else(missing)?;
-        let made = self.add(new, inbox, now)?;
+        let made = self.add(new, inbox, now, &|event| service.note(event))?;
         let (by, user, name, id) = (service.actor().name(), &new.user, &new.name, &made.0.id);
         tracing::info!(event = "rest.token.created", by, %user, name = ?name, id);
         Ok(made)
     }
 
-    fn add(&self, new: &NewToken, inbox: String, now: u64) -> directory::Result<(Token, Zeroizing<String>)> {
-        let mut rows = self.rows.lock();
-        let known = self.known(&rows)?;
-        if known.iter().any(|row| row.user == new.user && row.name == new.name) {
+    fn add(
+        &self,
+        new: &NewToken,
+        inbox: String,
+        now: u64,
+        note: Note<'_>,
+    ) -> directory::Result<(Token, Zeroizing<String>)> {
+        let _alone = self.changing.lock();
+        let mut rows = self.known()?;
+        if rows.iter().any(|row| row.user == new.user && row.name == new.name) {
             return Err(Error::exists("name", &new.name, format!("a token of {}", new.user)));
         }
         // Those that are over make room.
-        let mut kept: Vec<Row> = known.to_vec();
-        if kept.len() >= MOST {
-            kept.retain(|row| row.expires.is_none_or(|end| end > now));
+        if rows.len() >= MOST {
+            rows.retain(|row| row.expires.is_none_or(|end| end > now));
         }
-        if kept.len() >= MOST {
+        if rows.len() >= MOST {
             return Err(Error::rule("name", &new.name, "there are 10000 tokens: delete some first"));
         }
         let random = |error: getrandom::Error| Error::Unavailable(error.to_string());
@@ -160,27 +194,45 @@ impl Tokens {
             hash: secrets::hash(&secret).to_hex().to_string(),
         };
         let token = Token::from(&row);
-        kept.push(row);
-        self.write(&kept)?;
-        *rows = Ok(kept);
+        rows.push(row);
+        self.change(rows, note, &token, [Deed::Create, Deed::Delete])?;
         Ok((token, secret))
     }
 
-    /// Deletes one; whether it was there. Blocks.
+    /// Deletes one, and gives what it was; nothing if there is none. Blocks.
     ///
     /// # Errors
-    /// The file can't be written; the token is still good then.
-    pub fn delete(&self, id: &str, actor: &Actor) -> directory::Result<Option<Token>> {
-        let mut rows = self.rows.lock();
-        let known = self.known(&rows)?;
-        let Some(at) = known.iter().position(|row| row.id == id) else { return Ok(None) };
-        let mut kept = known.to_vec();
-        let gone = kept.remove(at);
-        self.write(&kept)?;
-        *rows = Ok(kept);
-        let (by, user, name) = (actor.name(), &gone.user, &gone.name);
-        tracing::info!(event = "rest.token.deleted", by, %user, name = ?name, id);
-        Ok(Some(Token::from(&gone)))
+    /// The audit log or the file can't be written; the token is still good then.
+    pub fn delete(&self, id: &str, service: &Service<'_>) -> directory::Result<Option<Token>> {
+        let gone = self.remove(id, &|event| service.note(event))?;
+        if let Some(Token { id, name, user, .. }) = &gone {
+            tracing::info!(event = "rest.token.deleted", by = service.actor().name(), %user, name = ?name, id);
+        }
+        Ok(gone)
+    }
+
+    fn remove(&self, id: &str, note: Note<'_>) -> directory::Result<Option<Token>> {
+        let _alone = self.changing.lock();
+        let mut rows = self.known()?;
+        let Some(at) = rows.iter().position(|row| row.id == id) else { return Ok(None) };
+        let gone = Token::from(&rows.remove(at));
+        self.change(rows, note, &gone, [Deed::Delete, Deed::Create])?;
+        Ok(Some(gone))
+    }
+
+    /// Puts `rows` in place of what is there. The audit log says so first: whatever ends the server in between, no token comes
+    /// or goes without an entry. Where the file can't be written an entry to the contrary follows.
+    fn change(&self, rows: Vec<Row>, note: Note<'_>, token: &Token, deeds: [Deed; 2]) -> directory::Result<()> {
+        let [done, undone] = deeds.map(|deed| deed.event(token));
+        note(done)?;
+        if let Err(error) = self.write(&rows) {
+            if let Err(error) = note(undone) {
+                tracing::error!(event = "directory.audit.failed", %error, id = token.id, "a token is what it was");
+            }
+            return Err(error);
+        }
+        *self.rows.lock() = Ok(rows);
+        Ok(())
     }
 
     /// The token with this secret, if it is good at `now`. Compares hashes: how long it takes tells nothing of a secret.
@@ -196,11 +248,9 @@ impl Tokens {
         row.expires.is_none_or(|end| end > now).then(|| row.clone())
     }
 
-    fn known<'a>(&self, rows: &'a Result<Vec<Row>, String>) -> directory::Result<&'a [Row]> {
-        match rows {
-            Ok(rows) => Ok(rows),
-            Err(error) => Err(Error::Corrupt { key: self.path.display().to_string(), what: error.clone() }),
-        }
+    fn known(&self) -> directory::Result<Vec<Row>> {
+        let corrupt = |what: String| Error::Corrupt { key: self.path.display().to_string(), what };
+        self.rows.lock().clone().map_err(corrupt)
     }
 
     fn write(&self, rows: &[Row]) -> directory::Result<()> {
@@ -232,66 +282,4 @@ fn check(new: &NewToken, now: u64) -> directory::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use durable::disk::RealDisk;
-
-    use super::*;
-
-    fn new(name: &str, expires: Option<u64>) -> NewToken {
-        NewToken { name: name.into(), user: UserId::admin(), expires }
-    }
-
-    fn found(tokens: &Tokens, secret: &str, now: u64) -> Option<Token> {
-        tokens.row(secret, now).as_ref().map(Token::from)
-    }
-
-    #[test]
-    fn kept_as_hashes_until_they_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let open = || Tokens::open(Arc::new(RealDisk), dir.path());
-        let tokens = open();
-        let (token, secret) = tokens.add(&new("backup", Some(2000)), "1".into(), 1000).unwrap();
-        let (lasting, other) = tokens.add(&new("monitor", None), "1".into(), 1000).unwrap();
-        assert!(matches!(tokens.add(&new("backup", None), "1".into(), 1000), Err(Error::Exists { field: "name", .. })));
-        let tokens = open();
-        assert_eq!(tokens.list().unwrap(), [token.clone(), lasting.clone()]);
-        assert_eq!(found(&tokens, &secret, 1999), Some(token.clone()));
-        assert_eq!(found(&tokens, &secret, 2000), None);
-        assert_eq!(found(&tokens, &other, u64::MAX), Some(lasting));
-        assert_eq!(found(&tokens, "", 0), None);
-        let file = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
-        assert!(file.contains("backup") && !file.contains(&*secret) && !file.contains(&secret[PREFIX.len()..]));
-        assert_eq!(tokens.delete("nobody", &Actor::server()).unwrap(), None);
-        assert_eq!(tokens.delete(&token.id, &Actor::server()).unwrap(), Some(token));
-        assert_eq!(found(&open(), &secret, 1999), None);
-    }
-
-    #[test]
-    fn rules() {
-        let long = "x".repeat(257);
-        for (name, expires, field) in [
-            ("", None, "name"),
-            (" x", None, "name"),
-            ("a\nb", None, "name"),
-            (&long, None, "name"),
-            ("x", Some(1000), "expires"),
-            ("x", Some(1001 + MAX_LIFE), "expires"),
-        ] {
-            let error = check(&new(name, expires), 1000).unwrap_err();
-            assert_eq!((error.code(), error.field().as_deref()), ("rule", Some(field)), "{name:?} {expires:?}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(FILE);
-        std::fs::write(&path, "[{\"id\":").unwrap();
-        let tokens = Tokens::open(Arc::new(RealDisk), dir.path());
-        assert!(matches!(tokens.add(&new("x", None), "1".into(), 0), Err(Error::Corrupt { .. })));
-        assert!(
-            tokens.list().is_err() && tokens.delete("x", &Actor::server()).is_err() && found(&tokens, "x", 0).is_none()
-        );
-        assert_eq!(std::fs::read(&path).unwrap(), b"[{\"id\":");
-    }
-}
+mod tests;

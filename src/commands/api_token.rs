@@ -91,7 +91,7 @@ fn list(as_json: bool, services: &Services, console: &mut dyn Console) -> Result
 
 fn delete(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<(), CommandError> {
     let id = matches.get_one::<String>("ID").cloned().unwrap_or_default();
-    match services.api_tokens.delete(&id, services.operator().actor())? {
+    match services.api_tokens.delete(&id, &services.operator())? {
         Some(token) => Ok(console.out(&format!("token {} of {} is good no more", token.name, token.user))?),
         None => Err(CommandError::Missing(format!("there is no token {id}"))),
     }

@@ -1,10 +1,13 @@
 //! Who did what from where is in the audit log; no secret is in any log.
 
+use std::io::{Read, Write};
+
 use harness::PASSWORD;
+use harness::transcript::Protocol;
 use serde_json::{Value, json};
 
-use crate::client::Site;
-use crate::limits::{BALANCED, ask, from_elsewhere};
+use crate::client::{Site, connect};
+use crate::limits::{BALANCED, ask, elsewhere, from_elsewhere};
 
 #[test]
 fn changes_are_written_down_and_secrets_are_not() {
@@ -58,6 +61,9 @@ fn changes_are_written_down_and_secrets_are_not() {
     let lost = secret(&json!("angt_sixth-Secret-6"));
     ask(&mut socket, &[&format!("Authorization: Bearer {lost}")], "GET", "/api/v1/users", "").is(401);
     drop(socket);
+    set_quota(&site);
+    // A command comes from this machine.
+    site.home.must_run(&["api-token", "create", "nightly", "--user", "joe"], b"");
 
     let (log, audit) = site.stop(&[]);
     assert!(log.contains("rest.request.finished"), "the requests are there: {log}");
@@ -68,11 +74,23 @@ fn changes_are_written_down_and_secrets_are_not() {
     let entries: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let rest: Vec<&Value> = entries.iter().filter(|entry| entry["via"] == "rest").collect();
     assert!(rest.iter().all(|entry| entry["from"] == "192.0.2.7" && entry["time"].as_u64() > Some(0)), "{rest:?}");
+    let by = |via: &str| entries.iter().filter(|entry| entry["via"] == via).cloned().collect::<Vec<_>>();
+    let imap = by("imap");
+    assert!(imap.len() == 1 && imap[0]["from"] == "192.0.2.7" && imap[0]["who"] == "admin", "{imap:?}");
+    assert_eq!((&imap[0]["action"], &imap[0]["object"]), (&"user.update".into(), &"joe".into()));
+    let told = by("command").pop().expect("the last one");
+    assert_eq!(
+        (&told["action"], &told["object"], &told["from"]),
+        (&"api-token.create".into(), &"joe".into(), &Value::Null)
+    );
+    assert_eq!(told["fields"][1], json!(["name", "", "nightly"]));
     for (who, role, action, object) in [
         ("admin", "administrator", "user.create", "ann"),
         ("admin", "administrator", "user.update", "ann"),
         ("admin", "administrator", "user.password", "ann"),
         ("admin", "administrator", "user.delete", "ann"),
+        ("admin", "administrator", "api-token.create", "ann"),
+        ("admin", "administrator", "api-token.delete", "ann"),
         ("joe", "user", "user.update", "joe"),
     ] {
         let fits = |entry: &&&Value| {
@@ -81,4 +99,14 @@ fn changes_are_written_down_and_secrets_are_not() {
         };
         assert!(rest.iter().any(|entry| fits(&entry)), "{who} {action} {object}: {rest:#?}");
     }
+}
+
+/// Over IMAP, from elsewhere.
+fn set_quota(site: &Site) {
+    let mut socket = connect(site.server.address(Protocol::Imap));
+    let lines = format!("a LOGIN admin {PASSWORD}\r\nb SETQUOTA user/joe (STORAGE 10240)\r\nc LOGOUT\r\n");
+    socket.write_all(&[elsewhere(true), lines.into_bytes()].concat()).expect("sent");
+    let mut said = String::new();
+    socket.read_to_string(&mut said).expect("text to its end");
+    assert!(said.contains("\r\nb OK "), "{said}");
 }

@@ -4,10 +4,10 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use harness::{PASSWORD, await_until};
+use harness::{Home, PASSWORD, await_until};
 use serde_json::{Value, json};
 
-use crate::client::{Reply, Site, address, connect, request, token};
+use crate::client::{PROGRAM, Reply, Site, address, connect, request, token};
 
 #[test]
 fn with_tokens_that_a_command_makes() {
@@ -134,5 +134,38 @@ fn who_is_not_welcome_is_shown_out() {
         site.ask("POST", "/api/v1/domain-deletions", r#"{"domains": [{"name": "example.net"}], "cascade": true}"#);
     assert_eq!(gone.is(200), json!({"users": ["sue"]}));
     await_until("the session ends", || imap.must("NOOP").is_err());
+    site.stop(&[]);
+}
+
+/// Tokens are in a backup, as hashes, and good again on another machine that is made of it.
+#[test]
+fn tokens_come_back_with_a_backup() {
+    let site = Site::new(&[]);
+    let (joes, saved) = (token(&site.home, "joe"), site.home.path().join("saved"));
+    site.home.must_run(&["backup", saved.to_str().expect("text")], b"");
+    let kept = std::fs::read_to_string(saved.join("config/api-tokens.json")).expect("it is in the backup");
+    assert!(!kept.contains(&joes) && kept.matches("\"hash\"").count() == 2, "{kept}");
+    // What was taken back since is what it was.
+    let tokens = site.ask("GET", "/api/v1/tokens", "").is(200);
+    let joes_own = tokens["items"].as_array().expect("a list").iter().find(|token| token["user"] == "joe");
+    let id = joes_own.expect("it is listed")["id"].as_str().expect("an ID").to_owned();
+    site.ask("DELETE", &format!("/api/v1/tokens/{id}"), "").is(204);
+    site.ask_as(&joes, "GET", "/api/v1/session", "").problem(401, "unauthorized");
+
+    let other = Home::new(PROGRAM, &["http.listen = [\"127.0.0.1:0\"]"]);
+    for (from, to) in [("config", other.config_dir()), ("spool/default", other.spool())] {
+        std::fs::create_dir_all(&to).expect("a directory");
+        let copied = Command::new("cp").arg("-a").args([saved.join(from).join("."), to]).status().expect("cp runs");
+        assert!(copied.success());
+    }
+    other.must_run(&["ctl_mboxlist", "-r"], b"");
+    let server = other.start();
+    let bearer = format!("Authorization: Bearer {joes}");
+    let mut socket = connect(address(&other, "http"));
+    socket.write_all(request(&[&bearer], "GET", "/api/v1/session", "").as_bytes()).expect("sent");
+    assert_eq!(Reply::read(&mut socket).is(200)["user"], "joe");
+    drop(socket);
+    server.stop(&[]);
+    other.check_store();
     site.stop(&[]);
 }

@@ -91,7 +91,7 @@ pub(super) async fn create(caller: Caller, Body(new): Body<TokenRequest>) -> Res
 )]
 pub(super) async fn delete(caller: Caller, Name(id): Name) -> Result<StatusCode, Problem> {
     caller.require_admin("take a token back")?;
-    let deleted = caller.run(move |shared, service| Ok(shared.tokens.delete(&id, service.actor())?)).await?;
+    let deleted = caller.run(move |shared, service| Ok(shared.tokens.delete(&id, service)?)).await?;
     match deleted {
         Some(_) => Ok(StatusCode::NO_CONTENT),
         None => Err(Problem::missing("no-token", "there is no token of that ID").of("id")),
