@@ -11,7 +11,6 @@ mod config;
 mod failure;
 mod logging;
 mod metrics;
-mod notices;
 mod notify;
 mod output;
 mod owner;

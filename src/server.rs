@@ -35,7 +35,6 @@ use crate::config::options::{BareLineEnds, Deletion, Heal};
 use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::metrics::{self, Metrics};
-use crate::notices;
 use crate::notify::notify;
 use crate::privileges;
 use crate::services::{Services, leave};
@@ -113,7 +112,7 @@ async fn serve(start: Start, services: Arc<Services>) -> Result<(), Failure> {
     // Only now: a start that fails on the way must not make a password that nobody gets to see.
     let first = first_start::begin(&services)?;
     announce::listening(&config, &listeners)?;
-    notices::read_again(&services.sessions, &config.config_dir());
+    login::notices::read_again(&services.sessions, &config.config_dir());
     let mut live = reload::Live {
         config,
         caller,

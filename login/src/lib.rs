@@ -5,7 +5,7 @@
 //!   a connection (AUTHENTICATE, AUTH).
 //! - [`Failures`] takes what came of an attempt: it logs it, counts it, and leaves a failed one without an answer for a while.
 //!
-//! Each attempt is noted in the directory's history of logins.
+//! Each attempt is noted in the directory's history of logins. [`notices`] are what administrators tell whoever comes.
 //!
 //! What the client is told is the protocol's business, but for one rule: a wrong password, a user who does not exist and a
 //! user who may not act as another are one answer, [`Failure::Refused`], at the same time after the question.
@@ -16,6 +16,7 @@ mod door;
 mod exchange;
 mod failures;
 mod name;
+pub mod notices;
 mod password;
 
 pub use certificate::NamedBy;

@@ -1,13 +1,13 @@
 //! `angarium lockout`: keeps users out, and lets them in again.
 
 use clap::ArgMatches;
+use login::notices::{Kind, Running};
 use tools::{Console, Exit};
 
 use super::motd::{show_or_set, with_arguments};
 use super::{Command, Run, StoreCommand};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::notices::Kind;
 use crate::services::Services;
 
 pub(super) const COMMAND: Command =
@@ -28,7 +28,8 @@ fn spec() -> clap::Command {
 
 fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
     let config_dir = services.store.layout().config().to_owned();
-    show_or_set(Kind::Lockout, matches, &config_dir, Some(&services.sessions), console)
+    let running = Running { sessions: &services.sessions, service: &services.operator() };
+    show_or_set(Kind::Lockout, matches, &config_dir, Some(running), console)
 }
 
 fn alone(matches: &ArgMatches, config: &Config, console: &mut dyn Console) -> Result<Exit, Failure> {

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches};
+use login::notices::{Kind, Running, Untold};
 use tools::{Console, Exit};
-use wire::Sessions;
-use wire::notices::{LONGEST, Notice};
+use wire::notices::Notice;
 
 use super::{Command, Run, StoreCommand};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::notices::Kind;
 use crate::services::Services;
 
 pub(super) const COMMAND: Command =
@@ -33,7 +32,8 @@ fn spec() -> clap::Command {
 
 fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> Result<Exit, Failure> {
     let config_dir = services.store.layout().config().to_owned();
-    show_or_set(Kind::Motd, matches, &config_dir, Some(&services.sessions), console)
+    let running = Running { sessions: &services.sessions, service: &services.operator() };
+    show_or_set(Kind::Motd, matches, &config_dir, Some(running), console)
 }
 
 fn alone(matches: &ArgMatches, config: &Config, console: &mut dyn Console) -> Result<Exit, Failure> {
@@ -47,63 +47,29 @@ pub(super) fn with_arguments(command: clap::Command) -> clap::Command {
         .arg(Arg::new("clear").long("clear").action(ArgAction::SetTrue).conflicts_with("message").help("Take it away"))
 }
 
-/// Does what the arguments say, in the running server (with its sessions) or without one.
+/// Does what the arguments say, in the running server or without one.
 pub(super) fn show_or_set(
     kind: Kind,
     matches: &ArgMatches,
     config_dir: &Path,
-    sessions: Option<&Sessions>,
+    running: Option<Running<'_>>,
     console: &mut dyn Console,
 ) -> Result<Exit, Failure> {
     let message = matches.get_one::<String>("message");
-    let file = kind.file(config_dir);
-    let unable = |problem: std::io::Error| Failure::new(Exit::Io, format!("{}: {problem}", file.display()));
+    let unread = |problem: std::io::Error| Failure::new(Exit::Io, problem);
     if message.is_none() && !matches.get_flag("clear") {
-        let said = match kind.read(config_dir).map_err(unable)? {
-            Some(notice) => notice.text().to_owned(),
-            None => "none".to_owned(),
-        };
-        console.out(&said).map_err(|problem| Failure::new(Exit::Io, problem))?;
+        let unable = |problem| Failure::new(Exit::Io, format!("{}: {problem}", kind.file(config_dir).display()));
+        let notice = kind.read(config_dir).map_err(unable)?;
+        console.out(notice.as_ref().map_or("none", Notice::text)).map_err(unread)?;
         return Ok(Exit::Ok);
     }
-    let notice = message.map(|text| notice(text)).transpose()?;
-    kind.write(config_dir, message.map(String::as_str)).map_err(unable)?;
-    let ended = sessions.map_or(0, |sessions| kind.put_in_force(sessions, notice));
+    let untold = |problem| match problem {
+        Untold::Notice(_) => Failure::new(Exit::Usage, problem),
+        Untold::File { .. } => Failure::new(Exit::Io, problem),
+    };
+    let ended = kind.tell(config_dir, running, message.map(String::as_str)).map_err(untold)?;
     if ended > 0 {
-        console.out(&format!("{ended} sessions ended")).map_err(|problem| Failure::new(Exit::Io, problem))?;
+        console.out(&format!("{ended} sessions ended")).map_err(unread)?;
     }
     Ok(Exit::Ok)
-}
-
-/// What an administrator typed, if clients can be told all of it.
-fn notice(text: &str) -> Result<Notice, Failure> {
-    let wrong = |what: &str| Failure::new(Exit::Usage, format!("the message {what}"));
-    if text.chars().any(char::is_control) {
-        return Err(wrong("must be one line of text"));
-    }
-    let notice = Notice::new(text).ok_or_else(|| wrong("is empty"))?;
-    if notice.text().len() == LONGEST {
-        return Err(wrong(&format!("is longer than {} characters", LONGEST - 1)));
-    }
-    Ok(notice)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages() {
-        let check = |text: &str, expected: Option<&str>| {
-            assert_eq!(notice(text).ok().as_ref().map(Notice::text), expected, "{text:?}");
-        };
-        check("Back at noon", Some("Back at noon"));
-        check("Größe", Some("Grosse"));
-        check("two\nlines", None);
-        check("a\r\n* BYE", None);
-        check("", None);
-        check("  ", None);
-        check(&"x".repeat(399), Some(&"x".repeat(399)));
-        check(&"x".repeat(400), None);
-    }
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use admin::control::{Called, Client, Input, Request};
 use clap::{Arg, ArgAction, ArgMatches};
+use login::notices::Kind;
 use mailstore::disk::RealDisk;
 use serde_json::json;
 use tools::scrub::State;
@@ -25,7 +26,6 @@ use wire::notices::Notice;
 use super::{Caller, Command, Run};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::notices::Kind;
 use crate::terminal;
 
 pub(super) const COMMAND: Command = Command { spec, links: &[], run: Run::Here(run) };

@@ -15,7 +15,6 @@ use crate::commands::Caller;
 use crate::config::{Config, Directory, SectionValues, Tls};
 use crate::failure::Failure;
 use crate::logging::Logging;
-use crate::notices;
 use crate::tokens::Tokens;
 
 /// Options that take effect at once: new connections get new limits, new handshakes new certificates.
@@ -75,7 +74,7 @@ pub(super) struct Live {
 impl Live {
     /// Reads everything again. An error leaves what is in effect as it is: all of the configuration, or all certificates.
     pub(super) fn reload(&mut self) {
-        notices::read_again(&self.sessions, &self.config.config_dir());
+        login::notices::read_again(&self.sessions, &self.config.config_dir());
         let taken = self.caller.config().and_then(|config| self.take(config));
         if let Err(problem) = taken {
             error!(event = "config.kept", error = %problem);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Octets of a notice: with `-ERR [SYS/TEMP] ` before it the line stays below the 512 octets that a POP3 or LMTP reply
+/// Characters of a notice, of an octet each: with `-ERR [SYS/TEMP] ` before it the line stays below the 512 octets that a POP3 or LMTP reply
 /// may have (RFC 2449, 4; RFC 5321, 4.5.3.1.5).
 pub const LONGEST: usize = 400;
 
@@ -22,7 +22,23 @@ impl Notice {
     /// `?`; what is too long is cut. `None` where nothing is left.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        text.lines().map(line).find(|line| !line.is_empty()).map(|line| Self(line.into()))
+        text.lines().map(|text| line(text, LONGEST)).find(|line| !line.is_empty()).map(|line| Self(line.into()))
+    }
+
+    /// What an administrator has typed, if clients can be told all of it.
+    ///
+    /// # Errors
+    /// What they could not be told.
+    pub fn whole(text: &str) -> Result<Self, NoticeError> {
+        if text.chars().any(char::is_control) {
+            return Err(NoticeError::Lines);
+        }
+        // One more than is told: what is cut has been longer.
+        match line(text, LONGEST + 1) {
+            line if line.is_empty() => Err(NoticeError::Empty),
+            line if line.len() > LONGEST => Err(NoticeError::Long),
+            line => Ok(Self(line.into())),
+        }
     }
 
     /// The text.
@@ -30,6 +46,20 @@ impl Notice {
     pub fn text(&self) -> &str {
         &self.0
     }
+}
+
+/// Why a text is no notice as it stands. What goes before it is what the text is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoticeError {
+    /// It has control characters in it.
+    #[error("must be one line of text")]
+    Lines,
+    /// There is nothing in it.
+    #[error("is empty")]
+    Empty,
+    /// It has more than [`LONGEST`] characters.
+    #[error("is longer than {LONGEST} characters")]
+    Long,
 }
 
 /// What is in force now.
@@ -41,8 +71,8 @@ pub(crate) struct Notices {
     pub(crate) lockout: Option<Notice>,
 }
 
-/// A line without what a protocol could take for something else.
-fn line(text: &str) -> String {
+/// A line without what a protocol could take for something else, cut after `most` octets.
+fn line(text: &str, most: usize) -> String {
     let mut line = String::new();
     for c in text.nfkd().filter(|c| !is_combining_mark(*c)) {
         match ascii(c) {
@@ -50,11 +80,11 @@ fn line(text: &str) -> String {
             "" => line.push(c),
             other => line.push_str(other),
         }
-        if line.len() >= LONGEST {
+        if line.len() >= most {
             break;
         }
     }
-    line.truncate(LONGEST);
+    line.truncate(most);
     line.trim_start_matches(['[', ' ']).trim_end().to_owned()
 }
 
@@ -109,5 +139,30 @@ mod tests {
             let notice = Notice::new(&text).expect("there is text");
             assert!((LONGEST - 1..=LONGEST).contains(&notice.text().len()), "{}", notice.text().len());
         }
+    }
+
+    #[test]
+    fn what_is_typed_is_told_whole_or_not_at_all() {
+        let check = |text: &str, expected: Result<&str, NoticeError>| {
+            assert_eq!(Notice::whole(text).as_ref().map(Notice::text), expected.as_ref().map(|text| *text), "{text:?}");
+        };
+        let (fits, sharp) = ("x".repeat(LONGEST), "s".repeat(LONGEST));
+        check("Back at noon", Ok("Back at noon"));
+        check("Größe", Ok("Grosse"));
+        for lines in ["two\nlines", "a\r\n* BYE", "a\u{85}b", "x\n"] {
+            check(lines, Err(NoticeError::Lines));
+        }
+        check("", Err(NoticeError::Empty));
+        check("  ", Err(NoticeError::Empty));
+        check("[[", Err(NoticeError::Empty));
+        check(&fits, Ok(&fits));
+        check(&format!(" [{fits}  "), Err(NoticeError::Long));
+        check(&format!("{fits}  "), Ok(&fits));
+        check(&format!("{fits}y"), Err(NoticeError::Long));
+        check(&"ß".repeat(LONGEST / 2), Ok(&sharp));
+        check(&"ß".repeat(LONGEST / 2 + 1), Err(NoticeError::Long));
+        check(&format!("{}€", &fits[2..]), Err(NoticeError::Long));
+        check(&format!("{}€", &fits[3..]), Ok(&format!("{}EUR", &fits[3..])));
+        check(&"x".repeat(100_000), Err(NoticeError::Long));
     }
 }
