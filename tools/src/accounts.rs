@@ -18,12 +18,14 @@
 
 mod quota;
 
-use directory::{Credentials, Directory, DomainName, Privileges, Revision, Secret, Service, User, UserId, UserState};
+use directory::{
+    Address, Credentials, Directory, DomainName, Privileges, Revision, Secret, Service, User, UserId, UserState,
+};
 use mailstore::{Access, CreateOptions, Error, MailboxName, Store};
 
 use self::quota::limits;
 pub use self::quota::{Followed, follow_row, follow_rows};
-pub(crate) use self::quota::{follow_some, is_followed};
+pub(crate) use self::quota::{follow_some, follow_user, is_followed};
 use crate::error::CommandError;
 
 /// Makes a user with everything that belongs to one. Nobody can log in before all is there; after a crash in between, the
@@ -156,6 +158,42 @@ pub fn delete_user<D: Directory + ?Sized>(
 ) -> Result<(), CommandError> {
     service.begin_user_deletion(uid, expected)?;
     finish_deletion(store, service, uid)
+}
+
+/// What would go with a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// Aliases that would have no owner or no member left: they go too.
+    pub vanishing: Vec<Address>,
+    /// Aliases that the user would be taken out of.
+    pub left: Vec<Address>,
+}
+
+/// What [`delete_user`] would do, if it would.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn preview_deletion<D: Directory + ?Sized>(
+    service: &Service<'_, D>,
+    uid: &UserId,
+) -> Result<Deletion, CommandError> {
+    require_deletable(service, uid)?;
+    let vanishing = service.vanishing_with(uid)?;
+    let named = service.aliases_of(uid)?.into_iter().map(|alias| alias.address.clone());
+    let left = named.filter(|address| !vanishing.contains(address)).collect();
+    Ok(Deletion { vanishing, left })
+}
+
+/// Refuses if there is no such user, or none who may be deleted.
+///
+/// # Errors
+/// [`CommandError`].
+pub fn require_deletable<D: Directory + ?Sized>(service: &Service<'_, D>, uid: &UserId) -> Result<(), CommandError> {
+    if *uid == UserId::admin() {
+        return Err(directory::Error::protected("uid", uid, "the user admin can't be deleted").into());
+    }
+    service.user(uid)?.ok_or_else(|| directory::Error::NoUser(uid.to_string()))?;
+    Ok(())
 }
 
 /// Deletes domains: all of them are marked, or none; then each goes with its users and aliases. Without `cascade` they must

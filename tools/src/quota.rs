@@ -1,12 +1,13 @@
 //! Quotas: what users may store and do store, and putting right what is counted wrongly.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use directory::{Directory, Service, UserId};
+use directory::{Directory, Service, User, UserId};
 use mailstore::{MailboxName, QuotaFinding, QuotaRepair, QuotaUsage, QuotaUsed, STORAGE_UNIT, Store};
 use serde_json::{Value, json};
 
-use crate::accounts::{Followed, follow_rows};
+use crate::accounts::{Followed, follow_rows, follow_user};
 use crate::error::CommandError;
 use crate::{Console, Exit, Progress};
 
@@ -85,6 +86,57 @@ fn follow<D: Directory + ?Sized>(
     }
 }
 
+/// Something that [`recount`] has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// A word for its kind, as `--json` has it.
+    pub kind: &'static str,
+    /// What it is, for people.
+    pub text: String,
+    /// Whether it is left for another tool, which none but `reconstruct` is.
+    pub is_open: bool,
+}
+
+/// What `quota -f` does, for a few users by name: their limits are what the directory says, and their roots count what their
+/// mailboxes use. Reads the index header of each of their mailboxes. Blocks.
+///
+/// # Errors
+/// [`CommandError`]; what was found until then is put right.
+pub fn recount<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    users: &[&User],
+    dry_run: bool,
+) -> Result<Vec<Found>, CommandError> {
+    let mut all = Vec::new();
+    for user in users {
+        let followed = follow_user(store, service, user, dry_run)?;
+        all.extend(followed.map(|followed| Found { kind: "limit", text: followed.to_string(), is_open: false }));
+    }
+    let names: HashSet<String> = users.iter().map(|user| user.uid.to_string()).collect();
+    if names.is_empty() {
+        return Ok(all);
+    }
+    let wanted = QuotaRepair { users: names, dry_run, ..QuotaRepair::default() };
+    store.repair_quotas(&wanted, &mut |_| true, &mut |finding| {
+        all.push(Found { kind: kind(finding), text: finding.to_string(), is_open: finding.is_open() });
+        true
+    })?;
+    Ok(all)
+}
+
+/// A word for what was found.
+fn kind(finding: &QuotaFinding) -> &'static str {
+    match finding {
+        QuotaFinding::Root { .. } => "root",
+        QuotaFinding::Usage { .. } => "usage",
+        QuotaFinding::Removed { .. } => "removed",
+        QuotaFinding::Counters { .. } => "counters",
+        QuotaFinding::File { .. } => "file",
+        _ => "other",
+    }
+}
+
 impl QuotaRequest {
     fn covers(&self, root: &str) -> bool {
         self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| root.starts_with(prefix.as_str()))
@@ -110,7 +162,8 @@ fn repair(store: &Store, request: &QuotaRequest, console: &mut dyn Console) -> R
         let line = if request.json { finding_json(finding).to_string() } else { finding.to_string() };
         console.borrow_mut().out(&line).map_err(|problem| unread = Some(problem)).is_ok()
     };
-    store.repair_quotas(&QuotaRepair { prefixes, dry_run, deep, usage_only: false }, &mut progress, &mut tell)?;
+    let wanted = QuotaRepair { prefixes, dry_run, deep, ..QuotaRepair::default() };
+    store.repair_quotas(&wanted, &mut progress, &mut tell)?;
     match gone.or(unread) {
         Some(problem) => Err(problem.into()),
         None if left => Ok(Exit::Found),
@@ -172,22 +225,22 @@ fn followed_json(followed: &Followed) -> Value {
 fn finding_json(finding: &QuotaFinding) -> Value {
     let used = |used: &QuotaUsed| json!({"bytes": used.bytes, "messages": used.messages});
     let name = |name: &Option<MailboxName>| name.as_ref().map(|name| name.to_string());
-    match finding {
+    let mut object = match finding {
         QuotaFinding::Root { mailbox, was, now } => {
-            json!({"finding": "root", "mailbox": mailbox.as_str(), "was": name(was), "now": name(now)})
+            json!({"mailbox": mailbox.as_str(), "was": name(was), "now": name(now)})
         }
-        QuotaFinding::Usage { root, was, now } => {
-            json!({"finding": "usage", "root": root.as_str(), "was": used(was), "now": used(now)})
-        }
-        QuotaFinding::Removed { root } => json!({"finding": "removed", "root": root}),
+        QuotaFinding::Usage { root, was, now } => json!({"root": root.as_str(), "was": used(was), "now": used(now)}),
+        QuotaFinding::Removed { root } => json!({"root": root}),
         QuotaFinding::Counters { mailbox, was, now } => {
-            json!({"finding": "counters", "mailbox": mailbox.as_str(), "was": used(was), "now": used(now)})
+            json!({"mailbox": mailbox.as_str(), "was": used(was), "now": used(now)})
         }
         QuotaFinding::File { mailbox, uid, record, file } => {
-            json!({"finding": "file", "mailbox": mailbox.as_str(), "uid": uid, "record": record, "file": file})
+            json!({"mailbox": mailbox.as_str(), "uid": uid, "record": record, "file": file})
         }
-        other => json!({"finding": "other", "what": other.to_string()}),
-    }
+        other => json!({"what": other.to_string()}),
+    };
+    object["finding"] = kind(finding).into();
+    object
 }
 
 #[cfg(test)]

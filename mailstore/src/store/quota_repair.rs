@@ -4,6 +4,7 @@
 //! A mailbox is counted by its index header, as the server itself counts: `reconstruct` first where an index may be
 //! wrong. `deep` adds up records and file sizes instead of believing the header.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ const WORTH_A_THREAD: usize = 256;
 pub struct QuotaRepair {
     /// Only roots (and mailboxes) whose names begin with one of these texts; all of them if there is none.
     pub prefixes: Vec<String>,
+    /// Only roots and mailboxes of these users, if there are any here.
+    pub users: HashSet<String>,
     /// Change nothing.
     pub dry_run: bool,
     /// Add up the records of each index and the sizes of the files instead of believing the index headers.
@@ -186,7 +189,7 @@ impl Store {
                 return Ok(());
             }
         }
-        let whole = request.prefixes.is_empty();
+        let whole = request.prefixes.is_empty() && request.users.is_empty();
         if whole && !request.usage_only {
             self.remove_stray_files(request, &mut tell)?;
         }
@@ -363,7 +366,7 @@ impl Store {
 
     /// Quota files of roots that do not exist.
     fn remove_stray_files(&self, request: &QuotaRepair, tell: Tell<'_>) -> Result<()> {
-        let known: std::collections::HashSet<PathBuf> =
+        let known: HashSet<PathBuf> =
             self.quota_roots().iter().map(|(root, _)| self.layout().quota_file(root)).collect();
         for dir in self.directories_below(&self.layout().quota_dir())? {
             for entry in self.disk().read_dir(&dir)? {
@@ -394,7 +397,9 @@ impl Store {
 
 impl QuotaRepair {
     fn covers(&self, name: &MailboxName) -> bool {
-        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| name.as_str().starts_with(prefix.as_str()))
+        let is_theirs = || name.owner().is_some_and(|owner| self.users.contains(owner));
+        (self.users.is_empty() || is_theirs())
+            && (self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| name.as_str().starts_with(&**prefix)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::ArgMatches;
 use directory::{NewUser, Service, User, UserId};
-use tools::accounts;
+use tools::accounts::{self, Deletion};
 use tools::user::{delete_user, read_password, set_enabled, set_password_hash};
 use tools::{CommandError, Console};
 
@@ -78,7 +78,7 @@ pub(in crate::commands) fn delete(
 ) -> Result<(), CommandError> {
     let service = services.operator();
     for name in names {
-        require_deletable(&service, name)?;
+        accounts::require_deletable(&service, &UserId::parse(name)?)?;
     }
     for name in names {
         let done = delete_user(&services.store, &service, name, console);
@@ -96,28 +96,17 @@ pub(in crate::commands) fn preview_deletion(
 ) -> Result<(), CommandError> {
     let service = services.operator();
     for name in names {
-        let uid = require_deletable(&service, name)?;
+        let uid = UserId::parse(name)?;
+        let Deletion { vanishing, left } = accounts::preview_deletion(&service, &uid)?;
         say(&format!("{uid} would be deleted"))?;
-        let vanishing = service.vanishing_with(&uid)?;
-        for alias in service.aliases_of(&uid)? {
-            if !vanishing.contains(&alias.address) {
-                say(&format!("alias {} would be without {uid}", alias.address))?;
-            }
+        for alias in left {
+            say(&format!("alias {alias} would be without {uid}"))?;
         }
         for alias in vanishing {
             say(&format!("alias {alias} would be deleted: it would have no owner or no member left"))?;
         }
     }
     Ok(())
-}
-
-fn require_deletable(service: &Service<'_>, name: &str) -> Result<UserId, CommandError> {
-    let uid = UserId::parse(name)?;
-    if uid == UserId::admin() {
-        return Err(directory::Error::protected("uid", &uid, "the user admin can't be deleted").into());
-    }
-    service.user(&uid)?.ok_or_else(|| directory::Error::NoUser(uid.to_string()))?;
-    Ok(uid)
 }
 
 /// Takes the hash that standard input holds as the user's password.

@@ -88,12 +88,7 @@ pub fn follow_rows<D: Directory + ?Sized>(
                 ControlFlow::Continue(false) => continue,
                 ControlFlow::Continue(true) => {}
             }
-            let Some(followed) = difference(store, user) else { continue };
-            if !dry_run {
-                follow_row(store, service, &user.uid)?;
-                let Followed { uid, was, now } = &followed;
-                tracing::warn!(event = "quota.limit.followed", user = %uid, was, now);
-            }
+            let Some(followed) = follow_user(store, service, user, dry_run)? else { continue };
             if found(&followed).is_break() {
                 return Ok(());
             }
@@ -103,6 +98,24 @@ pub fn follow_rows<D: Directory + ?Sized>(
             None => return Ok(()),
         }
     }
+}
+
+/// The same of one user.
+///
+/// # Errors
+/// [`CommandError`].
+pub(crate) fn follow_user<D: Directory + ?Sized>(
+    store: &Store,
+    service: &Service<'_, D>,
+    user: &User,
+    dry_run: bool,
+) -> Result<Option<Followed>, CommandError> {
+    let followed = difference(store, user);
+    if let Some(Followed { uid, was, now }) = followed.as_ref().filter(|_| !dry_run) {
+        follow_row(store, service, uid)?;
+        tracing::warn!(event = "quota.limit.followed", user = %uid, was, now);
+    }
+    Ok(followed)
 }
 
 /// What the limits of a user's root are to be, when the directory says `mib`.
