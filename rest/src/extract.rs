@@ -63,23 +63,28 @@ async fn whole(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> {
         let detail = "the body must be JSON: Content-Type: application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type", detail));
     }
-    let octets = tokio::time::timeout(BODY_WITHIN, read(request.into_body()));
+    read_all(request.into_body(), MAX_BODY).await
+}
+
+/// All octets of a body, of `most` at the most.
+pub(crate) async fn read_all(body: HttpBody, most: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let octets = tokio::time::timeout(BODY_WITHIN, read(body, most));
     octets.await.map_err(|_| {
         let detail = "the body took longer than 30 seconds";
         Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail)
     })?
 }
 
-async fn read(body: HttpBody) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    let mut body = Limited::new(body, MAX_BODY);
+async fn read(body: HttpBody, most: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let mut body = Limited::new(body, most);
     // Passwords come this way: what is read is wiped. Room for all of it is made at once where it is known how much comes,
     // so that no copy stays behind.
     let expected = usize::try_from(hyper::body::Body::size_hint(&body).upper().unwrap_or(0)).unwrap_or(0);
-    let mut octets = Zeroizing::new(Vec::with_capacity(expected.min(MAX_BODY)));
+    let mut octets = Zeroizing::new(Vec::with_capacity(expected.min(most)));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             if error.is::<LengthLimitError>() {
-                let detail = format!("a body has at most {MAX_BODY} octets");
+                let detail = format!("a body has at most {most} octets");
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
             } else {
                 Problem::new(StatusCode::BAD_REQUEST, "body", "the body broke off")

@@ -2,16 +2,21 @@
 
 mod aliases;
 mod app_passwords;
+mod audit;
 mod connections;
+mod console;
 mod domains;
 mod fields;
 mod groups;
 mod junk;
 mod logins;
+mod notices;
 mod privileges;
 mod quotas;
 mod session;
 mod tokens;
+mod transfer;
+mod usage;
 mod users;
 mod whole;
 
@@ -95,6 +100,9 @@ fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(app_passwords::delete))
         .routes(routes!(quotas::show, quotas::set))
         .routes(routes!(quotas::list))
+        .routes(routes!(quotas::recount))
+        .routes(routes!(quotas::recount_all))
+        .routes(routes!(usage::show))
         .routes(routes!(logins::list))
         .routes(routes!(aliases::list, aliases::create))
         .routes(routes!(aliases::show, aliases::change, aliases::delete))
@@ -108,7 +116,11 @@ fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(connections::list))
         .routes(routes!(connections::end))
         .routes(routes!(connections::end_many))
+        .routes(routes!(notices::show_motd, notices::set_motd, notices::clear_motd))
+        .routes(routes!(notices::show_lockout, notices::lock_out, notices::end_lockout))
+        .routes(routes!(audit::list))
         .routes(routes!(whole::apply_document))
+        .routes(routes!(transfer::export_directory, transfer::import_directory))
 }
 
 /// This document.
@@ -149,6 +161,11 @@ impl<T> Answer<T> {
     /// 201, and where it is.
     pub(crate) fn created(body: T, location: String) -> Answer<T> {
         Answer { status: StatusCode::CREATED, ..Answer::ok(body) }.with(LOCATION, location)
+    }
+
+    /// The same with another body.
+    pub(crate) fn map<U>(self, view: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { status: self.status, headers: self.headers, body: view(self.body) }
     }
 
     /// With the row's state, for If-Match.

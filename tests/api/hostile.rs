@@ -60,6 +60,26 @@ const REQUESTS: &[(&str, &str, Fate)] = &[
         Status(415),
     ),
     (
+        "a number beyond all",
+        "GET /api/v1/audit?after=99999999999999999999 HTTP/1.1\r\nHost: x\r\nAUTH\r\n\r\n",
+        Status(422),
+    ),
+    (
+        "a notice with another reply in it",
+        "PUT /api/v1/motd HTTP/1.1\r\nHost: x\r\nAUTH\r\nJSON\r\nContent-Length: 24\r\n\r\n{\"message\":\"a\\r\\n* BYE\"}",
+        Status(422),
+    ),
+    (
+        "rows that break off",
+        "POST /api/v1/directory HTTP/1.1\r\nHost: x\r\nAUTH\r\nContent-Type: text/x-ldif\r\nContent-Length: 16000000\r\n\r\ndn: x\n",
+        Refused,
+    ),
+    (
+        "rows that are none",
+        "POST /api/v1/directory HTTP/1.1\r\nHost: x\r\nAUTH\r\nContent-Type: application/x-ndjson\r\nContent-Length: 4\r\n\r\n[[[[",
+        Status(422),
+    ),
+    (
         "two lengths",
         "POST /api/v1/domains HTTP/1.1\r\nHost: x\r\nAUTH\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}SMUGGLED",
         Refused,

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::client::{Reply, Site, connect, request, token};
 
 /// What a load balancer says of a client elsewhere (PROXY protocol, version 2), over TLS or not.
-fn elsewhere(encrypted: bool) -> Vec<u8> {
+pub(crate) fn elsewhere(encrypted: bool) -> Vec<u8> {
     let addresses = [192, 0, 2, 7, 198, 51, 100, 1, 0x9c, 0x40, 0, 80];
     // PP2_TYPE_SSL: the client speaks TLS, its certificate was not looked at.
     let tls: &[u8] = if encrypted { &[0x20, 0, 5, 1, 0, 0, 0, 1] } else { &[] };
@@ -90,7 +90,17 @@ fn users_are_kept_out_and_administrators_are_not() {
     site.ask("GET", "/api/v1/users", "").is(200);
     site.home.must_run(&["lockout", "--clear"], b"");
     site.ask_as(&joes, "GET", "/api/v1/session", "").is(200);
-    drop(other);
+    // The same over HTTP; that it is another message makes it another lockout.
+    let mut imap = site.server.imap("joe");
+    let told = site.ask("PUT", "/api/v1/lockout", r#"{"message": "Back at one"}"#).is(200);
+    // A connection of his that has just been closed may still be counted.
+    assert!(told["message"] == "Back at one" && told["sessions_ended"].as_u64() > Some(0), "{told}");
+    assert!(imap.must("NOOP").is_err(), "it has ended");
+    site.ask_as(&joes, "GET", "/api/v1/session", "").problem(503, "locked-out");
+    assert_eq!(site.home.must_run(&["lockout"], b""), "Back at one\n");
+    site.ask("DELETE", "/api/v1/lockout", "").is(204);
+    site.ask_as(&joes, "GET", "/api/v1/session", "").is(200);
+    drop((other, imap));
     site.stop(&["event=lockout.begun"]);
 }
 

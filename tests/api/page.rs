@@ -50,7 +50,7 @@ fn the_page_is_so() {
             }
         }
     }
-    site.stop(&[]);
+    site.stop(&["event=lockout.begun"]);
 }
 
 /// Whether a command of the shell went well, and what it wrote.

@@ -36,6 +36,16 @@ pub(crate) struct Line(#[expect(dead_code, reason = "it documents a field")] Str
 #[schema(value_type = String, max_length = 4096, pattern = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$")]
 pub(crate) struct Letter(#[expect(dead_code, reason = "it documents a field")] String);
 
+/// What clients are told: one line, of which no more than 400 characters of ASCII may come.
+#[derive(ToSchema)]
+#[schema(
+    value_type = String,
+    min_length = 1,
+    max_length = 400,
+    pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+)]
+pub(crate) struct NoticeLine(#[expect(dead_code, reason = "it documents a field")] String);
+
 /// A password.
 #[derive(Clone, ToSchema)]
 #[schema(value_type = String, format = Password, min_length = 1, max_length = 1020)]

@@ -3,11 +3,12 @@
 use directory::{DomainName, User, UserOrder, UserQuery, UserState};
 use mailstore::{MailboxName, Store};
 use serde::{Deserialize, Serialize};
+use tools::quota::Found;
 use utoipa::{IntoParams, ToSchema};
 
 use super::fields::nullable;
 use super::users::find;
-use super::{Answer, NotChanged, Part, Precondition, Refused, page};
+use super::{Answer, NotChanged, NotDone, Part, Precondition, Refused, page};
 use crate::caller::Caller;
 use crate::extract::{Body, IfMatch, Name, Query};
 use crate::problem::Problem;
@@ -146,4 +147,111 @@ pub(super) async fn set(
     });
     let (view, revision) = changed.await?;
     Ok(Answer::ok(view).at(revision))
+}
+
+/// Whether anything is to change.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Trying {
+    /// Say only what would be put right.
+    dry_run: Option<bool>,
+}
+
+/// Whose quotas are to be recounted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Recounting {
+    /// Of this domain only.
+    domain: Option<String>,
+    /// Say only what would be put right.
+    dry_run: Option<bool>,
+    /// Most users of this page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u64>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// Something that was wrong.
+#[derive(Serialize, ToSchema)]
+pub(super) struct QuotaFinding {
+    /// `limit` (not what the directory says), `usage` (counted wrongly), `root` (a folder counted to another one), `removed` (a
+    /// root of nothing), or `other`.
+    #[schema(example = "usage")]
+    kind: &'static str,
+    /// What it was, for people.
+    #[schema(example = "user/joe: usage was 1, now 0")]
+    text: String,
+    /// Whether it is right now.
+    fixed: bool,
+}
+
+/// What was found.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Recounted {
+    findings: Vec<QuotaFinding>,
+}
+
+impl Recounted {
+    fn of(found: Vec<Found>, dry_run: bool) -> Recounted {
+        let finding = |Found { kind, text, is_open }| QuotaFinding { kind, text, fixed: !dry_run && !is_open };
+        Recounted { findings: found.into_iter().map(finding).collect() }
+    }
+}
+
+/// What was found of some users.
+#[derive(Serialize, ToSchema)]
+pub(super) struct PageRecounted {
+    findings: Vec<QuotaFinding>,
+    /// How many users this page was about.
+    users: usize,
+    /// To be sent as `after` for the next users; null: these were the last.
+    #[schema(required = true)]
+    next: Option<String>,
+}
+
+/// Puts a user's quota right: the limit is what the directory says, and what is used is counted anew. Mail may come meanwhile.
+#[utoipa::path(
+    post, path = "/api/v1/users/{uid}/quota/recount", tag = "quotas", operation_id = "recount_quota",
+    params(("uid" = String, Path, example = "joe", description = "User ID"), Trying),
+    responses((status = 200, description = "What was wrong", body = Recounted), NotDone),
+)]
+pub(super) async fn recount(
+    caller: Caller,
+    Name(uid): Name,
+    Query(trying): Query<Trying>,
+) -> Result<Answer<Recounted>, Problem> {
+    caller.require_admin("recount a quota")?;
+    let dry_run = trying.dry_run.unwrap_or_default();
+    let found = caller.run(move |shared, service| {
+        let user = find(service, &uid)?;
+        Ok(tools::quota::recount(&shared.store, service, &[&user], dry_run)?)
+    });
+    Ok(Answer::ok(Recounted::of(found.await?, dry_run)))
+}
+
+/// Does that for users, page by page: each request recounts so many of them, by user ID, and says where to go on. Roots that are
+/// nobody's are left to `quota -f`.
+#[utoipa::path(
+    post, path = "/api/v1/quotas/recount", tag = "quotas", operation_id = "recount_quotas", params(Recounting),
+    responses((status = 200, description = "What was wrong", body = PageRecounted), NotDone),
+)]
+pub(super) async fn recount_all(
+    caller: Caller,
+    Query(which): Query<Recounting>,
+) -> Result<Answer<PageRecounted>, Problem> {
+    caller.require_admin("recount quotas")?;
+    let page = page(which.limit, which.after)?;
+    let domain = which.domain.as_deref().map(DomainName::parse).transpose()?;
+    let dry_run = which.dry_run.unwrap_or_default();
+    let recounted = caller.run(move |shared, service| {
+        let listing = service.users(&UserQuery { domain, ..UserQuery::default() }, &page)?;
+        let users: Vec<&User> = listing.rows.iter().map(|user| &**user).collect();
+        let found = tools::quota::recount(&shared.store, service, &users, dry_run)?;
+        let Recounted { findings } = Recounted::of(found, dry_run);
+        Ok(PageRecounted { findings, users: users.len(), next: listing.next })
+    });
+    recounted.await.map(Answer::ok)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use directory::{Address, Credentials, DomainName, Service, User, UserId, UserOrder, UserQuery, UserState, Words};
 use serde::{Deserialize, Serialize};
+use tools::accounts::{Deletion, preview_deletion};
 use utoipa::{IntoParams, ToSchema};
 
 use super::fields::{GivenPassword, Password};
@@ -77,6 +78,15 @@ pub(super) struct Deleted {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Addresses {
     addresses: Vec<String>,
+}
+
+/// What would go with a user.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Vanishing {
+    /// Aliases that would have no owner or no member left: they would go too.
+    addresses: Vec<String>,
+    /// Aliases that would be without the user.
+    left: Vec<String>,
 }
 
 /// Users, page by page.
@@ -253,18 +263,23 @@ pub(super) async fn aliases(caller: Caller, Name(uid): Name) -> Result<Answer<Ad
     found.await.map(Answer::ok)
 }
 
-/// The aliases that would go with a user.
+/// What would go with a user, if he were deleted; nothing is.
 #[utoipa::path(
     get, path = "/api/v1/users/{uid}/vanishing", tag = "users", operation_id = "list_vanishing_with_user",
     params(("uid" = String, Path, example = "joe", description = "User ID")),
-    responses((status = 200, description = "Their addresses", body = Addresses), Refused),
+    responses(
+        (status = 200, description = "Addresses of aliases", body = Vanishing),
+        Refused,
+        (status = 409, description = "That user stays.", body = Problem, content_type = "application/problem+json"),
+    ),
 )]
-pub(super) async fn vanishing(caller: Caller, Name(uid): Name) -> Result<Answer<Addresses>, Problem> {
+pub(super) async fn vanishing(caller: Caller, Name(uid): Name) -> Result<Answer<Vanishing>, Problem> {
     caller.require_admin("look at another user's aliases")?;
     let found = caller.run(move |_, service| {
         let user = find(service, &uid)?;
-        let addresses = service.vanishing_with(&user.uid)?;
-        Ok(Addresses { addresses: addresses.iter().map(ToString::to_string).collect() })
+        let Deletion { vanishing, left } = preview_deletion(service, &user.uid)?;
+        let texts = |addresses: Vec<Address>| addresses.iter().map(ToString::to_string).collect();
+        Ok(Vanishing { addresses: texts(vanishing), left: texts(left) })
     });
     found.await.map(Answer::ok)
 }

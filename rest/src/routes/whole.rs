@@ -1,14 +1,12 @@
 //! `/api/v1/apply`: the directory as a document says it should be (`angarium apply`).
 
-use std::io::{self, BufRead, Cursor};
-use std::path::Path;
-
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
+use tools::CommandError;
 use tools::apply::{ApplyRequest, apply};
-use tools::{CommandError, Console, Progress};
 use utoipa::{IntoParams, ToSchema};
 
+use super::console::Gathered;
 use super::{Answer, NotDone};
 use crate::caller::Caller;
 use crate::extract::{Query, Text};
@@ -65,11 +63,11 @@ pub(super) async fn apply_document(
     let request =
         ApplyRequest { name: NAME.to_owned(), dry_run, prune: how.prune.unwrap_or_default(), actor: caller.actor() };
     let changes = caller.run(move |shared, _| {
-        let mut gathered = Gathered { input: Cursor::new(text), changes: Vec::new(), problems: Vec::new() };
+        let mut gathered = Gathered::reading(text.into_bytes().into());
         match apply(&shared.store, &*shared.directory, &request, &mut gathered) {
             Ok((_, unwelcome)) => {
                 unwelcome.iter().for_each(|user| shared.show_out(user));
-                Ok(gathered.changes)
+                Ok(gathered.lines)
             }
             Err(CommandError::Usage(text)) => Err(wrong(&text, &gathered.problems)),
             Err(error) => Err(error.into()),
@@ -78,42 +76,8 @@ pub(super) async fn apply_document(
     Ok(Answer::ok(Applied { changes: changes.await?, applied: !dry_run }))
 }
 
-fn wrong(text: &str, problems: &[String]) -> Problem {
+/// A document that breaks rules: the first problems, and what became of it.
+pub(super) fn wrong(text: &str, problems: &[String]) -> Problem {
     let lines: Vec<&str> = problems.iter().take(TOLD).map(String::as_str).chain([text]).collect();
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "document", lines.join("\n"))
-}
-
-/// A console for what is said to nobody but the client, at the end.
-struct Gathered {
-    input: Cursor<String>,
-    changes: Vec<String>,
-    problems: Vec<String>,
-}
-
-impl Console for Gathered {
-    fn out(&mut self, line: &str) -> io::Result<()> {
-        self.changes.push(line.to_owned());
-        Ok(())
-    }
-
-    fn octets(&mut self, _: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn err(&mut self, line: &str) -> io::Result<()> {
-        self.problems.push(line.to_owned());
-        Ok(())
-    }
-
-    fn progress(&mut self, _: &Progress) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn stdin(&mut self) -> &mut dyn BufRead {
-        &mut self.input
-    }
-
-    fn directory(&self) -> &Path {
-        Path::new("/")
-    }
 }

@@ -28,6 +28,11 @@ pub(crate) struct Site {
 impl Site {
     /// The domain example.org with the users admin, joe and sue.
     pub(crate) fn new() -> Site {
+        Site::with(&["admin", "joe", "sue"])
+    }
+
+    /// The same with these.
+    pub(crate) fn with(users: &[&str]) -> Site {
         let home = tempfile::tempdir().unwrap();
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let config = home.path().join("config");
@@ -48,9 +53,7 @@ impl Site {
         let (shared, own) = (Arc::clone(&directory), Arc::clone(&tokens));
         let rest = Rest::new(Arc::clone(&store), shared, own, Arc::default(), shutdown.clone());
         let site = Site { _home: home, store, directory, tokens, rest, shutdown };
-        for name in ["admin", "joe", "sue"] {
-            site.add_user(name);
-        }
+        users.iter().for_each(|name| site.add_user(name));
         site
     }
 
@@ -204,8 +207,36 @@ impl Client {
         let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
         let mut octets = vec![0; length];
         self.stream.read_exact(&mut octets).await.unwrap();
+        if reply.header("transfer-encoding") == Some("chunked") {
+            octets = self.chunks().await;
+        }
         reply.text = String::from_utf8(octets).unwrap();
         reply
+    }
+
+    /// A body in chunks (RFC 9112, 7.1).
+    async fn chunks(&mut self) -> Vec<u8> {
+        let (mut octets, mut line) = (Vec::new(), String::new());
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line).await.unwrap();
+            let size = usize::from_str_radix(line.trim_end(), 16).expect("a chunk's size");
+            let mut chunk = vec![0; size + 2];
+            self.stream.read_exact(&mut chunk).await.unwrap();
+            if size == 0 {
+                return octets;
+            }
+            octets.extend_from_slice(&chunk[..size]);
+        }
+    }
+
+    /// A body that is no JSON.
+    pub(crate) async fn post_text(&mut self, path: &str, kind: &str, body: &str) -> Reply {
+        let mut text = format!("POST {path} HTTP/1.1\r\nHost: mail.example.org\r\nContent-Type: {kind}\r\n");
+        self.headers.iter().for_each(|(name, value)| text.push_str(&format!("{name}: {value}\r\n")));
+        text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        self.write(text.as_bytes()).await;
+        self.reply().await
     }
 
     /// What the server still says until it closes the connection.

@@ -56,7 +56,10 @@ async fn from_making_to_deletion() {
     let list = json!({"address": "list@example.org", "owners": ["ann"], "members": ["joe"]});
     admin.post("/api/v1/aliases", list).await.is(201);
     assert_eq!(admin.get(&format!("{path}/aliases")).await.is(200), json!({"addresses": ["list@example.org"]}));
-    assert_eq!(admin.get(&format!("{path}/vanishing")).await.is(200), json!({"addresses": ["list@example.org"]}));
+    assert_eq!(
+        admin.get(&format!("{path}/vanishing")).await.is(200),
+        json!({"addresses": ["list@example.org"], "left": []})
+    );
     admin.change("DELETE", path, &seen.etag(), None).await.problem(412, "conflict", None);
     let deleted = admin.change("DELETE", path, &disabled.etag(), None).await;
     assert_eq!(deleted.is(200), json!({"uid": "ann", "aliases": ["list@example.org"]}));
