@@ -18,7 +18,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -62,6 +62,7 @@ pub(crate) struct Fixture {
     /// What clients saw before the damage.
     pub(crate) before: Arc<Snapshot>,
     _own: TempDir,
+    _template: Arc<Template>,
 }
 
 /// A store as clients see it.
@@ -108,7 +109,7 @@ impl Fixture {
         let own = TempDir::with_prefix("angarium-recovery-").unwrap();
         copy(template.dir.path(), own.path());
         let home = Home::at(PROGRAM, own.path(), SETTINGS);
-        Self { home, server: None, before: Arc::clone(&template.snapshot), _own: own }
+        Self { home, server: None, before: Arc::clone(&template.snapshot), _own: own, _template: template }
     }
 
     /// A fresh copy in that mode, with the traffic if there is any: end it before looking at what was delivered.
@@ -329,9 +330,15 @@ struct Template {
     snapshot: Arc<Snapshot>,
 }
 
-fn template() -> &'static Template {
-    static TEMPLATE: OnceLock<Template> = OnceLock::new();
-    TEMPLATE.get_or_init(build)
+/// One for all tests that run at the same time; the last of them removes it, which nothing does with what is static.
+fn template() -> Arc<Template> {
+    static TEMPLATE: Mutex<Weak<Template>> = Mutex::new(Weak::new());
+    let mut template = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
+    template.upgrade().unwrap_or_else(|| {
+        let built = Arc::new(build());
+        *template = Arc::downgrade(&built);
+        built
+    })
 }
 
 /// The tools are tried here: the server, which repairs some of the damage by itself, must not be faster.
