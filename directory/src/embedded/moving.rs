@@ -10,9 +10,6 @@ use crate::domain::DomainName;
 use crate::error::Result;
 use crate::{Change, Renaming, Revision};
 
-/// Rows of a batch: some megabytes, a fraction of a second. In tests a batch is soon full.
-const ROWS: usize = if cfg!(test) { 3 } else { 10_000 };
-
 /// Rows that still have the old name on disk; in memory they have the new one.
 #[derive(Debug)]
 pub(super) struct Moving {
@@ -33,11 +30,13 @@ impl Embedded {
         entries: &[Entry],
     ) -> Result<()> {
         let mut changes = self.rows.read().renaming(&Renaming { from, to });
-        let rest = changes.split_off(changes.len().min(ROWS));
         let mut rewrite = Rewrite::default();
-        for change in &mut changes {
-            rewrite.change(change, revision)?;
+        let mut written = 0;
+        while written < changes.len() && !rewrite.is_full() {
+            rewrite.change(&mut changes[written], revision)?;
+            written += 1;
         }
+        let rest = changes.split_off(written);
         if !rest.is_empty() {
             rewrite.begin_move(from, to)?;
         }
@@ -70,9 +69,13 @@ impl Embedded {
     pub(super) fn go_on_moving(&self, changing: &mut Changing) -> Result<()> {
         let Some(mut moving) = changing.moving.take() else { return Ok(()) };
         while !moving.left.is_empty() {
-            let rest = moving.left.len().saturating_sub(ROWS);
             let mut rewrite = Rewrite::default();
-            let written = moving.left[rest..].iter_mut().rev().try_for_each(|row| rewrite.change(row, moving.revision));
+            let mut rest = moving.left.len();
+            let mut written = Ok(());
+            while rest > 0 && written.is_ok() && !rewrite.is_full() {
+                rest -= 1;
+                written = rewrite.change(&mut moving.left[rest], moving.revision);
+            }
             if rest == 0 {
                 rewrite.end_move(&moving.from);
             }

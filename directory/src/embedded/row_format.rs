@@ -37,6 +37,13 @@ const AUDIT: &str = "audit/";
 const PRIVILEGES: &str = "settings/privileges";
 const SCRAM_SECRET: &str = "secret/scram";
 
+/// Rows of a batch that could be several: some megabytes, a fraction of a second. In tests a batch is soon full.
+const MOST_ROWS: usize = if cfg!(test) { 3 } else { 10_000 };
+
+/// Octets of a batch that could be several. Rows may be large: an alias of ten thousand members has half a megabyte, and a line of
+/// the journal no more than 64 MiB.
+const MOST_OCTETS: usize = if cfg!(test) { 4096 } else { 8 << 20 };
+
 #[derive(Serialize, Deserialize)]
 struct SecretRow {
     key: String,
@@ -210,6 +217,11 @@ impl Rewrite {
         self.batch.remove(audit_key(number));
     }
 
+    /// Whether there are so many, or such large ones, that others had better come after them.
+    pub(super) fn is_full(&self) -> bool {
+        self.batch.len() >= MOST_ROWS || self.batch.octets() >= MOST_OCTETS
+    }
+
     /// Writes them.
     pub(super) fn apply(self, ledger: &Ledger) -> Result<()> {
         ledger.apply(self.batch).map(drop).map_err(unavailable)
@@ -232,4 +244,22 @@ fn audit_key(number: u64) -> String {
 
 pub(super) fn unavailable(error: impl fmt::Display) -> Error {
     Error::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_full_of_many_rows_or_of_large_ones() {
+        let filled = |rows: usize, octets: usize| {
+            let mut rewrite = Rewrite::default();
+            for n in 0..rows {
+                rewrite.put(format!("alias/{n}"), &"x".repeat(octets)).unwrap();
+            }
+            rewrite.is_full()
+        };
+        assert!(!filled(0, 0) && !filled(MOST_ROWS - 1, 1) && filled(MOST_ROWS, 1));
+        assert!(!filled(1, MOST_OCTETS / 2) && filled(1, MOST_OCTETS) && filled(2, MOST_OCTETS / 2));
+    }
 }

@@ -12,6 +12,7 @@ use crate::journal::MAX_LINE;
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     rows: Vec<Row>,
+    octets: usize,
 }
 
 /// A key and its new value; `None` removes it.
@@ -33,7 +34,9 @@ impl Batch {
         if json == "null" {
             return Err(Error::Value("null stands for a removed row".into()));
         }
-        self.rows.push((key.into(), Some(json)));
+        let key = key.into();
+        self.octets += key.len() + json.len();
+        self.rows.push((key, Some(json)));
         Ok(())
     }
 
@@ -52,6 +55,13 @@ impl Batch {
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// About how many octets the values have, with their keys. What can be split is, long before it is too large for a line of
+    /// the journal (64 MiB).
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        self.octets
     }
 
     pub(super) fn into_rows(self) -> Vec<Row> {
@@ -111,6 +121,7 @@ mod tests {
         batch.put("a\n\u{0}\"ü", &serde_json::json!({ "n": 1.5, "line": "x\ny" })).unwrap();
         batch.remove("b");
         batch.put("", "text").unwrap();
+        assert_eq!(batch.octets(), 6 + 23 + 6);
         let payload = batch.payload().unwrap();
         assert!(!payload.contains('\n'));
         assert_eq!(Batch::parse(&payload).unwrap(), batch.into_rows());
