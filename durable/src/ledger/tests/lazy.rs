@@ -202,7 +202,7 @@ fn a_suspect_index_without_copies_is_refused() {
 /// as long, with some hundred pages in its middle damaged.
 #[test]
 fn an_index_beyond_the_limit_is_read_in_the_background() {
-    const ROWS: usize = 20_000;
+    const ROWS: usize = 30_000;
     let limit = Options { check_bytes: 512 << 10, cache_bytes: 8 << 20, ..Options::default() };
     let home = Home::new();
     let open = || home.try_open(Arc::new(RealDisk), &limit).unwrap();
