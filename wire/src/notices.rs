@@ -33,8 +33,7 @@ impl Notice {
         if text.chars().any(char::is_control) {
             return Err(NoticeError::Lines);
         }
-        // One more than is told: what is cut has been longer.
-        match line(text, LONGEST + 1) {
+        match line(text, usize::MAX) {
             line if line.is_empty() => Err(NoticeError::Empty),
             line if line.len() > LONGEST => Err(NoticeError::Long),
             line => Ok(Self(line.into())),
@@ -156,7 +155,9 @@ mod tests {
         check("  ", Err(NoticeError::Empty));
         check("[[", Err(NoticeError::Empty));
         check(&fits, Ok(&fits));
-        check(&format!(" [{fits}  "), Err(NoticeError::Long));
+        check(&format!(" [{fits}  "), Ok(&fits));
+        check(&format!("[{fits}x"), Err(NoticeError::Long));
+        check(&format!("{fits} x"), Err(NoticeError::Long));
         check(&format!("{fits}  "), Ok(&fits));
         check(&format!("{fits}y"), Err(NoticeError::Long));
         check(&"ß".repeat(LONGEST / 2), Ok(&sharp));
