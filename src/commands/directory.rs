@@ -105,6 +105,7 @@ fn run(matches: &ArgMatches, services: &Services, console: &mut dyn Console) -> 
                 passwords: !matches.get_flag("without-passwords"),
                 format: format_of(matches).unwrap_or(by_name),
                 base: text(matches, "base"),
+                actor: Actor::clone(services.operator().actor()),
             };
             Ok(export(&*services.directory, &request, console)?)
         }

@@ -24,4 +24,5 @@ mod rows;
 
 pub use export::{ExportRequest, export};
 pub use format::Format;
-pub use import::{ImportRequest, import};
+pub use import::{Import, ImportRequest, Summary, import};
+pub use problem::Problem;

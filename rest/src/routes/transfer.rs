@@ -8,14 +8,13 @@ use std::task::{Context, Poll};
 use axum::body::Body as HttpBody;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use directory::Event;
 use hyper::StatusCode;
 use hyper::body::{Bytes, Frame};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{Receiver, channel};
-use tools::transfer::{ExportRequest, Format, ImportRequest, export, import};
-use tools::{CommandError, Exit};
+use tools::CommandError;
+use tools::transfer::{ExportRequest, Format, Import, ImportRequest, Problem as RowWrong, export};
 use utoipa::{IntoParams, ToSchema};
 
 use super::console::{Gathered, Sent};
@@ -65,7 +64,7 @@ pub(super) struct How {
 }
 
 /// What came of an import.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Imported {
     made: Made,
     /// Rows that were there and are what the text says now.
@@ -77,12 +76,11 @@ pub(super) struct Imported {
     /// Whether nothing was changed, and the numbers are what would be.
     dry_run: bool,
     /// What is wrong with those that were left out.
-    #[serde(default)]
     problems: Vec<RowProblem>,
 }
 
 /// How many rows there are that were not there.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Made {
     domains: usize,
     users: usize,
@@ -90,7 +88,7 @@ pub(super) struct Made {
 }
 
 /// What is wrong with a row.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct RowProblem {
     /// Its line in the text.
     line: usize,
@@ -102,12 +100,10 @@ pub(super) struct RowProblem {
     rule: String,
 }
 
-impl RowProblem {
-    /// For people.
-    fn line(&self) -> String {
-        let RowProblem { line, field, rule, .. } = self;
-        let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
-        format!("{NAME}:{line}: {field}{rule}")
+impl From<&RowWrong> for RowProblem {
+    fn from(problem: &RowWrong) -> RowProblem {
+        let RowWrong { line, field, value, rule, .. } = problem.clone();
+        RowProblem { line, field, value, rule }
     }
 }
 
@@ -127,13 +123,11 @@ pub(super) async fn export_directory(
 ) -> Result<Response, Problem> {
     caller.require_admin("export the directory")?;
     let (format, kind) = accepted(&headers);
-    let request = ExportRequest { passwords: wanted.passwords.unwrap_or_default(), format, base: wanted.base };
+    let passwords = wanted.passwords.unwrap_or_default();
+    let request = ExportRequest { passwords, format, base: wanted.base, actor: caller.actor() };
     let (sender, mut pieces) = channel(AHEAD);
-    let (shared, actor) = (caller.shared.clone(), caller.actor());
+    let shared = caller.shared.clone();
     let work = wire::work::blocking(move || {
-        // Whoever has it can guess passwords at leisure.
-        let event = Event::new("directory.export", "").field("passwords", "", request.passwords.to_string());
-        shared.directory.note(&actor, &[event])?;
         let done = export(&*shared.directory, &request, &mut Sent::new(sender.clone()));
         match done {
             // What is not whole must not look so.
@@ -218,37 +212,39 @@ pub(super) async fn import_directory(
         replace: how.replace.unwrap_or_default(),
         keep_going: how.keep_going.unwrap_or_default(),
         keep_primary: how.keep_primary.unwrap_or_default(),
-        json: true,
+        json: false,
         actor: caller.actor(),
     };
     let imported = caller.run(move |shared, _| {
-        let mut said = Gathered::reading(octets);
-        let done = import(&shared.store, &*shared.directory, &request, &mut said);
-        let (exit, unwelcome) = done.map_err(refused)?;
-        unwelcome.iter().for_each(|user| shared.show_out(user));
-        read(exit, request.keep_going, &said.lines)
+        let (store, directory) = (&shared.store, &*shared.directory);
+        let mut console = Gathered::reading(octets);
+        let import = Import::rehearsed(store, directory, &request, &mut console).map_err(refused)?;
+        if import.is_refused(&request) {
+            let told: Vec<String> = import.problems.iter().map(line_of).collect();
+            return Err(wrong(&format!("{} problems; nothing was changed", told.len()), &told));
+        }
+        let summary = import.summary();
+        let problems = import.problems.iter().map(RowProblem::from).collect();
+        if !request.dry_run {
+            let unwelcome = import.carry_out(store, directory, &request, &mut console).map_err(refused)?;
+            unwelcome.iter().for_each(|user| shared.show_out(user));
+        }
+        let [domains, users, aliases] = summary.made;
+        Ok(Imported {
+            made: Made { domains, users, aliases },
+            changed: summary.changed,
+            equal: summary.equal,
+            wrong: summary.wrong,
+            dry_run: request.dry_run,
+            problems,
+        })
     });
     imported.await.map(Answer::ok)
 }
 
-/// What an import says as JSON: a line for each problem, and one for the whole if anything could be done.
-fn read(exit: Exit, keep_going: bool, lines: &[String]) -> Result<Imported, Problem> {
-    let defect = |error: serde_json::Error| Problem::defect(&error);
-    let is_refused = exit == Exit::Data && !keep_going;
-    let (whole, rows) =
-        if is_refused { (None, lines) } else { lines.split_last().map_or((None, lines), |(l, r)| (Some(l), r)) };
-    let problems = rows.iter().map(|line| serde_json::from_str(line)).collect::<Result<Vec<RowProblem>, _>>();
-    let problems = problems.map_err(defect)?;
-    match whole {
-        Some(line) => {
-            let imported: Imported = serde_json::from_str(line).map_err(defect)?;
-            Ok(Imported { problems, ..imported })
-        }
-        None => {
-            let told: Vec<String> = problems.iter().map(RowProblem::line).collect();
-            Err(wrong(&format!("{} problems; nothing was changed", told.len()), &told))
-        }
-    }
+/// A problem for people.
+fn line_of(problem: &RowWrong) -> String {
+    format!("{NAME}:{}: {}", problem.line, problem.text)
 }
 
 fn refused(error: CommandError) -> Problem {

@@ -87,7 +87,8 @@ fn what_is_exported_and_imported_is_exported_again() {
         ("user show ann --json", r#""alternates":["a.b@example.net","second@example.net"]"#),
     ]);
     let audit = std::fs::read_to_string(third.path().join("var/imap/log/audit.log")).unwrap();
-    assert!(audit.contains("user.create") && !audit.contains("argon2"), "no secret is logged");
+    assert!(audit.contains("user.create") && audit.contains("directory.export"), "{audit}");
+    assert!(!audit.contains("argon2"), "no secret is logged");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use directory::{
-    Alias, AliasQuery, Credentials, Directory, Domain, Error, MAX_PAGE, Page, Privileges, User, UserQuery, UserState,
-    View, every, look,
+    Actor, Alias, AliasQuery, Credentials, Directory, Domain, Error, Event, MAX_PAGE, Page, Privileges, User,
+    UserQuery, UserState, View, every, look,
 };
 
 use super::{Format, entries, json};
@@ -22,6 +22,8 @@ pub struct ExportRequest {
     pub format: Format,
     /// The entry above all others, of LDIF; by default made from the server's own domain.
     pub base: Option<String>,
+    /// Who asks.
+    pub actor: Actor,
 }
 
 /// What there is at one moment.
@@ -32,7 +34,7 @@ pub(super) struct Snapshot {
     pub(super) aliases: Vec<Arc<Alias>>,
 }
 
-/// Writes the whole directory to standard output. Users on the way out are left out.
+/// Writes the whole directory to standard output. Users on the way out are left out. The audit log says that somebody has it.
 ///
 /// # Errors
 /// [`CommandError`]; what was written is not whole then.
@@ -41,6 +43,9 @@ pub fn export(
     request: &ExportRequest,
     console: &mut dyn Console,
 ) -> Result<Exit, CommandError> {
+    // Whoever has hashes can guess passwords at leisure.
+    let event = Event::new("directory.export", "").field("passwords", "", request.passwords.to_string());
+    directory.note(&request.actor, &[event])?;
     let snapshot = look(directory, |view| Snapshot::of(view, request.passwords))?;
     if let Some(domain) = snapshot.domains.iter().find(|domain| domain.deleting) {
         let what = format!("the domain {} is being deleted: delete it again to end that, then export", domain.name);

@@ -46,59 +46,36 @@ pub fn import(
     request: &ImportRequest,
     console: &mut dyn Console,
 ) -> Result<(Exit, Vec<UserId>), CommandError> {
-    let format = request.format.map_or_else(|| Format::of_content(console.stdin()), Ok)?;
-    let lines = &mut Lines::new(console.stdin());
-    let (rows, mut problems) = match format {
-        Format::Json => json::read(lines),
-        Format::Ldif => entries::read(lines),
-    }?;
-    let mut wrong: HashSet<usize> = HashSet::new();
-    let mut plan = Plan::default();
-    for round in 1.. {
-        wrong.extend(problems.iter().map(|problem| problem.line));
-        let (planned, found) = rehearse(store, directory, &rows, &wrong, request, console)?;
-        let is_done = found.is_empty() || !request.keep_going;
-        problems.extend(found);
-        plan = planned;
-        if is_done {
-            break;
-        }
-        if round == ROUNDS {
-            return Err(CommandError::Usage("too many rows lead to rows that are wrong: mend some first".to_owned()));
-        }
-    }
-    drop(rows);
-    problems.sort();
-    problems.dedup();
-    list(&problems, request, console)?;
-    if !problems.is_empty() && !request.keep_going {
+    let import = Import::rehearsed(store, directory, request, console)?;
+    list(&import.problems, request, console)?;
+    if import.is_refused(request) {
         if !request.json {
-            console.err(&format!("{}: {} problems; nothing was changed", request.name, problems.len()))?;
+            console.err(&format!("{}: {} problems; nothing was changed", request.name, import.problems.len()))?;
         }
         return Ok((Exit::Data, Vec::new()));
     }
-    let summary = plan.summary();
+    let (summary, is_right) = (import.summary(), import.problems.is_empty());
     let mut unwelcome = Vec::new();
     if request.dry_run {
         let mut lines = console::Lines::new(console);
         if !request.json {
-            plan.lines().try_for_each(|line| lines.line(|text| text.push_str(&line)))?;
+            import.plan.lines().try_for_each(|line| lines.line(|text| text.push_str(&line)))?;
         }
         lines.flush()?;
     } else {
-        unwelcome = carry_out::carry_out(store, directory, plan, request, console)?;
+        unwelcome = import.carry_out(store, directory, request, console)?;
     }
     if request.json {
-        let [domains, users, aliases] = summary.made;
+        let Summary { made: [domains, users, aliases], changed, equal, wrong } = summary;
         let said = json!({
-            "made": {"domains": domains, "users": users, "aliases": aliases}, "changed": summary.changed,
-            "equal": summary.equal, "wrong": wrong.len(), "dry_run": request.dry_run,
+            "made": {"domains": domains, "users": users, "aliases": aliases}, "changed": changed, "equal": equal,
+            "wrong": wrong, "dry_run": request.dry_run,
         });
         console.out(&said.to_string())?;
     } else {
         console.out(&summary.say(request.dry_run))?;
     }
-    let exit = match (problems.is_empty(), request.dry_run && summary.is_work()) {
+    let exit = match (is_right, request.dry_run && summary.is_work()) {
         (false, _) => Exit::Data,
         (true, true) => Exit::Found,
         (true, false) => Exit::Ok,
@@ -106,13 +83,91 @@ pub fn import(
     Ok((exit, unwelcome))
 }
 
+/// An import that was rehearsed: nothing is changed yet.
+pub struct Import {
+    /// What is wrong, by lines.
+    pub problems: Vec<Problem>,
+    /// Rows that are left out.
+    wrong: usize,
+    plan: Plan,
+}
+
+impl Import {
+    /// Reads the rows on standard input and tries all of them, or with `keep_going` those that can be had.
+    ///
+    /// # Errors
+    /// [`CommandError`], when they can't be read, or the directory can't answer.
+    pub fn rehearsed(
+        store: &Store,
+        directory: &dyn Directory,
+        request: &ImportRequest,
+        console: &mut dyn Console,
+    ) -> Result<Import, CommandError> {
+        let format = request.format.map_or_else(|| Format::of_content(console.stdin()), Ok)?;
+        let lines = &mut Lines::new(console.stdin());
+        let (rows, mut problems) = match format {
+            Format::Json => json::read(lines),
+            Format::Ldif => entries::read(lines),
+        }?;
+        let mut wrong: HashSet<usize> = HashSet::new();
+        let mut plan = Plan::default();
+        for round in 1.. {
+            wrong.extend(problems.iter().map(|problem| problem.line));
+            let (planned, found) = rehearse(store, directory, &rows, &wrong, request, console)?;
+            let is_done = found.is_empty() || !request.keep_going;
+            problems.extend(found);
+            plan = planned;
+            if is_done {
+                break;
+            }
+            if round == ROUNDS {
+                let text = "too many rows lead to rows that are wrong: mend some first";
+                return Err(CommandError::Usage(text.to_owned()));
+            }
+        }
+        problems.sort();
+        problems.dedup();
+        Ok(Import { problems, wrong: wrong.len(), plan })
+    }
+
+    /// Whether nothing can be changed: something is wrong, and the rest is not to be taken.
+    #[must_use]
+    pub fn is_refused(&self, request: &ImportRequest) -> bool {
+        !self.problems.is_empty() && !request.keep_going
+    }
+
+    /// How much there is to do.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary { wrong: self.wrong, ..self.plan.summary() }
+    }
+
+    /// Does it. Returns who is not welcome any more.
+    ///
+    /// # Errors
+    /// [`CommandError`]; the same import again goes on from there.
+    pub fn carry_out(
+        self,
+        store: &Store,
+        directory: &dyn Directory,
+        request: &ImportRequest,
+        console: &mut dyn Console,
+    ) -> Result<Vec<UserId>, CommandError> {
+        carry_out::carry_out(store, directory, self.plan, request, console)
+    }
+}
+
 /// How much there is of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Summary {
-    /// Domains, users, aliases.
-    pub(super) made: [usize; 3],
-    pub(super) changed: usize,
-    pub(super) equal: usize,
+pub struct Summary {
+    /// Domains, users and aliases that are not there yet.
+    pub made: [usize; 3],
+    /// Rows that are there and other.
+    pub changed: usize,
+    /// Rows that are as they should be.
+    pub equal: usize,
+    /// Rows that are left out.
+    pub wrong: usize,
 }
 
 impl Summary {
@@ -121,7 +176,7 @@ impl Summary {
     }
 
     fn say(self, dry_run: bool) -> String {
-        let Self { made: [domains, users, aliases], changed, equal } = self;
+        let Self { made: [domains, users, aliases], changed, equal, .. } = self;
         let would = if dry_run { "would be " } else { "" };
         format!(
             "{domains} domains, {users} users and {aliases} aliases {would}made, {changed} rows {would}changed; {equal} \

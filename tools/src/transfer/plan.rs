@@ -84,6 +84,7 @@ impl Plan {
             made: [domains, self.users.len(), self.aliases.iter().map(Vec::len).sum()],
             changed: described + self.changes.len() + usize::from(self.privileges.is_some()),
             equal: self.equal,
+            wrong: 0,
         }
     }
 

@@ -7,16 +7,18 @@ use serde::Serialize;
 
 /// Something wrong in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(super) struct Problem {
+pub struct Problem {
     /// Its line, from 1.
-    pub(super) line: usize,
-    pub(super) field: String,
+    pub line: usize,
+    /// The field that is wrong; empty for the whole row.
+    pub field: String,
     /// What was given; empty for whatever may be a secret.
-    pub(super) value: String,
-    pub(super) rule: String,
-    /// All of it, for people.
+    pub value: String,
+    /// The rule that it breaks.
+    pub rule: String,
+    /// All of it but the line, for people.
     #[serde(skip)]
-    pub(super) text: String,
+    pub text: String,
 }
 
 impl Problem {
