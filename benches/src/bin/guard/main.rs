@@ -18,6 +18,10 @@ use clap::{Parser, Subcommand};
 use figures::Figures;
 use paths::PATHS;
 
+/// How often a path is counted again that seems to have risen: the seeds of hash tables and the order in which threads run make
+/// a percent or two, and what has really risen has risen each time.
+const AGAIN: usize = 2;
+
 /// Counts the instructions of each path under valgrind and compares them with the committed ones. Fails if one rose.
 #[derive(Parser)]
 struct Arguments {
@@ -74,9 +78,21 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         eprintln!("guard: left out: the figures are those of an x86-64 processor with AVX2");
         return Ok(true);
     }
-    let now = measure(&arguments.only, arguments.keep.as_deref())?;
+    let mut now = measure(&arguments.only, arguments.keep.as_deref())?;
     let compiler = compiler()?;
     let mut committed = Figures::read(&arguments.file)?;
+    for _ in 0..if arguments.bless { 0 } else { AGAIN } {
+        let rows = figures::compare(&now, &committed.paths);
+        let risen = rows.into_iter().filter(|row| row.is_failure() && now.contains_key(&row.path));
+        let risen: Vec<String> = risen.map(|row| row.path).collect();
+        if risen.is_empty() {
+            break;
+        }
+        println!("counted again: {}", risen.join(", "));
+        for (path, again) in measure(&risen, arguments.keep.as_deref())? {
+            now.entry(path).and_modify(|least| *least = again.min(*least));
+        }
+    }
     let mut rows = figures::compare(&now, &committed.paths);
     rows.retain(|row| arguments.only.is_empty() || arguments.only.contains(&row.path));
     print!("{}", figures::table(&rows));
